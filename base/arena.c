@@ -1,0 +1,182 @@
+/*
+ * arena.c -- memory that lives and dies together: a list of chunks, filled
+ * from the front. What is too large for a chunk gets one of its own.
+ */
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define ALIGN alignof(max_align_t)
+#define CHUNK_DEFAULT 8000 /* two pages with malloc's and our own header */
+
+struct chunk {
+	struct chunk *next;
+	size_t size, used; /* of data */
+	alignas(ALIGN) char data[];
+};
+
+struct arena {
+	size_t chunk;
+	size_t used;
+	struct chunk *first;
+	struct chunk *current; /* the one being filled */
+};
+
+static struct chunk *
+chunk_new(size_t size)
+{
+	struct chunk *c;
+
+	if (size > PTRDIFF_MAX - sizeof(*c))
+		return NULL;
+	c = malloc(sizeof(*c) + size);
+	if (!c)
+		return NULL;
+	c->next = NULL;
+	c->size = size;
+	c->used = 0;
+	return c;
+}
+
+struct arena *
+arena_new(size_t chunk)
+{
+	struct arena *a = malloc(sizeof(*a));
+
+	if (!a)
+		return NULL;
+	a->chunk = chunk ? chunk : CHUNK_DEFAULT;
+	a->used = 0;
+	a->first = a->current = chunk_new(a->chunk);
+	if (!a->first) {
+		free(a);
+		return NULL;
+	}
+	return a;
+}
+
+void
+arena_clear(struct arena *a)
+{
+	struct chunk *c, *next;
+
+	for (c = a->first->next; c; c = next) {
+		next = c->next;
+		free(c);
+	}
+	a->first->next = NULL;
+	a->first->used = 0;
+	a->current = a->first;
+	a->used = 0;
+}
+
+void
+arena_free(struct arena *a)
+{
+	if (!a)
+		return;
+	arena_clear(a);
+	free(a->first);
+	free(a);
+}
+
+/* The chunk to take n bytes (a multiple of ALIGN) from, or NULL. */
+static struct chunk *
+chunk_for(struct arena *a, size_t n)
+{
+	struct chunk *c = a->current;
+	bool large = n > a->chunk / 4; /* c is still worth filling */
+
+	if (n <= c->size - c->used)
+		return c;
+	c = chunk_new(large ? n : a->chunk);
+	if (!c)
+		return NULL;
+	c->next = a->current->next;
+	a->current->next = c;
+	if (!large)
+		a->current = c;
+	return c;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	struct chunk *c;
+	void *p;
+
+	if (n > PTRDIFF_MAX)
+		return NULL;
+	n = (n ? n + ALIGN - 1 : ALIGN) / ALIGN * ALIGN;
+	c = chunk_for(a, n);
+	if (!c)
+		return NULL;
+	p = memset(c->data + c->used, 0, n);
+	c->used += n;
+	a->used += n;
+	return p;
+}
+
+void *
+arena_array(struct arena *a, size_t count, size_t size)
+{
+	size_t n;
+
+	if (__builtin_mul_overflow(count, size, &n))
+		return NULL;
+	return arena_alloc(a, n);
+}
+
+char *
+arena_cstr(struct arena *a, struct str s)
+{
+	char *p;
+
+	if (s.n == SIZE_MAX)
+		return NULL;
+	p = arena_alloc(a, s.n + 1);
+	if (p && s.n)
+		memcpy(p, s.p, s.n);
+	return p;
+}
+
+bool
+arena_str(struct arena *a, struct str s, struct str *out)
+{
+	char *p = arena_cstr(a, s);
+
+	if (!p)
+		return false;
+	*out = (struct str){ p, s.n };
+	return true;
+}
+
+char *
+arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list ap;
+	char *p = NULL;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return NULL;
+	p = arena_alloc(a, (size_t)n + 1);
+	if (!p)
+		return NULL;
+	va_start(ap, fmt);
+	vsnprintf(p, (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	return p;
+}
+
+size_t
+arena_used(const struct arena *a)
+{
+	return a->used;
+}
