@@ -1,0 +1,213 @@
+/*
+ * internal.h -- what the files of cache/ share. Private to them, and the one
+ * place that includes <sqlite3.h>.
+ */
+#ifndef CACHE_INTERNAL_H
+#define CACHE_INTERNAL_H
+
+#include <sqlite3.h>
+
+#include "base/money.h"
+#include "cache/store.h"
+
+/* Statements that are prepared once, when they are first needed. */
+enum stmt_id {
+	STMT_BEGIN, STMT_COMMIT, STMT_ROLLBACK,
+	STMT_GET, STMT_GET_ROW,
+	STMT_REQUEST_FIND, STMT_REQUEST_PUT, STMT_COMPLETION_PUT,
+	STMT_COMPLETION_DELETE, STMT_REQUEST_DELETE,
+	STMT_TASK_PUT, STMT_ATTEMPT_PUT,
+	STMT_COUNT
+};
+
+struct store {
+	sqlite3 *db;
+	char *path;
+	bool readonly;
+	bool writing; /* between store_begin and its end */
+	bool spoiled; /* a write failed: nothing but a rollback is left */
+	sqlite3_stmt *stmt[STMT_COUNT];
+};
+
+/*
+ * Parameters in the order of the statement, and the columns of a row in the
+ * order of the query: a failure is remembered, to be looked at once.
+ */
+struct params {
+	sqlite3_stmt *stmt;
+	int n;
+	int rc; /* of the first bind that failed, else SQLITE_OK */
+};
+
+static inline void
+param_rc(struct params *p, int rc)
+{
+	if (p->rc == SQLITE_OK)
+		p->rc = rc;
+}
+
+static inline void
+param_int(struct params *p, int64_t v)
+{
+	param_rc(p, sqlite3_bind_int64(p->stmt, ++p->n, v));
+}
+
+static inline void
+param_null(struct params *p)
+{
+	param_rc(p, sqlite3_bind_null(p->stmt, ++p->n));
+}
+
+/* What is unknown is NULL in the file, so that SQL leaves it out of sums. */
+static inline void
+param_known(struct params *p, int64_t v, int64_t unknown)
+{
+	if (v == unknown)
+		param_null(p);
+	else
+		param_int(p, v);
+}
+
+static inline void
+param_real(struct params *p, double v)
+{
+	param_rc(p, sqlite3_bind_double(p->stmt, ++p->n, v));
+}
+
+/* Borrowed until the statement is reset. */
+static inline void
+param_text(struct params *p, struct str s)
+{
+	param_rc(p, sqlite3_bind_text64(p->stmt, ++p->n, s.n ? s.p : "", s.n,
+	    SQLITE_STATIC, SQLITE_UTF8));
+}
+
+static inline void
+param_blob(struct params *p, struct str s)
+{
+	param_rc(p, sqlite3_bind_blob64(p->stmt, ++p->n, s.n ? s.p : "", s.n,
+	    SQLITE_STATIC));
+}
+
+struct columns {
+	sqlite3_stmt *stmt;
+	int n;
+	struct arena *arena; /* NULL: texts are borrowed until the next step */
+	bool failed;         /* out of memory */
+};
+
+static inline int64_t
+column_int(struct columns *c)
+{
+	return sqlite3_column_int64(c->stmt, c->n++);
+}
+
+static inline int64_t
+column_known(struct columns *c, int64_t unknown)
+{
+	if (sqlite3_column_type(c->stmt, c->n) == SQLITE_NULL) {
+		c->n++;
+		return unknown;
+	}
+	return column_int(c);
+}
+
+static inline double
+column_real(struct columns *c)
+{
+	return sqlite3_column_double(c->stmt, c->n++);
+}
+
+static inline struct str
+column_text(struct columns *c)
+{
+	bool null = sqlite3_column_type(c->stmt, c->n) == SQLITE_NULL;
+	struct str s = {
+		(const char *)sqlite3_column_text(c->stmt, c->n),
+		(size_t)sqlite3_column_bytes(c->stmt, c->n),
+	};
+
+	c->n++;
+	if (null || !s.p) {
+		c->failed = c->failed || !null;
+		return STR("");
+	}
+	if (c->arena && !arena_str(c->arena, s, &s))
+		c->failed = true;
+	return s;
+}
+
+/*
+ * store.c. `doing` completes "cannot ...".
+ */
+
+/* Fill *e with what SQLite's rc, just returned, means, in one line. -1. */
+int store_fail(struct store *s, int rc, const char *doing, struct err *e);
+/* The statement kept under `id`, ready to be bound. */
+int store_stmt(struct store *s, enum stmt_id id, const char *sql,
+    struct params *out, struct err *e);
+/* A statement for one use; the caller finalizes out->stmt, also after -1. */
+int store_prepare(struct store *s, const char *sql, struct params *out,
+    struct err *e);
+/* Step a bound statement. 1: a row, 0: the end, -1: *e. */
+int store_step(struct store *s, struct params *p, const char *doing,
+    struct err *e);
+/* Step a kept statement without results to its end and let go of its
+ * parameters. */
+int store_run(struct store *s, struct params *p, const char *doing,
+    struct err *e);
+/* Let go of the row, the snapshot and the parameters of a kept statement. */
+void store_reset(struct params *p);
+/* Statements without parameters or results. */
+int store_exec(struct store *s, const char *sql, const char *doing,
+    struct err *e);
+/* The first column of the first row of a query without parameters. */
+int store_int(struct store *s, const char *sql, int64_t *out, struct err *e);
+/* Refuse a write outside a sound transaction; a whole operation inside one. */
+int store_must_write(struct store *s, struct err *e);
+int store_must_not_write(struct store *s, struct err *e);
+
+/*
+ * schema.c. Refuses a file that is not a store of this version or an older
+ * one; lays out an empty one if `create`.
+ */
+int schema_open(struct store *s, bool create, struct err *e);
+
+/*
+ * completions.c
+ */
+
+/* What completions_read() reads, of completions AS c. */
+#define COMPLETION_COLUMNS \
+	"c.id, c.kept_utc_ms, c.asked_utc_ms, c.latency_ms, c.finish," \
+	" c.cost_picousd, c.prompt_tokens, c.cached_tokens," \
+	" c.cache_write_tokens, c.completion_tokens, c.reasoning_tokens," \
+	" c.model, c.text, c.tokens_of_answer, c.tokens"
+
+/* The next columns, in memory of col->arena. */
+int completions_read(struct store *s, struct columns *col,
+    struct completion *out, int64_t *row, int64_t *kept_utc_ms,
+    struct err *e);
+
+/*
+ * SQL for "is this model meant by `arg`": "provider/model", "model", or a
+ * pattern of either in which * alone is special.
+ */
+#define SQL_GLOB(arg) "replace(replace(" arg ", '[', '[[]'), '?', '[?]')"
+#define SQL_MODEL_IS(full, part, arg) "(" arg " = '' OR " \
+	full " GLOB " SQL_GLOB(arg) " OR " part " GLOB " SQL_GLOB(arg) ")"
+
+/* Parameters for bounds of time; 0 is open. */
+static inline int64_t
+since_or_open(int64_t utc_ms)
+{
+	return utc_ms ? utc_ms : INT64_MIN;
+}
+
+static inline int64_t
+until_or_open(int64_t utc_ms)
+{
+	return utc_ms ? utc_ms : INT64_MAX;
+}
+
+#endif

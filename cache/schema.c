@@ -1,0 +1,268 @@
+/*
+ * schema.c -- the tables, how a file becomes a store of this version, and the
+ * one function that SQL lacks.
+ *
+ * A store is known by its application_id and says its version in user_version;
+ * both are written in the transaction that makes or changes the tables.
+ */
+#include "base/clock.h"
+#include "cache/internal.h"
+
+#define APPLICATION_ID 0x6672676c /* "frgl" */
+#define VERSION 1
+
+#define WAL_WAIT_MS 60000
+#define WAL_PAUSE_MS 5
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
+/*
+ * migration[n] makes version n + 1 out of version n. Numbers of enums and the
+ * names of columns are the file's format: a released one is never changed.
+ *
+ * requests.id is never used twice (AUTOINCREMENT): the ledger refers to it
+ * when the completions are long deleted. Long columns stand last, so that a
+ * walk over the short ones leaves overflow pages alone.
+ */
+static const char *const migration[] = {
+	"CREATE TABLE requests ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" key64 INTEGER NOT NULL," /* the first 64 bits of key */
+	" key BLOB NOT NULL,"
+	" provider TEXT NOT NULL,"
+	" model TEXT NOT NULL,"
+	" canon TEXT NOT NULL);"
+	"CREATE INDEX requests_key64 ON requests (key64);"
+
+	"CREATE TABLE completions ("
+	" id INTEGER PRIMARY KEY," /* request * 4096 + sample */
+	" kept_utc_ms INTEGER NOT NULL,"
+	" asked_utc_ms INTEGER NOT NULL,"
+	" latency_ms INTEGER NOT NULL,"
+	" finish INTEGER NOT NULL," /* enum finish */
+	" cost_picousd INTEGER," /* NULL: unknown, as are the next five */
+	" prompt_tokens INTEGER,"
+	" cached_tokens INTEGER,"
+	" cache_write_tokens INTEGER,"
+	" completion_tokens INTEGER,"
+	" reasoning_tokens INTEGER,"
+	" model TEXT NOT NULL,"
+	" text TEXT NOT NULL,"
+	" tokens_of_answer INTEGER NOT NULL,"
+	" tokens BLOB);" /* see completions.c; NULL: no log-probabilities */
+	"CREATE INDEX completions_kept ON completions (kept_utc_ms);"
+
+	"CREATE TABLE tasks ("
+	" number INTEGER PRIMARY KEY,"
+	" id TEXT NOT NULL,"
+	" run TEXT NOT NULL,"
+	" cascade TEXT NOT NULL,"
+	" source TEXT NOT NULL,"
+	" status INTEGER NOT NULL," /* enum task_status */
+	" tier INTEGER NOT NULL,"
+	" tiers INTEGER NOT NULL,"
+	" model TEXT NOT NULL,"
+	" cost_picousd INTEGER," /* NULL: unknown, as are the next two */
+	" cached_picousd INTEGER,"
+	" top_picousd INTEGER,"
+	" finished_utc_ms INTEGER NOT NULL,"
+	" latency_ms INTEGER NOT NULL,"
+	" cached INTEGER NOT NULL,"
+	" error TEXT NOT NULL,"
+	" tags TEXT CHECK (tags IS NULL OR json_valid(tags)),"
+	" prompt TEXT NOT NULL);"
+	"CREATE INDEX tasks_id ON tasks (id);"
+	"CREATE INDEX tasks_finished ON tasks (finished_utc_ms);"
+
+	"CREATE TABLE attempts ("
+	" task INTEGER NOT NULL,"
+	" seq INTEGER NOT NULL," /* 0, 1, ... within the task */
+	" ended INTEGER NOT NULL," /* 1: the task ended with this one */
+	" tier INTEGER NOT NULL,"
+	" model TEXT NOT NULL,"
+	" samples INTEGER NOT NULL,"
+	" cached INTEGER NOT NULL,"
+	" repairs INTEGER NOT NULL,"
+	" score REAL," /* NULL: not scored */
+	" score_ln REAL,"
+	" threshold REAL,"
+	" threshold_ln REAL,"
+	" scorer TEXT NOT NULL,"
+	" verdict INTEGER NOT NULL," /* enum attempt_verdict */
+	" reason TEXT NOT NULL,"
+	" cost_picousd INTEGER," /* NULL: unknown, as are the next three */
+	" cached_picousd INTEGER,"
+	" prompt_tokens INTEGER,"
+	" completion_tokens INTEGER,"
+	" latency_ms INTEGER NOT NULL,"
+	" requests INTEGER NOT NULL,"
+	" retries INTEGER NOT NULL,"
+	" completions TEXT NOT NULL," /* JSON array of completions.id */
+	" chosen INTEGER NOT NULL," /* index therein, or -1 */
+	" PRIMARY KEY (task, seq)) WITHOUT ROWID;",
+};
+
+_Static_assert(sizeof(migration) / sizeof(migration[0]) == VERSION,
+    "one migration a version");
+
+enum state { STATE_EMPTY, STATE_CURRENT, STATE_OLDER };
+
+/* What kind of file it is. One statement, hence one moment: another process
+ * may be making the tables right now. */
+static int
+look(struct store *s, enum state *state, int64_t *version, struct err *e)
+{
+	struct params p = { 0 };
+	int64_t application, tables;
+	int rc = -1;
+
+	if (store_prepare(s, "SELECT (SELECT count(*) FROM sqlite_schema),"
+	    " application_id, user_version"
+	    " FROM pragma_application_id, pragma_user_version", &p, e) < 0 ||
+	    store_step(s, &p, "open", e) < 0)
+		goto out;
+	tables = sqlite3_column_int64(p.stmt, 0);
+	application = sqlite3_column_int64(p.stmt, 1);
+	*version = sqlite3_column_int64(p.stmt, 2);
+	if (application == 0 && *version == 0 && tables == 0) {
+		*state = STATE_EMPTY;
+	} else if (application != APPLICATION_ID || *version < 1) {
+		err_set(e, ERR_STORE, "'%s' is a database of another program, "
+		    "not a store of frugal; choose another file", s->path);
+		goto out;
+	} else if (*version > VERSION) {
+		err_set(e, ERR_STORE, "store '%s' is of a newer frugal "
+		    "(version %lld, this one knows %d); update frugal",
+		    s->path, (long long)*version, VERSION);
+		goto out;
+	} else {
+		*state = *version < VERSION ? STATE_OLDER : STATE_CURRENT;
+	}
+	rc = 0;
+out:
+	sqlite3_finalize(p.stmt);
+	return rc;
+}
+
+/* Alone among locks, the one for this change is not always waited for by
+ * SQLite when several processes make the store at once. */
+static int
+use_wal(struct store *s, struct err *e)
+{
+	struct params p = { 0 };
+	const unsigned char *mode = NULL;
+	int64_t until = clock_mono_ms() + WAL_WAIT_MS;
+	int rc, done = -1;
+
+	if (store_prepare(s, "PRAGMA journal_mode = WAL", &p, e) < 0)
+		goto out;
+	rc = sqlite3_step(p.stmt);
+	while ((rc & 0xff) == SQLITE_BUSY && clock_mono_ms() < until) {
+		sqlite3_reset(p.stmt);
+		sqlite3_sleep(WAL_PAUSE_MS);
+		rc = sqlite3_step(p.stmt);
+	}
+	if (rc != SQLITE_ROW) {
+		store_fail(s, rc, "set up", e);
+		goto out;
+	}
+	mode = sqlite3_column_text(p.stmt, 0);
+	/* A store in memory has a journal of its own kind. */
+	if (mode && !str_is(str_of((const char *)mode), "wal") &&
+	    !str_is(str_of((const char *)mode), "memory")) {
+		err_set(e, ERR_STORE, "cannot set up store '%s': its file "
+		    "system allows no write-ahead log; choose a local folder",
+		    s->path);
+		goto out;
+	}
+	done = 0;
+out:
+	sqlite3_finalize(p.stmt);
+	return done;
+}
+
+/* Bring the file forwards to this version, whatever another process did since
+ * it was last looked at. */
+static int
+migrate(struct store *s, struct err *e)
+{
+	enum state state;
+	int64_t version;
+
+	if (store_begin(s, e) < 0)
+		return -1;
+	if (look(s, &state, &version, e) < 0)
+		goto err;
+	for (int64_t v = version; v < VERSION; v++)
+		if (store_exec(s, migration[v], "set up", e) < 0)
+			goto err;
+	if (version < VERSION && store_exec(s,
+	    "PRAGMA application_id = " TEXT(APPLICATION_ID) ";"
+	    "PRAGMA user_version = " TEXT(VERSION), "set up", e) < 0)
+		goto err;
+	return store_commit(s, e);
+err:
+	store_rollback(s);
+	return -1;
+}
+
+static void
+sum_step(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	int64_t *sum = sqlite3_aggregate_context(ctx, sizeof(*sum));
+	int64_t more = sqlite3_value_int64(v[0]); /* 0 for NULL */
+
+	(void)n;
+	if (!sum)
+		sqlite3_result_error_nomem(ctx);
+	else if (__builtin_add_overflow(*sum, more, sum))
+		*sum = more < 0 ? INT64_MIN : INT64_MAX;
+}
+
+static void
+sum_final(sqlite3_context *ctx)
+{
+	int64_t *sum = sqlite3_aggregate_context(ctx, 0);
+
+	sqlite3_result_int64(ctx, sum ? *sum : 0);
+}
+
+/* SQL's own sum() fails where it overflows. Here money saturates, as it does
+ * everywhere, and the sum of nothing is 0. */
+static int
+add_functions(struct store *s, struct err *e)
+{
+	int rc = sqlite3_create_function_v2(s->db, "sum_saturating", 1,
+	    SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, NULL, sum_step,
+	    sum_final, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_fail(s, rc, "open", e);
+}
+
+int
+schema_open(struct store *s, bool create, struct err *e)
+{
+	enum state state;
+	int64_t version;
+
+	if (add_functions(s, e) < 0 || look(s, &state, &version, e) < 0)
+		return -1;
+	switch (state) {
+	case STATE_CURRENT:
+		return 0;
+	case STATE_EMPTY:
+		if (!create)
+			return err_set(e, ERR_STORE, "no store at '%s' yet: "
+			    "nothing has been kept", s->path);
+		return use_wal(s, e) < 0 ? -1 : migrate(s, e);
+	case STATE_OLDER:
+		if (s->readonly)
+			return err_set(e, ERR_STORE, "store '%s' is of an "
+			    "older frugal (version %lld) and opened for "
+			    "reading alone; use it once for writing", s->path,
+			    (long long)version);
+		return migrate(s, e);
+	}
+	return 0;
+}

@@ -1,0 +1,426 @@
+/*
+ * test_ledger.c -- what happened to tasks, written down and read back.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/utf8.h"
+#include "cache/internal.h"
+#include "cache/ledger.h"
+
+static struct err e;
+static struct store *s;
+static struct arena *arena;
+
+static int
+open_store(void **state)
+{
+	(void)state;
+	memset(&e, 0, sizeof(e));
+	arena = arena_new(0);
+	return arena && store_open(&s, ":memory:", 0, &e) == 0 ? 0 : -1;
+}
+
+static int
+close_store(void **state)
+{
+	(void)state;
+	store_close(s);
+	arena_free(arena);
+	return 0;
+}
+
+static void
+put(const struct ledger_task *t)
+{
+	assert_int_equal(store_begin(s, &e), 0);
+	if (ledger_put(s, t, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(store_commit(s, &e), 0);
+}
+
+static void
+put_id(const char *id)
+{
+	put(&(struct ledger_task){ .id = str_of(id) });
+}
+
+static const struct ledger_task *
+find(const char *id, int64_t number)
+{
+	static struct ledger_task t;
+	int rc = ledger_find(s, str_of(id), number, arena, &t, &e);
+
+	if (rc < 0)
+		fail_msg("%s", e.msg);
+	return rc ? &t : NULL;
+}
+
+static int64_t
+count(const char *sql)
+{
+	int64_t n = -1;
+
+	assert_int_equal(store_int(s, sql, &n, &e), 0);
+	return n;
+}
+
+static const int64_t rows[] = { 4096, 4097, (int64_t)1 << 52 };
+
+static const struct ledger_attempt attempts[] = {
+	{
+		.tier = 1, .model = STR("local/qwen"), .samples = 5,
+		.cached = 2, .repairs = 1, .scored = true,
+		.score = 0.1 + 0.2, .score_ln = -4.7e-12, .threshold = 0.8,
+		.threshold_ln = -0.22314355131420976,
+		.scorer = STR("agreement"), .verdict = ATTEMPT_ESCALATE,
+		.reason = STR("3 of 5 agree; it's 'not' enough"),
+		.cost_picousd = 0, .cached_picousd = 17,
+		.prompt_tokens = 100, .completion_tokens = 50,
+		.latency_ms = 1234, .requests = 3, .retries = 2,
+		.rows = rows, .n_rows = 3, .chosen = 2,
+	}, {
+		.tier = 2, .model = STR("openai/gpt"),
+		.verdict = ATTEMPT_UNKNOWN_IN_CACHE,
+		.cost_picousd = MONEY_UNKNOWN, .cached_picousd = MONEY_UNKNOWN,
+		.prompt_tokens = -1, .completion_tokens = -1, .chosen = -1,
+	},
+};
+
+static const struct ledger_task whole = {
+	.id = STR("task '1'"), .run = STR("brisk-otter"),
+	.cascade = STR("math"), .source = STR("batch tasks.jsonl"),
+	.prompt = STR("What is 6 * 7?"), .tags = STR("{\"team\":\"a\"}"),
+	.status = TASK_EXHAUSTED, .tier = 1, .tiers = 2,
+	.model = STR("local/qwen"), .cost_picousd = 5,
+	.cached_picousd = 17, .top_picousd = MONEY_UNKNOWN,
+	.finished_utc_ms = 1700000000123, .latency_ms = 2000, .cached = true,
+	.error = STR("code: message"), .attempts = attempts, .n_attempts = 2,
+};
+
+static void
+a_task_comes_back_as_it_was_put(void **state)
+{
+	const struct ledger_task *t;
+
+	(void)state;
+	put(&whole);
+	t = find("task '1'", 0);
+	assert_non_null(t);
+	assert_int_equal(t->number, 1);
+	assert_true(str_eq(t->id, whole.id));
+	assert_true(str_eq(t->run, whole.run));
+	assert_true(str_eq(t->cascade, whole.cascade));
+	assert_true(str_eq(t->source, whole.source));
+	assert_true(str_eq(t->prompt, whole.prompt));
+	assert_true(str_eq(t->tags, whole.tags));
+	assert_int_equal(t->status, TASK_EXHAUSTED);
+	assert_int_equal(t->tier, 1);
+	assert_int_equal(t->tiers, 2);
+	assert_true(str_eq(t->model, whole.model));
+	assert_int_equal(t->cost_picousd, 5);
+	assert_int_equal(t->cached_picousd, 17);
+	assert_true(t->top_picousd == MONEY_UNKNOWN);
+	assert_int_equal(t->finished_utc_ms, 1700000000123);
+	assert_int_equal(t->latency_ms, 2000);
+	assert_true(t->cached);
+	assert_true(str_eq(t->error, whole.error));
+	assert_int_equal(t->n_attempts, 2);
+}
+
+static void
+attempts_come_back_in_order_with_all_digits(void **state)
+{
+	const struct ledger_attempt *a;
+
+	(void)state;
+	put(&whole);
+	a = find("task '1'", 0)->attempts;
+	assert_int_equal(a[0].tier, 1);
+	assert_true(str_eq(a[0].model, attempts[0].model));
+	assert_int_equal(a[0].samples, 5);
+	assert_int_equal(a[0].cached, 2);
+	assert_int_equal(a[0].repairs, 1);
+	assert_true(a[0].scored);
+	assert_true(a[0].score == 0.1 + 0.2);
+	assert_true(a[0].score_ln == -4.7e-12);
+	assert_true(a[0].threshold == 0.8);
+	assert_true(a[0].threshold_ln == -0.22314355131420976);
+	assert_true(str_eq(a[0].scorer, attempts[0].scorer));
+	assert_int_equal(a[0].verdict, ATTEMPT_ESCALATE);
+	assert_true(str_eq(a[0].reason, attempts[0].reason));
+	assert_true(a[0].cost_picousd == 0);
+	assert_int_equal(a[0].cached_picousd, 17);
+	assert_int_equal(a[0].prompt_tokens, 100);
+	assert_int_equal(a[0].completion_tokens, 50);
+	assert_int_equal(a[0].latency_ms, 1234);
+	assert_int_equal(a[0].requests, 3);
+	assert_int_equal(a[0].retries, 2);
+	assert_int_equal(a[0].n_rows, 3);
+	assert_memory_equal(a[0].rows, rows, sizeof(rows));
+	assert_int_equal(a[0].chosen, 2);
+
+	assert_int_equal(a[1].tier, 2);
+	assert_false(a[1].scored);
+	assert_int_equal(a[1].verdict, ATTEMPT_UNKNOWN_IN_CACHE);
+	assert_true(a[1].cost_picousd == MONEY_UNKNOWN);
+	assert_true(a[1].cached_picousd == MONEY_UNKNOWN);
+	assert_int_equal(a[1].prompt_tokens, -1);
+	assert_int_equal(a[1].n_rows, 0);
+	assert_int_equal(a[1].chosen, -1);
+}
+
+static void
+a_score_of_zero_has_a_logarithm_too(void **state)
+{
+	struct ledger_attempt a = { .tier = 1, .scored = true };
+	struct ledger_task t = { .id = STR("z"), .attempts = &a,
+	    .n_attempts = 1 };
+	const struct ledger_attempt *found;
+
+	(void)state;
+	a.score_ln = -INFINITY;
+	a.threshold_ln = -INFINITY;
+	put(&t);
+	found = find("z", 0)->attempts;
+	assert_true(found->scored);
+	assert_true(found->score == 0.0);
+	assert_true(found->score_ln == -INFINITY);
+	assert_true(found->threshold_ln == -INFINITY);
+}
+
+static void
+a_score_next_to_one_is_not_rounded(void **state)
+{
+	struct ledger_attempt a = { .tier = 1, .scored = true };
+	struct ledger_task t = { .id = STR("o"), .attempts = &a,
+	    .n_attempts = 1 };
+
+	(void)state;
+	a.score = nextafter(1.0, 0.0);
+	a.score_ln = -5e-324;
+	put(&t);
+	assert_true(find("o", 0)->attempts->score == nextafter(1.0, 0.0));
+	assert_true(find("o", 0)->attempts->score_ln == -5e-324);
+}
+
+static void
+the_latest_task_of_an_id_is_found_or_any_by_number(void **state)
+{
+	(void)state;
+	put(&whole);
+	put_id("task '1'");
+	put_id("other");
+	assert_int_equal(find("task '1'", 0)->number, 2);
+	assert_int_equal(find("task '1'", 1)->number, 1);
+	assert_int_equal(find("task '1'", 1)->n_attempts, 2);
+	assert_int_equal(find("", 3)->number, 3);
+	assert_true(str_is(find("", 3)->id, "other"));
+	assert_int_equal(find("other", -5)->number, 3);
+	assert_null(find("task", 0));
+	assert_null(find("", 0));
+	assert_null(find("task '1'", 4));
+}
+
+static void
+a_task_without_attempts_or_texts_is_a_task(void **state)
+{
+	const struct ledger_task *t;
+
+	(void)state;
+	put_id("");
+	t = find("", 0);
+	assert_non_null(t);
+	assert_int_equal(t->n_attempts, 0);
+	assert_int_equal(t->tags.n, 0);
+	assert_int_equal(t->prompt.n, 0);
+	assert_int_equal(t->status, TASK_ACCEPTED);
+	assert_false(t->cached);
+}
+
+static void
+a_long_prompt_is_kept_to_its_first_kilobyte(void **state)
+{
+	struct buf b;
+	struct ledger_task t = { .id = STR("long") };
+	struct str kept;
+
+	(void)state;
+	buf_init(&b, BUF_MAX);
+	buf_addc(&b, 'x');
+	for (int i = 0; i < 5000; i++)
+		buf_adds(&b, "ü");
+	t.prompt = buf_str(&b);
+	put(&t);
+	kept = find("long", 0)->prompt;
+	assert_int_equal(kept.n, 1023); /* not half a character */
+	assert_true(utf8_valid(kept));
+	assert_memory_equal(kept.p, b.p, kept.n);
+	buf_release(&b);
+}
+
+static void
+the_task_ends_where_it_was_answered_else_with_its_last_attempt(void **state)
+{
+	struct ledger_attempt a[] = {
+		{ .tier = 1 }, { .tier = 2 }, { .tier = 2 }, { .tier = 3 },
+	};
+	struct ledger_task t = { .id = STR("t"), .attempts = a,
+	    .n_attempts = 4 };
+
+	(void)state;
+	t.tier = 2;
+	put(&t);
+	assert_int_equal(count("SELECT seq FROM attempts WHERE task = 1"
+	    " AND ended"), 2);
+	t.tier = 0;
+	put(&t);
+	t.tier = 9;
+	put(&t);
+	assert_int_equal(count("SELECT sum(seq = 3) FROM attempts"
+	    " WHERE ended"), 2);
+	assert_int_equal(count("SELECT sum(ended) FROM attempts"), 3);
+}
+
+static void
+the_newest_tasks_come_first(void **state)
+{
+	struct ledger_task *t = NULL;
+	size_t n = 99;
+
+	(void)state;
+	assert_int_equal(ledger_recent(s, 10, arena, &t, &n, &e), 0);
+	assert_int_equal(n, 0);
+	put_id("a");
+	put(&whole);
+	put_id("c");
+	assert_int_equal(ledger_recent(s, 2, arena, &t, &n, &e), 0);
+	assert_int_equal(n, 2);
+	assert_true(str_is(t[0].id, "c"));
+	assert_int_equal(t[0].number, 3);
+	assert_true(str_eq(t[1].id, whole.id));
+	assert_true(str_eq(t[1].run, whole.run));
+	assert_int_equal(ledger_recent(s, 1000000000, arena, &t, &n, &e), 0);
+	assert_int_equal(n, 3);
+	assert_true(str_is(t[2].id, "a"));
+	assert_int_equal(ledger_recent(s, 0, arena, &t, &n, &e), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(ledger_recent(s, -1, arena, &t, &n, &e), 0);
+	assert_int_equal(n, 0);
+}
+
+static void
+nothing_is_written_outside_a_transaction(void **state)
+{
+	(void)state;
+	assert_int_equal(ledger_put(s, &whole, &e), -1);
+	assert_int_equal(count("SELECT count(*) FROM tasks"), 0);
+}
+
+static void
+a_task_is_kept_with_all_its_attempts_or_not_at_all(void **state)
+{
+	(void)state;
+	assert_int_equal(store_exec(s, "CREATE TEMP TRIGGER t BEFORE INSERT"
+	    " ON attempts WHEN new.seq = 1"
+	    " BEGIN SELECT raise(FAIL, 'made up'); END", "test", &e), 0);
+	assert_int_equal(store_begin(s, &e), 0);
+	assert_int_equal(ledger_put(s, &whole, &e), -1);
+	assert_non_null(strstr(e.msg, "made up"));
+	assert_int_equal(store_commit(s, &e), -1);
+	assert_int_equal(count("SELECT count(*) FROM tasks"), 0);
+	assert_int_equal(count("SELECT count(*) FROM attempts"), 0);
+}
+
+static void
+tags_that_are_not_json_are_refused(void **state)
+{
+	(void)state;
+	assert_int_equal(store_begin(s, &e), 0);
+	assert_int_equal(ledger_put(s, &(struct ledger_task){
+	    .id = STR("x"), .tags = STR("{team: a}") }, &e), -1);
+	store_rollback(s);
+	assert_null(find("x", 0));
+}
+
+static void
+a_damaged_list_of_rows_is_an_error(void **state)
+{
+	struct ledger_task t;
+
+	(void)state;
+	put(&whole);
+	assert_int_equal(store_exec(s, "UPDATE attempts SET completions ="
+	    " '[1,'", "test", &e), 0);
+	assert_int_equal(ledger_find(s, whole.id, 0, arena, &t, &e), -1);
+	assert_non_null(strstr(e.msg, "is damaged"));
+	assert_int_equal(store_exec(s, "UPDATE attempts SET completions ="
+	    " '[\"a\"]'", "test", &e), 0);
+	assert_int_equal(ledger_find(s, whole.id, 0, arena, &t, &e), -1);
+	assert_non_null(strstr(e.msg, "is damaged"));
+}
+
+static void
+words_of_another_version_are_failures(void **state)
+{
+	(void)state;
+	put(&whole);
+	assert_int_equal(store_exec(s, "UPDATE tasks SET status = 99;"
+	    " UPDATE attempts SET verdict = -3", "test", &e), 0);
+	assert_int_equal(find("task '1'", 0)->status, TASK_FAILED);
+	assert_int_equal(find("task '1'", 0)->attempts[0].verdict,
+	    ATTEMPT_FAILED);
+}
+
+static void
+every_status_has_a_name_that_reads_back(void **state)
+{
+	enum task_status found;
+
+	(void)state;
+	for (int i = TASK_ACCEPTED; i <= TASK_BUDGET; i++) {
+		assert_true(task_status_parse(str_of(
+		    task_status_name((enum task_status)i)), &found));
+		assert_int_equal(found, i);
+	}
+	assert_false(task_status_parse(STR(""), &found));
+	assert_false(task_status_parse(STR("Accepted"), &found));
+	assert_false(task_status_parse(STR("accepted "), &found));
+	for (int i = 0; i <= ATTEMPT_UNKNOWN_IN_CACHE; i++)
+		for (int j = 0; j < i; j++)
+			assert_string_not_equal(
+			    attempt_verdict_name((enum attempt_verdict)i),
+			    attempt_verdict_name((enum attempt_verdict)j));
+}
+
+#define STORE(f) cmocka_unit_test_setup_teardown(f, open_store, close_store)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		STORE(a_task_comes_back_as_it_was_put),
+		STORE(attempts_come_back_in_order_with_all_digits),
+		STORE(a_score_of_zero_has_a_logarithm_too),
+		STORE(a_score_next_to_one_is_not_rounded),
+		STORE(the_latest_task_of_an_id_is_found_or_any_by_number),
+		STORE(a_task_without_attempts_or_texts_is_a_task),
+		STORE(a_long_prompt_is_kept_to_its_first_kilobyte),
+		STORE(
+		the_task_ends_where_it_was_answered_else_with_its_last_attempt),
+		STORE(the_newest_tasks_come_first),
+		STORE(nothing_is_written_outside_a_transaction),
+		STORE(a_task_is_kept_with_all_its_attempts_or_not_at_all),
+		STORE(tags_that_are_not_json_are_refused),
+		STORE(a_damaged_list_of_rows_is_an_error),
+		STORE(words_of_another_version_are_failures),
+		cmocka_unit_test(every_status_has_a_name_that_reads_back),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
