@@ -1,0 +1,821 @@
+/*
+ * http.c -- libcurl's multi interface on epoll, one timer heap.
+ *
+ * One http_turn(): make epoll agree with what libcurl wants to hear of, wait,
+ * give events to libcurl and to watched descriptors, fire timers, hand out
+ * finished calls, start calls that waited for a place.
+ *
+ * libcurl forgets a socket at the end of a transfer and asks for it again at
+ * the start of the next. So its wishes are noted, and told to the kernel once
+ * a turn: a connection that is busy again by then costs no system call.
+ */
+#include "providers/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+#define EVENTS 256
+#define NEVER INT64_MAX
+
+/* What is known of one descriptor, by number. */
+struct fd_state {
+	uint32_t wanted; /* by libcurl or a watcher: EPOLLIN, EPOLLOUT */
+	uint32_t told;   /* what epoll was told; 0: not registered */
+	bool dirty;      /* is in the list of the changed */
+	void (*ready)(void *cookie); /* of a watcher; NULL: libcurl's */
+	void *cookie;
+};
+
+struct http {
+	CURLM *multi;
+	int epoll;
+	struct heap timers;
+	int64_t curl_due; /* when libcurl wants to be called; NEVER */
+	struct fd_state *fds;
+	size_t n_fds;
+	int *dirty;
+	size_t n_dirty, cap_dirty;
+	struct http_call *calls;  /* all that are not done */
+	struct http_call *wait_head, **wait_tail; /* without a place */
+	CURL **spare; /* easy handles to use again */
+	size_t n_spare, max_spare;
+	size_t running, max_running, total;
+	int64_t opened;
+	bool nomem;
+};
+
+struct http_call {
+	struct http *h;
+	struct http_call *next, **prev; /* in calls */
+	struct http_call *wait_next;
+	CURL *easy;         /* NULL: waits for a place */
+	struct curl_slist *headers;
+	char *url;
+	struct str body;
+	size_t body_sent;
+	struct buf answer;
+	bool too_long, idle;
+	http_done *done;
+	void *cookie;
+	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
+	int64_t started_ms, heard_ms;
+	struct http_timer idle_timer;
+	char error[CURL_ERROR_SIZE];
+};
+
+const char *
+http_library(void)
+{
+	return curl_version();
+}
+
+/* --- descriptors ------------------------------------------------------- */
+
+static struct fd_state *
+fd_state(struct http *h, int fd)
+{
+	size_t n = (size_t)fd + 1;
+
+	if (n > h->n_fds) {
+		size_t cap = h->n_fds ? h->n_fds : 64;
+		while (cap < n)
+			cap *= 2;
+		struct fd_state *v = realloc(h->fds, cap * sizeof(*v));
+		if (!v)
+			return NULL;
+		memset(v + h->n_fds, 0, (cap - h->n_fds) * sizeof(*v));
+		h->fds = v;
+		h->n_fds = cap;
+	}
+	return &h->fds[fd];
+}
+
+static bool
+fd_want(struct http *h, int fd, uint32_t wanted)
+{
+	struct fd_state *s = fd_state(h, fd);
+
+	if (!s)
+		return false;
+	s->wanted = wanted;
+	if (s->dirty || s->wanted == s->told)
+		return true;
+	if (h->n_dirty == h->cap_dirty) {
+		size_t cap = h->cap_dirty ? h->cap_dirty * 2 : 64;
+		int *v = realloc(h->dirty, cap * sizeof(*v));
+		if (!v)
+			return false;
+		h->dirty = v;
+		h->cap_dirty = cap;
+	}
+	h->dirty[h->n_dirty++] = fd;
+	s->dirty = true;
+	return true;
+}
+
+static int
+fd_tell(struct http *h, int fd, struct err *e)
+{
+	struct fd_state *s = &h->fds[fd];
+	struct epoll_event ev = { .events = s->wanted, .data.fd = fd };
+	int op;
+
+	s->dirty = false;
+	if (s->wanted == s->told)
+		return 0;
+	op = !s->told ? EPOLL_CTL_ADD
+	    : !s->wanted ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
+	if (epoll_ctl(h->epoll, op, fd, &ev) < 0)
+		return err_sys(e, ERR_IO, "cannot watch a socket");
+	s->told = s->wanted;
+	return 0;
+}
+
+static int
+fd_tell_all(struct http *h, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < h->n_dirty; i++)
+		if (fd_tell(h, h->dirty[i], e) < 0)
+			rc = -1;
+	h->n_dirty = 0;
+	return rc;
+}
+
+static int
+on_socket(CURL *easy, curl_socket_t fd, int what, void *cookie, void *unused)
+{
+	struct http *h = cookie;
+	uint32_t wanted = 0;
+
+	(void)easy;
+	(void)unused;
+	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+		wanted |= EPOLLIN;
+	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+		wanted |= EPOLLOUT;
+	if (!fd_want(h, fd, wanted))
+		h->nomem = true;
+	return 0;
+}
+
+static int
+on_timer(CURLM *multi, long timeout_ms, void *cookie)
+{
+	struct http *h = cookie;
+
+	(void)multi;
+	h->curl_due = timeout_ms < 0 ? NEVER : clock_mono_ms() + timeout_ms;
+	return 0;
+}
+
+/* The kernel drops a closed descriptor from epoll by itself: forget it too,
+ * before its number comes back as another socket. */
+static int
+on_close(void *cookie, curl_socket_t fd)
+{
+	struct http *h = cookie;
+
+	if ((size_t)fd < h->n_fds)
+		h->fds[fd].told = h->fds[fd].wanted = 0;
+	return close(fd);
+}
+
+static int
+on_open(void *cookie, curl_socket_t fd, curlsocktype type)
+{
+	struct http *h = cookie;
+
+	(void)fd;
+	(void)type;
+	h->opened++;
+	return CURL_SOCKOPT_OK;
+}
+
+/* --- opening and closing ------------------------------------------------ */
+
+int
+http_new(struct http **out, int max_connections, struct err *e)
+{
+	struct http *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return err_nomem(e);
+	h->wait_tail = &h->wait_head;
+	h->curl_due = NEVER;
+	h->max_running = max_connections > 0 ? (size_t)max_connections : 1;
+	h->max_spare = h->max_running;
+	h->epoll = epoll_create1(EPOLL_CLOEXEC);
+	h->spare = calloc(h->max_spare, sizeof(CURL *));
+	if (h->epoll < 0 || !h->spare) {
+		http_free(h);
+		return err_set(e, ERR_NET, "cannot start the event loop");
+	}
+	*out = h;
+	return 0;
+}
+
+/* libcurl is started by the first request: an answer out of the store does not
+ * pay for it. */
+static bool
+start_curl(struct http *h)
+{
+	static bool global;
+
+	if (h->multi)
+		return true;
+	if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return false;
+	global = true;
+	h->multi = curl_multi_init();
+	return h->multi
+	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS,
+	    (long)h->max_running);
+}
+
+static void
+call_free(struct http_call *c)
+{
+	struct http *h = c->h;
+
+	http_timer_stop(h, &c->idle_timer);
+	if (c->easy) {
+		curl_multi_remove_handle(h->multi, c->easy);
+		if (h->n_spare < h->max_spare) {
+			curl_easy_reset(c->easy);
+			h->spare[h->n_spare++] = c->easy;
+		} else {
+			curl_easy_cleanup(c->easy);
+		}
+		h->running--;
+	} else {
+		for (struct http_call **p = &h->wait_head; *p;
+		    p = &(*p)->wait_next)
+			if (*p == c) {
+				*p = c->wait_next;
+				if (h->wait_tail == &c->wait_next)
+					h->wait_tail = p;
+				break;
+			}
+	}
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	h->total--;
+	curl_slist_free_all(c->headers);
+	buf_release(&c->answer);
+	free(c->url);
+	free(c);
+}
+
+void
+http_free(struct http *h)
+{
+	if (!h)
+		return;
+	while (h->calls)
+		call_free(h->calls);
+	while (h->n_spare)
+		curl_easy_cleanup(h->spare[--h->n_spare]);
+	if (h->multi)
+		curl_multi_cleanup(h->multi);
+	if (h->epoll >= 0)
+		close(h->epoll);
+	heap_release(&h->timers);
+	free(h->spare);
+	free(h->fds);
+	free(h->dirty);
+	free(h);
+}
+
+size_t
+http_in_flight(const struct http *h)
+{
+	return h->total;
+}
+
+int64_t
+http_connections_opened(const struct http *h)
+{
+	return h->opened;
+}
+
+/* --- one call ----------------------------------------------------------- */
+
+static size_t
+on_read(char *to, size_t size, size_t count, void *cookie)
+{
+	struct http_call *c = cookie;
+	size_t n = size * count, left = c->body.n - c->body_sent;
+
+	if (n > left)
+		n = left;
+	memcpy(to, c->body.p + c->body_sent, n);
+	c->body_sent += n;
+	return n;
+}
+
+/* Called only when libcurl would send the body once more: see http.h. */
+static int
+on_seek(void *cookie, curl_off_t offset, int origin)
+{
+	(void)cookie;
+	(void)offset;
+	(void)origin;
+	return CURL_SEEKFUNC_FAIL;
+}
+
+/* Blank lines keep a connection alive (DeepSeek) but are no sign of life. */
+static bool
+only_blank(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (p[i] != '\n' && p[i] != '\r' && p[i] != ' ')
+			return false;
+	return true;
+}
+
+static size_t
+on_write(char *from, size_t size, size_t count, void *cookie)
+{
+	struct http_call *c = cookie;
+	size_t n = size * count;
+
+	if (!only_blank(from, n))
+		c->heard_ms = clock_mono_ms();
+	else if (!c->answer.n)
+		return n;
+	buf_add(&c->answer, (struct str){ from, n });
+	if (c->answer.failed) {
+		c->too_long = true;
+		return CURL_WRITEFUNC_ERROR;
+	}
+	return n;
+}
+
+static void finish(struct http_call *c, CURLcode code);
+
+static void
+on_idle(void *cookie)
+{
+	struct http_call *c = cookie;
+	int64_t due = c->heard_ms + c->idle_timeout_ms;
+
+	if (clock_mono_ms() >= due) {
+		c->idle = true;
+		finish(c, CURLE_OPERATION_TIMEDOUT);
+		return;
+	}
+	if (http_timer_set(c->h, &c->idle_timer, due, NULL) < 0)
+		finish(c, CURLE_OUT_OF_MEMORY);
+}
+
+static int
+add_header(struct http_call *c, const char *name, struct str value)
+{
+	struct curl_slist *l;
+	struct buf line;
+
+	buf_init(&line, SECRET_MAX + 256);
+	buf_addf(&line, "%s: %.*s", name, STR_ARG(value));
+	l = line.failed ? NULL : curl_slist_append(c->headers, line.p);
+	if (line.p)
+		explicit_bzero(line.p, line.n);
+	buf_release(&line);
+	if (!l)
+		return -1;
+	c->headers = l;
+	return 0;
+}
+
+static int
+set_headers(struct http_call *c, const struct http_request *q)
+{
+	struct buf text;
+	int rc = 0;
+
+	if (add_header(c, "Content-Type", STR("application/json")) < 0
+	    || add_header(c, "Expect", STR("")) < 0)
+		return -1;
+	for (size_t i = 0; i < q->n_headers && rc == 0; i++) {
+		char *name = str_dup(q->headers[i].name);
+		rc = name ? add_header(c, name, q->headers[i].value) : -1;
+		free(name);
+	}
+	if (rc < 0 || !q->key || !secret_text(q->key).n
+	    || q->auth == AUTH_NONE)
+		return rc;
+	if (q->auth == AUTH_API_KEY)
+		return add_header(c, "api-key", secret_text(q->key));
+	buf_init(&text, SECRET_MAX + 16);
+	buf_addf(&text, "Bearer %.*s", STR_ARG(secret_text(q->key)));
+	rc = text.failed ? -1 : add_header(c, "Authorization", buf_str(&text));
+	if (text.p)
+		explicit_bzero(text.p, text.n);
+	buf_release(&text);
+	return rc;
+}
+
+static bool
+set_options(struct http_call *c)
+{
+	CURL *x = c->easy;
+	CURLcode r = CURLE_OK;
+
+#define SET(option, value) (r = r ? r : curl_easy_setopt(x, option, value))
+	SET(CURLOPT_URL, c->url);
+	SET(CURLOPT_PRIVATE, c);
+	SET(CURLOPT_HTTPHEADER, c->headers);
+	SET(CURLOPT_WRITEFUNCTION, on_write);
+	SET(CURLOPT_WRITEDATA, c);
+	SET(CURLOPT_ERRORBUFFER, c->error);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_NOPROGRESS, 1L);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_ACCEPT_ENCODING, "");
+	SET(CURLOPT_USERAGENT, "frugal/" FRUGAL_VERSION);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_MAXAGE_CONN, 30L);
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
+	SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	SET(CURLOPT_CLOSESOCKETDATA, c->h);
+	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
+	SET(CURLOPT_SOCKOPTDATA, c->h);
+	if (c->body.n) {
+		SET(CURLOPT_POST, 1L);
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
+		SET(CURLOPT_READFUNCTION, on_read);
+		SET(CURLOPT_READDATA, c);
+		SET(CURLOPT_SEEKFUNCTION, on_seek);
+		SET(CURLOPT_SEEKDATA, c);
+	}
+#undef SET
+	return r == CURLE_OK;
+}
+
+/* Give a call a place in libcurl. */
+static int
+start(struct http_call *c)
+{
+	struct http *h = c->h;
+
+	c->easy = h->n_spare ? h->spare[--h->n_spare] : curl_easy_init();
+	if (!c->easy)
+		return -1;
+	h->running++;
+	c->started_ms = c->heard_ms = clock_mono_ms();
+	if (!set_options(c)
+	    || curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
+		return -1;
+	if (c->idle_timeout_ms > 0)
+		return http_timer_set(h, &c->idle_timer,
+		    c->started_ms + c->idle_timeout_ms, NULL);
+	return 0;
+}
+
+int
+http_send(struct http *h, const struct http_request *q, http_done *done,
+    void *cookie, struct http_call **out, struct err *e)
+{
+	struct http_call *c;
+
+	if (!start_curl(h))
+		return err_set(e, ERR_NET, "cannot start libcurl");
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return err_nomem(e);
+	c->h = h;
+	c->prev = &h->calls;
+	c->next = h->calls;
+	if (c->next)
+		c->next->prev = &c->next;
+	h->calls = c;
+	h->total++;
+	c->done = done;
+	c->cookie = cookie;
+	c->body = q->body;
+	c->connect_timeout_ms = q->connect_timeout_ms;
+	c->timeout_ms = q->timeout_ms;
+	c->idle_timeout_ms = q->idle_timeout_ms;
+	c->idle_timer = (struct http_timer){ .fire = on_idle, .cookie = c };
+	buf_init(&c->answer, q->max_body ? q->max_body : HTTP_MAX_BODY);
+	c->url = str_dup(q->url);
+	if (!c->url || set_headers(c, q) < 0)
+		goto nomem;
+	if (h->running < h->max_running) {
+		if (start(c) < 0)
+			goto nomem;
+	} else {
+		*h->wait_tail = c;
+		h->wait_tail = &c->wait_next;
+	}
+	if (out)
+		*out = c;
+	return 0;
+nomem:
+	call_free(c);
+	return err_nomem(e);
+}
+
+void
+http_cancel(struct http_call *c)
+{
+	call_free(c);
+}
+
+/* --- the end of a call --------------------------------------------------- */
+
+/* libcurl's failures in our words: was the request perhaps processed?
+ * errors-and-retries.md, section 6. */
+static void
+explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
+{
+	curl_off_t pretransfer = 0, uploaded = 0;
+
+	curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
+	curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+	w->failure = c->error[0] ? c->error : curl_easy_strerror(code);
+	w->sent = pretransfer > 0;
+	w->failure_code = "network";
+	switch (code) {
+	case CURLE_COULDNT_RESOLVE_PROXY:
+	case CURLE_COULDNT_RESOLVE_HOST:
+		w->failure_code = "dns";
+		w->sent = false;
+		break;
+	case CURLE_COULDNT_CONNECT:
+		w->failure_code = "connect";
+		w->sent = false;
+		break;
+	case CURLE_SSL_CONNECT_ERROR:
+		w->failure_code = "tls";
+		w->sent = false;
+		break;
+	case CURLE_PEER_FAILED_VERIFICATION:
+	case CURLE_SSL_CACERT_BADFILE:
+		w->failure_code = "certificate";
+		w->sent = false;
+		w->fatal = true;
+		break;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		w->failure_code = "url";
+		w->sent = false;
+		w->fatal = true;
+		break;
+	case CURLE_OPERATION_TIMEDOUT:
+		w->failure_code = "timeout";
+		if (c->idle)
+			w->failure = "nothing came for longer than idle_timeout";
+		break;
+	case CURLE_SEND_ERROR:
+		w->sent = uploaded >= (curl_off_t)c->body.n;
+		break;
+	case CURLE_SEND_FAIL_REWIND:
+		w->sent = true;
+		w->failure = "the connection died before an answer came";
+		break;
+	case CURLE_WRITE_ERROR:
+		if (c->too_long) {
+			w->failure_code = "too_long";
+			w->failure = "the answer is longer than allowed";
+		}
+		break;
+	default:
+		break;
+	}
+}
+
+/* retry-after-ms before retry-after, which may be seconds or a date. */
+static int64_t
+retry_after(CURL *easy)
+{
+	struct curl_header *header;
+	curl_off_t seconds = 0;
+	double ms;
+
+	if (curl_easy_header(easy, "retry-after-ms", 0, CURLH_HEADER, -1,
+	    &header) == CURLHE_OK
+	    && str_to_double(str_trim(str_of(header->value)), &ms)
+	    && ms >= 0 && ms < 1e12)
+		return (int64_t)ms;
+	if (curl_easy_header(easy, "retry-after", 0, CURLH_HEADER, -1,
+	    &header) != CURLHE_OK)
+		return -1;
+	if (str_to_double(str_trim(str_of(header->value)), &ms) && ms >= 0
+	    && ms < 1e9)
+		return (int64_t)(ms * 1000);
+	curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
+	/* Before curl 8.12 a past date could come out negative. */
+	return seconds > 0 ? (int64_t)seconds * 1000 : 0;
+}
+
+static void
+finish(struct http_call *c, CURLcode code)
+{
+	struct wire_reply w = { .retry_after_ms = -1 };
+	struct curl_header *header;
+	http_done *done = c->done;
+	void *cookie = c->cookie;
+	int64_t latency_ms = clock_mono_ms() - c->started_ms;
+	long status = 0;
+
+	http_timer_stop(c->h, &c->idle_timer);
+	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	w.status = (int)status;
+	w.body = buf_str(&c->answer);
+	if (code != CURLE_OK) {
+		explain_failure(c, code, &w);
+		w.truncated = true;
+	}
+	if (status >= 300 || code != CURLE_OK) {
+		w.retry_after_ms = retry_after(c->easy);
+		w.should_not_retry = curl_easy_header(c->easy,
+		    "x-should-retry", 0, CURLH_HEADER, -1, &header) == CURLHE_OK
+		    && str_is_nocase(str_of(header->value), "false");
+	}
+	done(cookie, &w, latency_ms);
+	call_free(c);
+}
+
+/* --- timers and watched descriptors -------------------------------------- */
+
+int
+http_timer_set(struct http *h, struct http_timer *t, int64_t due_mono_ms,
+    struct err *e)
+{
+	if (!heap_set(&h->timers, &t->entry, due_mono_ms))
+		return err_nomem(e);
+	return 0;
+}
+
+void
+http_timer_stop(struct http *h, struct http_timer *t)
+{
+	heap_remove(&h->timers, &t->entry);
+}
+
+int
+http_watch(struct http *h, int fd, void (*ready)(void *cookie),
+    void *cookie, struct err *e)
+{
+	struct fd_state *s = fd_state(h, fd);
+
+	if (!s)
+		return err_nomem(e);
+	s->wanted = EPOLLIN;
+	s->ready = ready;
+	s->cookie = cookie;
+	if (fd_tell(h, fd, e) < 0) {
+		memset(s, 0, sizeof(*s));
+		return -1;
+	}
+	return 0;
+}
+
+void
+http_unwatch(struct http *h, int fd)
+{
+	struct fd_state *s = fd_state(h, fd);
+
+	if (!s || !s->ready)
+		return;
+	s->wanted = 0;
+	(void)fd_tell(h, fd, NULL);
+	memset(s, 0, sizeof(*s));
+}
+
+/* --- the loop ------------------------------------------------------------ */
+
+static int
+time_to_wait(const struct http *h, int64_t max_wait_ms)
+{
+	struct heap_entry *first = heap_first(&h->timers);
+	int64_t due = h->curl_due, wait;
+
+	if (first && first->due_ms < due)
+		due = first->due_ms;
+	wait = due == NEVER ? -1 : due - clock_mono_ms();
+	if (due != NEVER && wait < 0)
+		wait = 0;
+	if (max_wait_ms >= 0 && (wait < 0 || wait > max_wait_ms))
+		wait = max_wait_ms;
+	/* Wake now and then: a suspended machine's clock jumps. */
+	if (wait > 60000)
+		wait = 60000;
+	return (int)wait;
+}
+
+static void
+dispatch(struct http *h, const struct epoll_event *ev)
+{
+	struct fd_state *s = &h->fds[ev->data.fd];
+	int running, mask = 0;
+
+	if (s->ready) {
+		s->ready(s->cookie);
+		return;
+	}
+	if (ev->events & (EPOLLIN | EPOLLHUP))
+		mask |= CURL_CSELECT_IN;
+	if (ev->events & EPOLLOUT)
+		mask |= CURL_CSELECT_OUT;
+	if (ev->events & EPOLLERR)
+		mask |= CURL_CSELECT_ERR;
+	curl_multi_socket_action(h->multi, ev->data.fd, mask, &running);
+}
+
+static void
+fire_timers(struct http *h)
+{
+	int64_t now = clock_mono_ms();
+	struct heap_entry *first;
+
+	while ((first = heap_first(&h->timers)) && first->due_ms <= now) {
+		struct http_timer *t = (struct http_timer *)first;
+		heap_remove(&h->timers, first);
+		t->fire(t->cookie);
+	}
+}
+
+static void
+hand_out(struct http *h)
+{
+	CURLMsg *m;
+	int left;
+
+	while ((m = curl_multi_info_read(h->multi, &left))) {
+		char *c = NULL;
+		CURLcode code = m->data.result;
+
+		if (m->msg != CURLMSG_DONE)
+			continue;
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
+		finish((struct http_call *)c, code);
+	}
+}
+
+static void
+start_waiting(struct http *h)
+{
+	while (h->wait_head && h->running < h->max_running) {
+		struct http_call *c = h->wait_head;
+
+		h->wait_head = c->wait_next;
+		if (!h->wait_head)
+			h->wait_tail = &h->wait_head;
+		c->wait_next = NULL;
+		if (start(c) < 0) {
+			if (!c->easy) { /* no handle: try again next turn */
+				c->wait_next = h->wait_head;
+				h->wait_head = c;
+				if (!c->wait_next)
+					h->wait_tail = &c->wait_next;
+				return;
+			}
+			finish(c, CURLE_OUT_OF_MEMORY);
+		}
+	}
+}
+
+int
+http_turn(struct http *h, int64_t max_wait_ms, struct err *e)
+{
+	struct epoll_event ev[EVENTS];
+	int n, running;
+
+	if (fd_tell_all(h, e) < 0)
+		return -1;
+	n = epoll_wait(h->epoll, ev, EVENTS, time_to_wait(h, max_wait_ms));
+	if (n < 0 && errno != EINTR)
+		return err_sys(e, ERR_IO, "cannot wait for events");
+	for (int i = 0; i < n; i++)
+		dispatch(h, &ev[i]);
+	if (h->multi && h->curl_due <= clock_mono_ms()) {
+		h->curl_due = NEVER;
+		curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0,
+		    &running);
+	}
+	fire_timers(h);
+	if (h->multi)
+		hand_out(h);
+	start_waiting(h);
+	if (h->nomem) {
+		h->nomem = false;
+		return err_nomem(e);
+	}
+	return 0;
+}

@@ -1,0 +1,71 @@
+/*
+ * http.h -- the event loop: libcurl's multi interface on epoll, one timer
+ * heap, watched descriptors. The one door to libcurl.
+ *
+ * Everything happens in http_turn(), on one thread: callbacks run there, each
+ * exactly once, or never after http_cancel(). A callback may send, cancel and
+ * set timers.
+ *
+ * A paid POST is never silently sent twice: the body is given by a read
+ * function whose seek function refuses, so that libcurl's own repeat on a
+ * dead reused connection fails and is seen here as "may have been processed".
+ * Redirects are not followed. Certificates are verified.
+ */
+#ifndef PROVIDERS_HTTP_H
+#define PROVIDERS_HTTP_H
+
+#include "base/heap.h"
+#include "providers/provider.h"
+
+struct http;      /* opaque: one loop */
+struct http_call; /* opaque: one request in flight */
+
+/* At most `max_connections` are open at once; further calls wait in line. */
+int http_new(struct http **out, int max_connections, struct err *e);
+void http_free(struct http *h); /* cancels what is in flight */
+
+struct http_request {
+	struct str url;     /* copied */
+	struct str body;    /* borrowed until done; empty: a GET */
+	const struct header_line *headers; /* copied */
+	size_t n_headers;
+	enum auth_style auth;
+	const struct secret *key; /* may be NULL; copied into libcurl, not kept */
+	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
+	size_t max_body;    /* of the answer; 0: HTTP_MAX_BODY */
+};
+#define HTTP_MAX_BODY ((size_t)64 << 20)
+
+/* w is borrowed for the call. latency_ms: from sending to the last byte. */
+typedef void http_done(void *cookie, const struct wire_reply *w,
+    int64_t latency_ms);
+
+int http_send(struct http *h, const struct http_request *q, http_done *done,
+    void *cookie, struct http_call **out, struct err *e);
+void http_cancel(struct http_call *c);
+size_t http_in_flight(const struct http *h);
+int64_t http_connections_opened(const struct http *h);
+
+/* A timer, embedded by its owner; zero it before first use. */
+struct http_timer {
+	struct heap_entry entry; /* first member */
+	void (*fire)(void *cookie);
+	void *cookie;
+};
+int http_timer_set(struct http *h, struct http_timer *t, int64_t due_mono_ms,
+    struct err *e);
+void http_timer_stop(struct http *h, struct http_timer *t);
+
+/* Call `ready` whenever fd can be read (level-triggered), until unwatched.
+ * -1 with errno EPERM for plain files, which are always ready. */
+int http_watch(struct http *h, int fd, void (*ready)(void *cookie),
+    void *cookie, struct err *e);
+void http_unwatch(struct http *h, int fd);
+
+/* Wait for something to happen, at most max_wait_ms (-1: no limit; 0: only
+ * look), and let the callbacks run. */
+int http_turn(struct http *h, int64_t max_wait_ms, struct err *e);
+
+const char *http_library(void); /* "libcurl/7.88.1 OpenSSL/3.0.22 ..." */
+
+#endif
