@@ -1,0 +1,606 @@
+/*
+ * climb.c -- one task's way up the tiers.
+ *
+ *   ASKING   completions of this tier are wanted or on their way
+ *                -> ASKING when the verdict needs more samples or a repair
+ *                -> ASKING one tier up when it says "escalate"
+ *                -> DONE
+ *   DONE     final; the result stands
+ *
+ * A tier has one slot for each completion it may ask for. A slot is WANTED,
+ * ASKED, then HERE or FAILED. When no slot is wanted or asked, the completions
+ * that are here are judged. Failed ones count in the verdict as answers that
+ * agree with nothing, so that losing samples never makes a score better.
+ */
+#include "cascade/climb.h"
+
+#include <string.h>
+
+#include "base/money.h"
+#include "base/utf8.h"
+
+enum slot_state { SLOT_WANTED, SLOT_ASKED, SLOT_HERE, SLOT_FAILED };
+
+struct slot {
+	enum slot_state state;
+	int prompt, sample, repair;
+	struct completion c;
+	int place;         /* of its row number, in the attempt's rows */
+	struct str code, message; /* of a failure */
+	enum outcome outcome;
+	bool not_cached;
+};
+
+struct climb {
+	struct arena *arena;
+	const struct cascade *cascade;
+	const struct task *task;
+	const struct tier_state *tiers;
+	bool recorded, done;
+	int tier;
+	struct slot *slots; /* of this tier */
+	size_t n_slots, next, open; /* open: wanted or asked */
+	int64_t prompt_tokens; /* of one prompt of this tier, for result_top() */
+	int repairs;
+	struct str repair_answer, repair_reason; /* of the slot in repair */
+	int64_t *rows;      /* of the attempt: see enter_tier() */
+	int64_t started_ms, tier_started_ms;
+	struct ledger_attempt *attempts;
+	size_t n_attempts;
+	struct result result;
+};
+
+static const struct tier *
+tier_now(const struct climb *c)
+{
+	return &c->cascade->tiers[c->tier];
+}
+
+static struct ledger_attempt *
+attempt_now(struct climb *c)
+{
+	return &c->attempts[c->n_attempts - 1];
+}
+
+static bool
+add_slots(struct climb *c, size_t n)
+{
+	const struct tier *t = tier_now(c);
+	size_t prompts = t->n_prompts ? t->n_prompts : 1;
+	struct slot *v;
+
+	if (!c->slots) {
+		v = arena_array(c->arena, (size_t)t->samples_max, sizeof(*v));
+		if (!v)
+			return false;
+		c->slots = v;
+	}
+	for (; n && c->n_slots < (size_t)t->samples_max; n--) {
+		size_t i = c->n_slots++;
+		c->slots[i].prompt = (int)(i % prompts);
+		c->slots[i].sample = (int)(i / prompts);
+		c->open++;
+	}
+	return true;
+}
+
+static int finish(struct climb *c, enum task_status status, int64_t now_ms);
+
+/* Begin the tier c->tier, or the first above it that is in use. */
+static int
+enter_tier(struct climb *c, int64_t now_ms, struct err *e)
+{
+	for (;; c->tier++) {
+		const struct tier_state *s = &c->tiers[c->tier];
+		struct ledger_attempt *at = &c->attempts[c->n_attempts++];
+
+		*at = (struct ledger_attempt){ .tier = c->tier + 1,
+		    .model = tier_now(c)->model, .chosen = -1,
+		    .verdict = ATTEMPT_FAILED };
+		if (!s->out_of_use)
+			break;
+		at->reason = s->message;
+		if (c->tier + 1 == (int)c->cascade->n_tiers) {
+			c->result.error_code = s->code;
+			c->result.error_message = s->message;
+			return finish(c, TASK_FAILED, now_ms);
+		}
+	}
+	c->tier_started_ms = now_ms;
+	c->slots = NULL;
+	c->n_slots = c->next = c->open = 0;
+	c->repairs = 0;
+	c->prompt_tokens = 0;
+	/* One place for each completion that may come, those that a repair
+	 * replaces included: it is filled in when the store has numbered it. */
+	c->rows = arena_array(c->arena, (size_t)(tier_now(c)->samples_max
+	    + tier_now(c)->repair), sizeof(*c->rows));
+	attempt_now(c)->rows = c->rows;
+	if (!c->rows || !add_slots(c, (size_t)tier_now(c)->samples_min))
+		return err_nomem(e);
+	return 0;
+}
+
+struct climb *
+climb_new(const struct cascade *k, const struct task *t,
+    const struct tier_state *tiers, bool recorded, int64_t now_ms)
+{
+	struct climb *c = arena_alloc(t->arena, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->arena = t->arena;
+	c->cascade = k;
+	c->task = t;
+	c->tiers = tiers;
+	c->recorded = recorded;
+	c->started_ms = now_ms;
+	c->attempts = arena_array(t->arena, k->n_tiers, sizeof(*c->attempts));
+	if (!c->attempts || enter_tier(c, now_ms, NULL) < 0)
+		return NULL;
+	return c;
+}
+
+bool
+climb_next(struct climb *c, struct climb_ask *out)
+{
+	if (c->done)
+		return false;
+	for (; c->next < c->n_slots; c->next++) {
+		struct slot *s = &c->slots[c->next];
+		if (s->state != SLOT_WANTED)
+			continue;
+		s->state = SLOT_ASKED;
+		*out = (struct climb_ask){ .slot = c->next, .tier = c->tier,
+		    .prompt = s->prompt, .sample = s->sample,
+		    .repair = s->repair };
+		c->next++;
+		return true;
+	}
+	return false;
+}
+
+/* --- what to send ------------------------------------------------------------ */
+
+static int
+fill_prompt(struct climb *c, const struct tier *t, int which, struct str *out,
+    struct err *e)
+{
+	struct buf b;
+	int rc;
+
+	if (!t->n_prompts) {
+		*out = c->task->prompt;
+		return 0;
+	}
+	buf_init(&b, TASK_MAX_PROMPT);
+	rc = template_fill(t->prompts[which].text, c->task, &b, e);
+	if (rc < 0)
+		err_in(e, "prompt '%.*s'", STR_ARG(t->prompts[which].name));
+	else if (b.failed)
+		rc = err_set(e, ERR_INPUT, "the filled template is longer "
+		    "than %zu MB", TASK_MAX_PROMPT >> 20);
+	else if (!arena_str(c->arena, buf_str(&b), out))
+		rc = err_nomem(e);
+	buf_release(&b);
+	return rc;
+}
+
+static bool
+is_system(const struct message *m)
+{
+	return str_is(m->role, "system") || str_is(m->role, "developer");
+}
+
+/* The task's own system text wins over the tier's, that over the cascade's. */
+static struct str
+system_text(const struct climb *c, const struct tier *t)
+{
+	if (c->task->system.n)
+		return c->task->system;
+	return t->system.n ? t->system : c->cascade->system;
+}
+
+static int
+add_repair(struct climb *c, struct message *m, size_t *k, struct err *e)
+{
+	char *words = arena_printf(c->arena, "Your answer was not accepted: "
+	    "%.*s. Answer again, whole, in the required form.",
+	    STR_ARG(c->repair_reason));
+
+	if (!words)
+		return err_nomem(e);
+	m[(*k)++] = (struct message){ STR("assistant"), c->repair_answer };
+	m[(*k)++] = (struct message){ STR("user"), str_of(words) };
+	return 0;
+}
+
+int
+climb_messages(struct climb *c, const struct climb_ask *ask,
+    struct message **out, size_t *n, struct err *e)
+{
+	const struct tier *t = &c->cascade->tiers[ask->tier];
+	const struct task *task = c->task;
+	struct str prompt, system = system_text(c, t);
+	size_t k = 0, last = task->n_messages;
+	struct message *m = arena_array(c->arena, task->n_messages + 4,
+	    sizeof(*m));
+
+	if (!m)
+		return err_nomem(e);
+	if (fill_prompt(c, t, ask->prompt, &prompt, e) < 0)
+		return -1;
+	if (system.n && !(task->n_messages && is_system(&task->messages[0])))
+		m[k++] = (struct message){ STR("system"), system };
+	for (size_t i = 0; i < task->n_messages; i++)
+		if (str_is(task->messages[i].role, "user"))
+			last = i;
+	for (size_t i = 0; i < task->n_messages; i++) {
+		m[k] = task->messages[i];
+		if (i == last && t->n_prompts)
+			m[k].content = prompt;
+		k++;
+	}
+	if (!task->n_messages)
+		m[k++] = (struct message){ STR("user"), prompt };
+	if (ask->repair && add_repair(c, m, &k, e) < 0)
+		return -1;
+	*out = m;
+	*n = k;
+	return 0;
+}
+
+/* --- the end -------------------------------------------------------------------- */
+
+static void
+sum_up(struct climb *c)
+{
+	struct result *r = &c->result;
+	int samples = 0, cached = 0;
+
+	for (size_t i = 0; i < c->n_attempts; i++) {
+		const struct ledger_attempt *at = &c->attempts[i];
+
+		r->cost_picousd = money_add(r->cost_picousd,
+		    at->cost_picousd);
+		r->cached_picousd = money_add(r->cached_picousd,
+		    at->cached_picousd);
+		r->prompt_tokens += at->prompt_tokens;
+		r->completion_tokens += at->completion_tokens;
+		samples += (int)at->n_rows;
+		cached += at->cached;
+	}
+	r->cached = samples > 0 && samples == cached;
+	r->top_picousd = result_top(c->cascade, attempt_now(c),
+	    c->prompt_tokens);
+}
+
+static int
+finish(struct climb *c, enum task_status status, int64_t now_ms)
+{
+	struct result *r = &c->result;
+
+	r->task = c->task;
+	r->cascade = c->cascade;
+	r->status = status;
+	r->latency_ms = now_ms - c->started_ms;
+	r->attempts = c->attempts;
+	r->n_attempts = c->n_attempts;
+	sum_up(c);
+	c->done = true;
+	return 0;
+}
+
+const struct result *
+climb_result(const struct climb *c)
+{
+	return c->done ? &c->result : NULL;
+}
+
+static int
+next_tier_or(struct climb *c, enum task_status status, int64_t now_ms,
+    struct err *e)
+{
+	if (c->tier + 1 == (int)c->cascade->n_tiers)
+		return finish(c, status, now_ms);
+	c->tier++;
+	return enter_tier(c, now_ms, e);
+}
+
+static void
+take_answer(struct climb *c, const struct slot *s)
+{
+	struct result *r = &c->result;
+	const struct ledger_attempt *at = attempt_now(c);
+
+	r->text = s->c.text;
+	r->answer = s->c.answer;
+	r->has_answer = s->c.has_answer;
+	if (c->task->has_reference)
+		r->correct = s->c.has_answer && answer_equal(s->c.answer,
+		    c->task->reference) ? YES : NO;
+	r->tier = c->tier + 1;
+	r->model = tier_now(c)->model;
+	r->scored = at->scored;
+	r->score = (struct score){ at->score, at->score_ln };
+	r->threshold = (struct score){ at->threshold, at->threshold_ln };
+	r->reason = at->reason;
+}
+
+/* --- judging -------------------------------------------------------------------- */
+
+/* The failure that ends the attempt whatever else has come: the run stops, or
+ * may not ask. Else the first one if nothing has come at all. */
+static const struct slot *
+ending_failure(const struct climb *c, bool nothing)
+{
+	for (size_t i = 0; i < c->n_slots; i++) {
+		const struct slot *s = &c->slots[i];
+		if (s->state == SLOT_FAILED && (s->not_cached
+		    || s->outcome == OUTCOME_STOP))
+			return s;
+	}
+	return nothing ? &c->slots[0] : NULL;
+}
+
+/* What the failure of an attempt means for the tier and the task. */
+static int
+attempt_failed(struct climb *c, const struct slot *s, int64_t now_ms,
+    struct err *e)
+{
+	struct ledger_attempt *at = attempt_now(c);
+	enum task_status status = TASK_FAILED;
+
+	at->latency_ms = now_ms - c->tier_started_ms;
+	at->reason = s->message;
+	c->result.error_code = s->code;
+	c->result.error_message = s->message;
+	if (s->not_cached) {
+		at->verdict = ATTEMPT_UNKNOWN_IN_CACHE;
+		return finish(c, TASK_FAILED, now_ms);
+	}
+	switch (s->outcome) {
+	case OUTCOME_RETRY:
+	case OUTCOME_WAIT:
+	case OUTCOME_NEXT:
+		at->verdict = ATTEMPT_UNAVAILABLE;
+		return next_tier_or(c, status, now_ms, e);
+	case OUTCOME_TIER:
+		at->verdict = ATTEMPT_FAILED;
+		return next_tier_or(c, status, now_ms, e);
+	case OUTCOME_FAIL:
+		at->verdict = ATTEMPT_FAILED;
+		if (str_is(s->code, "content_filter")
+		    || str_is(s->code, "content_policy_violation")) {
+			at->verdict = ATTEMPT_REFUSED;
+			status = TASK_REFUSED;
+		}
+		return finish(c, status, now_ms);
+	case OUTCOME_STOP:
+		c->result.stopped = true;
+		break;
+	case OUTCOME_OK:
+		break;
+	}
+	at->verdict = ATTEMPT_FAILED;
+	return finish(c, TASK_FAILED, now_ms);
+}
+
+static int
+begin_repair(struct climb *c, struct slot *s, const char *reason,
+    struct err *e)
+{
+	struct str words;
+
+	if (!arena_str(c->arena, str_of(reason), &words))
+		return err_nomem(e);
+	c->repair_answer = s->c.text;
+	c->repair_reason = words;
+	c->repairs++;
+	attempt_now(c)->repairs = c->repairs;
+	s->state = SLOT_WANTED;
+	s->repair = c->repairs;
+	c->open++;
+	c->next = (size_t)(s - c->slots);
+	return 0;
+}
+
+static enum attempt_verdict
+verdict_of(const struct verdict *v, const struct completion *chosen)
+{
+	if (v->kind == VERDICT_ACCEPT)
+		return ATTEMPT_ACCEPT;
+	if (chosen->finish == FINISH_REFUSED)
+		return ATTEMPT_REFUSED;
+	return chosen->finish == FINISH_LENGTH ? ATTEMPT_CUT_OFF
+	    : ATTEMPT_ESCALATE;
+}
+
+static int
+note_verdict(struct climb *c, const struct verdict *v,
+    const struct slot *chosen, size_t n, int64_t now_ms, struct err *e)
+{
+	struct ledger_attempt *at = attempt_now(c);
+
+	at->samples = (int)n;
+	at->scored = v->scored;
+	at->score = v->score.p;
+	at->score_ln = v->score.ln;
+	at->threshold = v->threshold.p;
+	at->threshold_ln = v->threshold.ln;
+	at->scorer = str_of(v->scorer);
+	at->verdict = verdict_of(v, &chosen->c);
+	at->latency_ms = now_ms - c->tier_started_ms;
+	at->chosen = chosen->place;
+	if (!arena_str(c->arena, str_of(v->reason), &at->reason))
+		return err_nomem(e);
+	return 0;
+}
+
+static int
+conclude(struct climb *c, const struct verdict *v, struct slot *chosen,
+    size_t n, int64_t now_ms, struct err *e)
+{
+	const struct tier *t = tier_now(c);
+	bool last = c->tier + 1 == (int)c->cascade->n_tiers;
+
+	if (v->kind == VERDICT_ESCALATE && v->format_failed
+	    && c->repairs < t->repair)
+		return begin_repair(c, chosen, v->reason, e);
+	if (note_verdict(c, v, chosen, n, now_ms, e) < 0)
+		return -1;
+	if (v->kind == VERDICT_ACCEPT) {
+		take_answer(c, chosen);
+		return finish(c, TASK_ACCEPTED, now_ms);
+	}
+	if (!last)
+		return next_tier_or(c, TASK_EXHAUSTED, now_ms, e);
+	if (attempt_now(c)->verdict == ATTEMPT_REFUSED) {
+		take_answer(c, chosen);
+		return finish(c, TASK_REFUSED, now_ms);
+	}
+	if (c->cascade->fail_exhausted) {
+		c->result.error_code = STR("exhausted");
+		c->result.error_message = attempt_now(c)->reason;
+		return finish(c, TASK_FAILED, now_ms);
+	}
+	take_answer(c, chosen);
+	return finish(c, TASK_EXHAUSTED, now_ms);
+}
+
+/* Every slot is here or failed: what now? */
+static int
+judge(struct climb *c, int64_t now_ms, struct err *e)
+{
+	const struct tier *t = tier_now(c);
+	struct completion *v = arena_array(c->arena, c->n_slots, sizeof(*v));
+	struct slot **of = arena_array(c->arena, c->n_slots, sizeof(*of));
+	struct score_input in = { .prompt = c->task->prompt, .c = v,
+	    .more = (size_t)t->samples_max - c->n_slots };
+	const struct slot *failure;
+	struct verdict verdict;
+
+	if (!v || !of)
+		return err_nomem(e);
+	for (size_t i = 0; i < c->n_slots; i++) {
+		if (c->slots[i].state == SLOT_FAILED) {
+			in.missing++;
+			continue;
+		}
+		of[in.n] = &c->slots[i];
+		v[in.n++] = c->slots[i].c;
+	}
+	failure = ending_failure(c, in.n == 0);
+	if (failure)
+		return attempt_failed(c, failure, now_ms, e);
+	if (rule_judge(t->accept, &in, &verdict, e) < 0)
+		return -1;
+	if (verdict.kind == VERDICT_UNDECIDED) {
+		size_t before = c->n_slots;
+		if (!add_slots(c, verdict.ask ? verdict.ask : 1))
+			return err_nomem(e);
+		if (c->n_slots > before)
+			return 0;
+		return err_set(e, ERR_INPUT, "the rule of tier %d never "
+		    "comes to a verdict", c->tier + 1);
+	}
+	return conclude(c, &verdict, of[verdict.chosen], in.n, now_ms, e);
+}
+
+/* --- news ------------------------------------------------------------------------ */
+
+static bool
+copy_completion(struct climb *c, const struct completion *from,
+    struct completion *to)
+{
+	struct token *tokens = NULL;
+
+	*to = *from;
+	if (!arena_str(c->arena, from->text, &to->text)
+	    || !arena_str(c->arena, from->model, &to->model))
+		return false;
+	if (from->n_tokens) {
+		tokens = arena_array(c->arena, from->n_tokens,
+		    sizeof(*tokens));
+		if (!tokens)
+			return false;
+		memcpy(tokens, from->tokens,
+		    from->n_tokens * sizeof(*tokens));
+	}
+	to->tokens = tokens;
+	if (!c->recorded) {
+		to->has_answer = answer_extract(&c->cascade->answer, to->text,
+		    &to->answer);
+		return true;
+	}
+	return !from->has_answer
+	    || arena_str(c->arena, from->answer, &to->answer);
+}
+
+static void
+count_costs(struct climb *c, const struct climb_news *news)
+{
+	struct ledger_attempt *at = attempt_now(c);
+
+	if (news->cached) {
+		at->cached++;
+		at->cached_picousd = money_add(at->cached_picousd,
+		    news->c->cost_picousd);
+	} else {
+		at->cost_picousd = money_add(at->cost_picousd,
+		    news->c->cost_picousd);
+	}
+	at->requests += news->requests;
+	at->retries += news->retries;
+	if (news->c->prompt_tokens > c->prompt_tokens)
+		c->prompt_tokens = news->c->prompt_tokens;
+	if (news->c->prompt_tokens > 0)
+		at->prompt_tokens += news->c->prompt_tokens;
+	if (news->c->completion_tokens > 0)
+		at->completion_tokens += news->c->completion_tokens;
+}
+
+int
+climb_give(struct climb *c, size_t slot, const struct climb_news *news,
+    int64_t now_ms, int64_t **row, struct err *e)
+{
+	struct ledger_attempt *at = attempt_now(c);
+	struct slot *s = &c->slots[slot];
+
+	if (!copy_completion(c, news->c, &s->c))
+		return err_nomem(e);
+	count_costs(c, news);
+	s->place = (int)at->n_rows++;
+	c->rows[s->place] = -1;
+	if (row)
+		*row = &c->rows[s->place];
+	s->state = SLOT_HERE;
+	c->open--;
+	return c->open ? 0 : judge(c, now_ms, e);
+}
+
+int
+climb_fail(struct climb *c, size_t slot, const struct climb_failure *f,
+    int64_t now_ms, struct err *e)
+{
+	struct ledger_attempt *at = attempt_now(c);
+	struct slot *s = &c->slots[slot];
+
+	if (!arena_str(c->arena, f->code, &s->code)
+	    || !arena_str(c->arena, f->message, &s->message))
+		return err_nomem(e);
+	at->requests += f->requests;
+	at->retries += f->retries;
+	at->cost_picousd = money_add(at->cost_picousd, f->cost_picousd);
+	s->outcome = f->outcome;
+	s->not_cached = f->not_cached;
+	c->open--;
+	/* A repair that fails leaves the answer as it was. */
+	if (s->repair && s->c.text.p) {
+		s->state = SLOT_HERE;
+		c->repairs = tier_now(c)->repair;
+	} else {
+		s->state = SLOT_FAILED;
+	}
+	return c->open ? 0 : judge(c, now_ms, e);
+}

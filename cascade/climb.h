@@ -1,0 +1,70 @@
+/*
+ * climb.h -- one task's way up the tiers: a pure state machine. It opens no
+ * socket and reads no clock; told what has come and what time it is, it says
+ * which completions it wants next, until it is done.
+ */
+#ifndef CASCADE_CLIMB_H
+#define CASCADE_CLIMB_H
+
+#include "cascade/result.h"
+
+struct climb; /* opaque; lives in the arena of its task */
+
+/* One completion that is wanted. */
+struct climb_ask {
+	size_t slot;  /* to name it by in climb_give() and climb_fail() */
+	int tier;     /* from 0 */
+	int prompt;   /* which of the tier's templates; 0 without */
+	int sample;   /* number of the sample of that prompt */
+	int repair;   /* 0: the question; k: the k-th request to mend the answer */
+};
+
+/* Tiers that are out of use for the rest of the run, with the reason; one
+ * array for all climbs of a cascade, owned by the engine. */
+struct tier_state {
+	bool out_of_use;
+	struct str code, message;
+};
+
+/* NULL: out of memory. `recorded`: answers come with the completions and are
+ * not extracted (replay). Everything given is borrowed for the task's life. */
+struct climb *climb_new(const struct cascade *k, const struct task *t,
+    const struct tier_state *tiers, bool recorded, int64_t now_ms);
+
+/* The next completion wanted; false: none for now. */
+bool climb_next(struct climb *c, struct climb_ask *out);
+
+/* What to send for it: messages in the task's arena. ERR_INPUT when a template
+ * names a field that the task does not have. */
+int climb_messages(struct climb *c, const struct climb_ask *ask,
+    struct message **out, size_t *n, struct err *e);
+
+struct climb_news {
+	const struct completion *c; /* copied, with its text and tokens */
+	bool cached;       /* out of the store, or another task paid for it */
+	int requests;      /* sent for it; of several of one request the first
+	                      bears the count */
+	int retries;
+};
+
+/* It has come. *row (may be NULL) gets a place for its row number in the
+ * store, to be filled in before the result is written to the ledger.
+ * -1: out of memory, or a scorer failed. */
+int climb_give(struct climb *c, size_t slot, const struct climb_news *news,
+    int64_t now_ms, int64_t **row, struct err *e);
+
+struct climb_failure {
+	enum outcome outcome; /* RETRY and WAIT: tried long enough */
+	bool not_cached;      /* --cache-only, and it is not in the store */
+	struct str code, message; /* copied */
+	int requests, retries;
+	int64_t cost_picousd; /* of a request that may have been billed, else 0 */
+};
+/* It will not come. */
+int climb_fail(struct climb *c, size_t slot, const struct climb_failure *f,
+    int64_t now_ms, struct err *e);
+
+/* NULL until the climb has ended; then the same for ever. */
+const struct result *climb_result(const struct climb *c);
+
+#endif

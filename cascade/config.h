@@ -1,0 +1,119 @@
+/*
+ * config.h -- the configuration: providers, cascades, tiers, accept rules and
+ * prices, from one YAML file, checked whole before anything is sent.
+ *
+ * Everything lives as long as the struct config; it is never changed after
+ * config_load().
+ */
+#ifndef CASCADE_CONFIG_H
+#define CASCADE_CONFIG_H
+
+#include "base/arena.h"
+#include "base/yaml.h"
+#include "cascade/price.h"
+#include "providers/provider.h"
+#include "scorers/answer.h"
+#include "scorers/rule.h"
+
+#define CONFIG_MAX_SAMPLES 256
+#define CONFIG_MAX_TIERS 32
+#define CONFIG_MAX_PROMPTS 16
+
+/* A template of a tier: `prompts: [cot.txt, program.txt]`, or inline. */
+struct prompt_template {
+	struct str name; /* as written: the file's name, or "inline" */
+	struct str text; /* with {{input}} and {{field}} */
+};
+
+struct tier {
+	struct str name;  /* `name:`, else the model as written */
+	struct str model; /* "provider/name" as written */
+	const struct provider *provider;
+	struct str model_name; /* what the provider is asked for */
+	struct sampling sampling;
+	struct str system;     /* empty: the cascade's, or the task's own */
+	struct prompt_template *prompts; /* NULL: the task's prompt as it is */
+	size_t n_prompts;
+	int samples_min, samples_max; /* 1 .. CONFIG_MAX_SAMPLES; equal unless
+	                                 adaptive */
+	int repair;            /* 0 .. 3 */
+	struct rule *accept;   /* NULL: accept any complete answer */
+	struct price price;    /* of the table or the configuration */
+	bool price_overridden;
+	int line, column;      /* in the file */
+};
+
+struct cascade {
+	struct str name;
+	struct answer_rule answer;
+	struct str system;
+	struct tier *tiers;
+	size_t n_tiers;
+	bool fail_exhausted; /* `exhausted: fail`: no answer below its rule */
+	int line, column;
+};
+
+/* A price of the file's `models:`. */
+struct model_price {
+	struct str model; /* "provider/name" */
+	struct price price;
+};
+
+struct config {
+	const char *file;  /* as the user named it; "demo" for the built-in one */
+	struct arena *arena;
+	struct provider *providers;
+	size_t n_providers;
+	struct cascade *cascades;
+	size_t n_cascades;
+	struct model_price *models;
+	size_t n_models;
+	struct str store;  /* path, empty: the default place */
+	int retries;       /* of a failed request; -1: the default (see call.h) */
+	bool simulated;    /* every provider is simulated */
+};
+
+/*
+ * Where the configuration is: `given` (-c, may be NULL), $FRUGAL_CONFIG,
+ * ./frugal.yaml, $XDG_CONFIG_HOME/frugal/frugal.yaml (~/.config). 1: *path has
+ * it; 0: there is none. "demo" is the built-in one.
+ */
+int config_find(const char *given, struct buf *path, struct err *e);
+
+/*
+ * Read and check. 0: *out is complete; -1: *e has a summary and *messages
+ * every complaint, one line each, as `file:line:column: ...`. Warnings go to
+ * *warnings (may be NULL) in either case. Files named in it (templates,
+ * key_file) are relative to the folder of the configuration.
+ */
+int config_load(struct config **out, const char *path, struct buf *messages,
+    struct buf *warnings, struct err *e);
+/* The same from text, under a name for messages. */
+int config_parse(struct config **out, const char *name, struct str text,
+    struct buf *messages, struct buf *warnings, struct err *e);
+void config_free(struct config *c); /* NULL is fine */
+
+/* By name; NULL name: the only one, or the one called "default". NULL with
+ * *e (ERR_USAGE) when it is not there, with the nearest name. */
+const struct cascade *config_cascade(const struct config *c, struct str name,
+    struct err *e);
+
+/*
+ * `-m provider/model`: a cascade of one tier without a rule, added to the
+ * configuration. A provider that the file does not define is taken from the
+ * well-known ones (openai, openrouter, together, groq, mistral, deepseek, xai
+ * with their usual key variables; ollama on loopback), also when there is no
+ * configuration at all: config_empty().
+ */
+int config_empty(struct config **out, struct err *e);
+const struct cascade *config_single(struct config *c, struct str model,
+    struct err *e);
+
+/* `--set temperature=0.2` for every tier of every cascade: the names of a
+ * tier's sampling settings. */
+int config_set(struct config *c, struct str assignment, struct err *e);
+
+/* The text of the built-in configuration. */
+struct str config_demo_text(void);
+
+#endif

@@ -1,0 +1,180 @@
+/*
+ * replay.c -- the climb of a task, fed from its trace.
+ */
+#include "cascade/replay.h"
+
+#include <math.h>
+
+#include "base/money.h"
+
+static const struct trace_tier *
+find_tier(const struct trace_task *t, const struct tier *tier)
+{
+	const struct str names[] = { tier->name, tier->model_name };
+
+	for (size_t k = 0; k < 2; k++)
+		for (size_t i = 0; i < t->n_tiers; i++)
+			if (str_eq(t->tiers[i].name, names[k]))
+				return &t->tiers[i];
+	return NULL;
+}
+
+static int64_t
+cost_of(const struct tier *tier, const struct trace_tier *v, size_t i)
+{
+	const struct completion *c = &v->c[i];
+	struct price p = tier->price;
+	struct usage u = { c->prompt_tokens, -1, -1, c->completion_tokens };
+
+	if (c->cost_picousd != MONEY_UNKNOWN)
+		return c->cost_picousd;
+	if (v->rates.input != MONEY_UNKNOWN)
+		price_override(&p, &v->rates);
+	return price_cost(&p, &u, 0, false);
+}
+
+static enum tristate
+is_correct(const struct trace_task *t, const struct trace_tier *v, size_t i)
+{
+	const struct completion *c = &v->c[i];
+
+	if (v->notes[i].correct != UNSET || !t->task->has_reference)
+		return v->notes[i].correct;
+	if (!c->has_answer)
+		return NO;
+	return answer_equal(c->answer, t->task->reference) ? YES : NO;
+}
+
+/* What every tier of the cascade is in this trace, with answers and costs
+ * where they were not recorded. */
+static const char *
+prepare(const struct cascade *k, struct trace_task *t,
+    const struct trace_tier **of)
+{
+	for (size_t i = 0; i < k->n_tiers; i++) {
+		const struct tier *tier = &k->tiers[i];
+		const struct trace_tier *v = find_tier(t, tier);
+
+		if (!v)
+			return "a tier of the cascade was not recorded";
+		if (v->n < (size_t)tier->samples_max)
+			return "fewer samples were recorded than a tier asks "
+			    "for";
+		for (size_t n = 0; n < v->n; n++) {
+			struct completion *c = &v->c[n];
+			if (!v->notes[n].has_recorded_answer)
+				c->has_answer = answer_extract(&k->answer,
+				    c->text, &c->answer);
+			c->cost_picousd = cost_of(tier, v, n);
+		}
+		if (tier->sampling.logprobs && !v->c[0].n_tokens)
+			return "no log-probabilities were recorded for a tier "
+			    "that is scored by them";
+		of[i] = v;
+	}
+	return NULL;
+}
+
+static int
+give(struct climb *c, const struct climb_ask *ask, const struct tier *tier,
+    const struct trace_tier *v, struct err *e)
+{
+	size_t prompts = tier->n_prompts ? tier->n_prompts : 1;
+	size_t at = (size_t)ask->sample * prompts + (size_t)ask->prompt;
+	struct climb_news news = { .requests = 1 };
+	struct climb_failure f = { .outcome = OUTCOME_FAIL,
+	    .code = STR("not_recorded"),
+	    .message = STR("repairs are not recorded") };
+
+	if (ask->repair)
+		return climb_fail(c, ask->slot, &f, 0, e);
+	news.c = &v->c[at];
+	return climb_give(c, ask->slot, &news, 0, NULL, e);
+}
+
+static void
+note_ways(const struct cascade *k, const struct trace_task *t,
+    const struct trace_tier **of, struct replay *out)
+{
+	const struct result *r = out->result;
+	const struct ledger_attempt *last = &r->attempts[r->n_attempts - 1];
+
+	out->cascade.cost_picousd = r->cost_picousd;
+	out->cascade.answered = r->tier > 0;
+	if (r->tier > 0)
+		out->cascade.correct = is_correct(t, of[r->tier - 1],
+		    (size_t)last->chosen);
+	for (size_t i = 0; i < k->n_tiers; i++)
+		out->alone[i] = (struct replay_way){ true,
+		    is_correct(t, of[i], 0), of[i]->c[0].cost_picousd };
+}
+
+int
+replay_task(const struct cascade *k, struct trace_task *t,
+    struct replay *out, struct err *e)
+{
+	struct arena *a = t->task->arena;
+	const struct trace_tier **of = arena_array(a, k->n_tiers,
+	    sizeof(*of));
+	struct tier_state *states = arena_array(a, k->n_tiers,
+	    sizeof(*states));
+	struct climb_ask ask;
+	struct climb *c;
+
+	*out = (struct replay){ .alone = arena_array(a, k->n_tiers,
+	    sizeof(*out->alone)) };
+	if (!of || !states || !out->alone)
+		return err_nomem(e);
+	out->missing = prepare(k, t, of);
+	if (out->missing)
+		return 0;
+	c = climb_new(k, t->task, states, true, 0);
+	if (!c)
+		return err_nomem(e);
+	while (climb_next(c, &ask))
+		if (give(c, &ask, &k->tiers[ask.tier], of[ask.tier], e) < 0)
+			return -1;
+	out->result = climb_result(c);
+	if (!out->result)
+		return err_set(e, ERR_INPUT, "task '%.*s': the climb never "
+		    "ends", STR_ARG(t->task->id));
+	note_ways(k, t, of, out);
+	return 0;
+}
+
+void
+replay_add(struct replay_sum *sum, const struct replay_way *way)
+{
+	sum->tasks++;
+	sum->answered += way->answered;
+	if (way->correct != UNSET) {
+		sum->labelled++;
+		sum->correct += way->correct == YES;
+	} else if (!way->answered) {
+		sum->labelled++; /* no answer is not the right one */
+	}
+	if (way->cost_picousd == MONEY_UNKNOWN)
+		sum->unknown_cost++;
+	else
+		sum->cost_picousd = money_add(sum->cost_picousd,
+		    way->cost_picousd);
+}
+
+bool
+replay_accuracy(const struct replay_sum *sum, double *share, double *low,
+    double *high)
+{
+	const double z = 1.959963984540054; /* 97.5 % of the normal */
+	double n = (double)sum->labelled, p, mid, half;
+
+	if (!sum->labelled)
+		return false;
+	p = (double)sum->correct / n;
+	mid = (p + z * z / (2 * n)) / (1 + z * z / n);
+	half = z / (1 + z * z / n)
+	    * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+	*share = p;
+	*low = mid - half < 0 ? 0 : mid - half;
+	*high = mid + half > 1 ? 1 : mid + half;
+	return true;
+}
