@@ -1,0 +1,142 @@
+# frugal: build, try, test, install. `make help` lists the targets.
+#
+# SAN=address,undefined builds into a tree of its own and outlives CFLAGS=.
+
+CFLAGS    ?= -O2 -g
+PREFIX    ?= /usr/local
+DESTDIR   ?=
+SAN       ?=
+VERSION   := 0.1.0
+
+WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2
+PKGS      := libcurl libcjson sqlite3 libpcre2-8 libfyaml libcrypto zlib
+
+comma     := ,
+BUILD     := build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+SANFLAGS  := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+
+# Asked for late and once, so that `make deps` can bring pkg-config first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+
+ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DFRUGAL_VERSION='"$(VERSION)"' -I. \
+             $(WARN) $(CFLAGS) $(SANFLAGS) $(PKG_CFLAGS)
+LINK       = $(CC) $(CFLAGS) $(LDFLAGS) $(SANFLAGS)
+LIBS       = -Wl,--as-needed $(PKG_LIBS) -lm
+
+LIB_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard base/*.c scorers/*.c providers/*.c cache/*.c cascade/*.c))
+CMD_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
+SRV_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/server/*.c))
+UNIT_BIN  := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
+FUZZ_BIN  := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+LIB       := $(BUILD)/libfrugal.a
+BIN       := $(BUILD)/frugal
+SERVER    := $(BUILD)/testserver
+
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench \
+        install uninstall clean
+
+all: deps $(BIN)
+
+help:
+	@echo 'make            build $(BIN) (installs what is missing first)'
+	@echo 'make demo       40 tasks through three simulated models: no key, no network'
+	@echo 'make check      unit tests and command-line tests'
+	@echo 'make SAN=address,undefined check   the same with sanitizers, and fuzzing'
+	@echo 'make valgrind   unit tests under valgrind'
+	@echo 'make bench      speed and memory against a server of our own'
+	@echo 'make install    to $$(DESTDIR)$$(PREFIX); default /usr/local'
+	@echo 'make deps       install the libraries (Debian packages)'
+	@echo 'make clean      remove build/'
+
+# --- what is needed -----------------------------------------------------------
+
+BUILD_DEPS := gcc libc6-dev pkg-config libcurl4-openssl-dev libcjson-dev \
+              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev
+TEST_DEPS  := libcmocka-dev bats valgrind clang libclang-rt-14-dev
+
+deps:
+	@tests/install-packages $(BUILD_DEPS)
+
+test-deps:
+	@tests/install-packages $(BUILD_DEPS) $(TEST_DEPS)
+
+# --- building -------------------------------------------------------------------
+
+$(BIN): $(CMD_OBJ) $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(SERVER): $(SRV_OBJ) $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
+
+$(LIB): $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/%.o: %.c Makefile | deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/unit/%: tests/unit/%.c $(LIB) Makefile | test-deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS) -lcmocka
+
+# --- trying it ---------------------------------------------------------------------
+
+DEMO := build/demo
+
+demo: deps $(BIN)
+	@mkdir -p $(DEMO) && rm -f $(DEMO)/*
+	@echo '$$ frugal batch demo/tasks.jsonl -c demo -o $(DEMO)/answers.jsonl'
+	@$(BIN) batch demo/tasks.jsonl -c demo --store $(DEMO)/store.db -o $(DEMO)/answers.jsonl
+	@echo; echo '$$ frugal explain demo-03'
+	@$(BIN) explain demo-03 -c demo --store $(DEMO)/store.db
+	@echo; echo '$$ frugal stats'
+	@$(BIN) stats -c demo --store $(DEMO)/store.db
+
+# --- testing ------------------------------------------------------------------------
+
+check: test-deps unit cli $(if $(SAN),fuzz)
+	@echo 'all checks passed ($(notdir $(BUILD)))'
+
+unit: test-deps $(UNIT_BIN)
+	@for t in $(UNIT_BIN); do $$t || exit 1; done
+
+cli: test-deps $(BIN) $(SERVER)
+	FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
+	    FRUGAL_SOURCE=$(CURDIR) bats tests/cli
+
+valgrind: test-deps $(UNIT_BIN)
+	@for t in $(UNIT_BIN); do \
+	    valgrind -q --error-exitcode=9 --leak-check=full \
+	        --errors-for-leak-kinds=definite,indirect $$t || exit 1; done
+
+# libFuzzer is clang's: these have flags of their own. FUZZ_SECONDS for each.
+FUZZ_SECONDS ?= 5
+FUZZ_CFLAGS   = -std=c17 -D_GNU_SOURCE -DFRUGAL_VERSION='"$(VERSION)"' -I. $(WARN) -O1 -g \
+                -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(PKG_CFLAGS)
+
+build/fuzz/%: tests/fuzz/%.c $(wildcard */*.c */*.h) Makefile | test-deps
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -o $@ $< $(wildcard base/*.c scorers/*.c providers/*.c cascade/*.c cache/*.c) $(LIBS)
+
+fuzz: test-deps $(FUZZ_BIN)
+	@for f in $(FUZZ_BIN); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
+
+bench: deps $(BIN) $(SERVER)
+	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) tests/bench/run
+
+# --- installing ------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin/frugal
+	install -m 644 frugal.1 $(DESTDIR)$(PREFIX)/share/man/man1/frugal.1
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/frugal $(DESTDIR)$(PREFIX)/share/man/man1/frugal.1
+
+clean:
+	rm -rf build
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(SRV_OBJ:.o=.d) $(UNIT_BIN:=.d)

@@ -1,0 +1,467 @@
+/*
+ * batch.c -- `frugal batch`: files of tasks in, result objects out.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "cmd/order.h"
+#include "cmd/output.h"
+#include "cmd/progress.h"
+#include "cmd/resume.h"
+#include "cmd/runner.h"
+
+enum { ORDER_DONE, ORDER_INPUT };
+
+/* The tasks of several files, one after the other. */
+struct files {
+	char **names;
+	size_t n, at; /* at: of the open one */
+	struct task_reader *reader;
+	enum task_format format;
+	bool needs_prompt;
+	int64_t bytes, bytes_before; /* of all; of those that are done */
+	int64_t tasks;
+};
+
+struct batch {
+	struct runner runner;
+	struct runner_options o;
+	struct files files;
+	const char *out_file;
+	int order_mode, format;
+	bool quiet, to_file;
+	struct order *order;
+	struct resume *resume;
+	struct output *out;
+	struct progress progress;
+	int64_t seq, skipped, bad;
+	struct buf text, ready;
+};
+
+/* --- input ---------------------------------------------------------------------------- */
+
+static int
+files_open(struct files *f, struct err *e)
+{
+	return task_reader_open(&f->reader, f->names[f->at], f->format, e);
+}
+
+static void
+files_close(struct files *f)
+{
+	task_reader_close(f->reader);
+	f->reader = NULL;
+}
+
+/* With several files a line number alone names nothing. */
+static int
+name_task(const struct files *f, struct task *t, struct err *e)
+{
+	const char *name = f->names[f->at], *base = strrchr(name, '/');
+	char *id;
+
+	if (!t->numbered || f->n < 2)
+		return 0;
+	id = arena_printf(t->arena, "%s:%lld", base ? base + 1 : name,
+	    (long long)t->line);
+	if (!id)
+		return err_nomem(e);
+	t->id = str_of(id);
+	return 0;
+}
+
+/* As task_reader_next(), over all files. */
+static int
+files_next(struct files *f, struct task **t, struct err *e)
+{
+	int rc;
+
+	for (;;) {
+		if (!f->reader) {
+			if (f->at == f->n)
+				return 0;
+			if (files_open(f, e) < 0)
+				return -1;
+		}
+		rc = task_reader_next(f->reader, f->needs_prompt, t, e);
+		if (rc != 0)
+			break;
+		f->bytes_before += input_offset(task_reader_input(f->reader));
+		files_close(f);
+		f->at++;
+	}
+	if (rc > 0) {
+		f->tasks++;
+		if (name_task(f, *t, e) < 0) {
+			task_free(*t);
+			return -1;
+		}
+	}
+	return rc;
+}
+
+/* Tasks in all, guessed from the bytes read so far; -1: no idea. */
+static int64_t
+files_total(const struct files *f)
+{
+	int64_t read = f->bytes_before;
+
+	if (f->at == f->n)
+		return f->tasks;
+	if (f->bytes < 0 || !f->reader)
+		return -1;
+	read += input_offset(task_reader_input(f->reader));
+	if (read <= 0 || !f->tasks)
+		return -1;
+	return (int64_t)((double)f->tasks * (double)f->bytes / (double)read);
+}
+
+/* Every file is opened once beforehand: a name that is wrong costs nothing. */
+static int
+files_check(struct files *f, struct err *e)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct task_reader *r;
+		int64_t size;
+
+		if (strcmp(f->names[i], "-") == 0) {
+			f->bytes = -1;
+			continue;
+		}
+		if (task_reader_open(&r, f->names[i], f->format, e) < 0) {
+			e->code = ERR_USAGE;
+			return -1;
+		}
+		size = input_size(task_reader_input(r));
+		f->bytes = size < 0 || f->bytes < 0 ? -1 : f->bytes + size;
+		task_reader_close(r);
+	}
+	return 0;
+}
+
+static int
+bad_task(struct batch *b, struct err *e)
+{
+	if (e->code != ERR_INPUT)
+		return -1;
+	progress_clear(&b->progress);
+	say_err(e);
+	b->bad++;
+	return 0;
+}
+
+/* Where the task stands, before what is wrong with it. */
+static void
+place(const struct batch *b, const struct task *t, struct err *e)
+{
+	err_in(e, "%s:%lld", b->files.names[b->files.at],
+	    (long long)t->line);
+}
+
+static int
+next(void *cookie, struct task **task, const struct cascade **cascade,
+    int *fd, struct err *e)
+{
+	struct batch *b = cookie;
+
+	for (;;) {
+		struct task *t = NULL;
+		int rc;
+
+		if (b->order && b->seq >= order_limit(b->order))
+			return 2;
+		if (b->files.reader && !input_ready(task_reader_input(
+		    b->files.reader))) {
+			*fd = input_fd(task_reader_input(b->files.reader));
+			return 2;
+		}
+		rc = files_next(&b->files, &t, e);
+		if (rc == 0)
+			return 0;
+		if (rc < 0) {
+			if (bad_task(b, e) < 0)
+				return -1;
+			continue;
+		}
+		if (b->resume && resume_take(b->resume, t->id)) {
+			b->skipped++;
+			task_free(t);
+			continue;
+		}
+		if (runner_prepare(&b->runner, t, cascade, e) == 0) {
+			t->seq = b->seq++;
+			*task = t;
+			return 1;
+		}
+		place(b, t, e);
+		task_free(t);
+		if (bad_task(b, e) < 0)
+			return -1;
+	}
+}
+
+/* --- output ---------------------------------------------------------------------------- */
+
+static int
+done(void *cookie, const struct result *r, struct err *e)
+{
+	struct batch *b = cookie;
+
+	buf_clear(&b->text);
+	result_json(&b->text, r, b->runner.cfg->simulated);
+	buf_addc(&b->text, '\n');
+	if (b->text.failed)
+		return err_nomem(e);
+	if (!b->order)
+		return output_add(b->out, buf_str(&b->text), e);
+	buf_clear(&b->ready);
+	if (order_put(b->order, r->task->seq, buf_str(&b->text), &b->ready, e)
+	    < 0)
+		return -1;
+	return output_add(b->out, buf_str(&b->ready), e);
+}
+
+static int
+turn(void *cookie, const struct engine_state *s, struct err *e)
+{
+	struct batch *b = cookie;
+
+	progress_turn(&b->progress, s, files_total(&b->files));
+	return output_flush(b->out, e);
+}
+
+static void
+notice(void *cookie, const struct tier *t, struct str code,
+    struct str message)
+{
+	struct batch *b = cookie;
+
+	progress_clear(&b->progress);
+	runner_notice(NULL, t, code, message);
+}
+
+/* --- the order of the file ---------------------------------------------------------------- */
+
+struct ids { /* of the tasks, once more from the start */
+	struct files f;
+	struct task *t;
+};
+
+static int
+next_id(void *cookie, struct str *id, struct err *e)
+{
+	struct ids *c = cookie;
+	int rc;
+
+	task_free(c->t);
+	c->t = NULL;
+	do
+		rc = files_next(&c->f, &c->t, e);
+	while (rc < 0 && e->code == ERR_INPUT); /* said already */
+	if (rc > 0)
+		*id = c->t->id;
+	return rc;
+}
+
+/* A resumed file has its new lines last: put them where they belong. */
+static int
+restore_order(const struct batch *b, struct err *e)
+{
+	struct ids c = { .f = {
+	    .names = b->files.names, .n = b->files.n,
+	    .format = b->files.format,
+	    .needs_prompt = b->files.needs_prompt } };
+	int rc;
+
+	if (b->order_mode != ORDER_INPUT || !b->to_file
+	    || !b->resume || !resume_counts(b->resume).kept)
+		return 0;
+	if (b->files.bytes < 0) {
+		say("the lines of this run are at the end of '%s': standard "
+		    "input cannot be read again to sort them", b->out_file);
+		return 0;
+	}
+	rc = resume_sort(b->out_file, next_id, &c, e);
+	task_free(c.t);
+	files_close(&c.f);
+	return rc;
+}
+
+/* --- the command --------------------------------------------------------------------------- */
+
+static int
+prepare(struct batch *b, int argc, char **argv, struct err *e)
+{
+	if (!argc)
+		return err_set(e, ERR_USAGE, "no file of tasks given; see "
+		    "frugal batch --help");
+	b->files.names = argv;
+	b->files.n = (size_t)argc;
+	b->files.format = (enum task_format)b->format;
+	b->files.needs_prompt = b->o.template_file == NULL;
+	if (files_check(&b->files, e) < 0)
+		return -1;
+	if (runner_open(&b->runner, &b->o, e) < 0)
+		return -1;
+	b->runner.quiet = b->quiet;
+	b->to_file = b->out_file && strcmp(b->out_file, "-") != 0;
+	if (b->to_file && resume_open(&b->resume, b->out_file, e) < 0)
+		return -1;
+	if (b->order_mode == ORDER_INPUT && !(b->order = order_new()))
+		return err_nomem(e);
+	return output_open(&b->out, b->out_file, OUTPUT_APPEND, e);
+}
+
+static void
+say_resume(const struct batch *b)
+{
+	struct resume_counts c;
+
+	if (!b->resume || b->quiet)
+		return;
+	c = resume_counts(b->resume);
+	if (c.torn)
+		say("'%s': cut off a torn last line of %lld bytes",
+		    b->out_file, (long long)c.torn);
+	if (c.kept || c.dropped)
+		say("resuming '%s': %lld tasks are done, %lld failed ones are "
+		    "tried again", b->out_file, (long long)c.kept,
+		    (long long)c.dropped);
+}
+
+static int
+finish(struct batch *b, int rc, struct err *e)
+{
+	struct err ending;
+
+	if (b->order) {
+		buf_clear(&b->ready);
+		order_flush(b->order, &b->ready);
+		if (output_add(b->out, buf_str(&b->ready), &ending) < 0
+		    && rc == 0) {
+			*e = ending;
+			rc = -1;
+		}
+	}
+	if (output_finish(b->out, &ending) < 0 && rc == 0) {
+		*e = ending;
+		rc = -1;
+	}
+	if (rc == 0)
+		rc = restore_order(b, e);
+	return rc;
+}
+
+static void
+say_how_to_resume(const struct batch *b, const char *source)
+{
+	if (b->to_file)
+		say("what is done is in '%s'; the same command goes on from "
+		    "there", b->out_file);
+	else
+		say("the same command pays only for what is missing: "
+		    "completions of '%s' are in the store", source);
+}
+
+static int
+go(struct batch *b, struct err *e)
+{
+	struct engine_io io = { .cookie = b, .next = next, .done = done,
+	    .turn = turn, .notice = notice };
+	char source[512];
+	int rc;
+
+	snprintf(source, sizeof(source), "batch %s%s", b->files.names[0],
+	    b->files.n > 1 ? " ..." : "");
+	say_resume(b);
+	progress_start(&b->progress, b->quiet, b->runner.cfg->simulated,
+	    b->resume ? resume_counts(b->resume).kept : 0);
+	rc = runner_run(&b->runner, &io, source, e);
+	rc = finish(b, rc, e);
+	if (b->runner.engine)
+		progress_end(&b->progress, engine_state(b->runner.engine));
+	if (rc < 0 && !is_closed_pipe(e)) {
+		say_err(e);
+		e->msg[0] = '\0';
+		say_how_to_resume(b, b->files.names[0]);
+	}
+	return rc;
+}
+
+static int
+batch_main(const struct command *self, int argc, char **argv)
+{
+	static const char *const orders[] = { "done", "input", NULL };
+	static const char *const formats[] = {
+		"auto", "jsonl", "csv", "tsv", "txt", NULL
+	};
+	struct batch b = { .o = RUNNER_OPTIONS_INIT };
+	const struct opt table[] = {
+		{ OPT_TEXT, 'o', "output", &b.out_file, "FILE",
+		    "append result objects to FILE; what it holds already is\n"
+		    "not done again (default: standard output)", 0, 0, NULL },
+		{ OPT_CHOICE, 0, "order", &b.order_mode, "ORDER",
+		    "done: as they finish (default); input: as in the files",
+		    0, 0, orders },
+		{ OPT_CHOICE, 0, "format", &b.format, "FORMAT",
+		    "jsonl, csv, tsv or txt (default: by the file's name)",
+		    0, 0, formats },
+		{ OPT_FLAG, 'q', "quiet", &b.quiet, NULL,
+		    "no progress and no summary", 0, 0, NULL },
+		RUNNER_OPTS(&b.o),
+		{ .kind = OPT_END },
+	};
+	struct err e = { 0 };
+	int first, rc, status = 0;
+
+	buf_init(&b.text, BUF_MAX);
+	buf_init(&b.ready, BUF_MAX);
+	b.runner.signals = -1;
+	rc = opt_parse(self, table, argc, argv, &first, &e);
+	if (rc == 0)
+		rc = prepare(&b, argc - first, argv + first, &e);
+	else if (rc > 0)
+		goto out;
+	if (rc == 0)
+		rc = go(&b, &e);
+	if (rc < 0)
+		status = say_err(&e);
+	if (status == 0 && (b.bad || (b.runner.engine
+	    && (engine_state(b.runner.engine)->by_status[TASK_FAILED]
+	    || engine_state(b.runner.engine)->by_status[TASK_REFUSED]))))
+		status = 1;
+out:
+	output_free(b.out);
+	files_close(&b.files);
+	order_free(b.order);
+	resume_free(b.resume);
+	runner_close(&b.runner);
+	buf_release(&b.text);
+	buf_release(&b.ready);
+	opt_list_release(&b.o.set);
+	opt_list_release(&b.o.tag);
+	return status;
+}
+
+extern const struct command cmd_batch;
+const struct command cmd_batch = {
+	.name = "batch",
+	.summary = "work through files of tasks, with resume",
+	.usage = "[OPTION]... FILE... -o OUT",
+	.about = "Climbs with every task of the files and writes one result "
+	    "object a line. Files are\n.jsonl (task objects, or OpenAI batch "
+	    "lines), .csv or .tsv with a header, .txt (a\nprompt a line), also "
+	    "gzipped; - is standard input. Run again with the same output\n"
+	    "file, it does only what is missing. Ctrl-C once finishes what is "
+	    "in flight.",
+	.examples =
+	    "  frugal batch tasks.jsonl -o answers.jsonl\n"
+	    "  frugal batch reviews.csv -t review.txt -k sentiment "
+	    "-o out.jsonl\n"
+	    "  zcat prompts.gz | frugal batch - --format txt -j 256 >out.jsonl"
+	    "\n",
+	.run = batch_main,
+};

@@ -1,0 +1,33 @@
+/*
+ * inspect.h -- what the commands share that look into the store and at prices:
+ * opening it, and texts, models and times as people read them.
+ */
+#ifndef CMD_INSPECT_H
+#define CMD_INSPECT_H
+
+#include "base/json.h"
+#include "cmd/common.h"
+
+/* The store, which must be there. The configuration is read only if it is
+ * needed to find the store, and need not exist. */
+int inspect_store(const struct common *c, struct store **out, struct err *e);
+/* The same, made if it is not there. */
+int inspect_store_create(const struct common *c, struct store **out,
+    struct err *e);
+
+/* No command of these takes further arguments: 0, or ERR_USAGE that names the
+ * first one and says what `instead`. */
+int inspect_no_arguments(int argc, char **argv, int first, const char *instead,
+    struct err *e);
+
+/* Append s in one line of at most max columns: runs of white space become one
+ * blank, control characters visible. */
+void inspect_oneline(struct buf *out, struct str s, size_t max);
+
+/* A model of the provider `sim`: the built-in simulated one. */
+bool inspect_is_simulated(struct str model);
+
+/* Print what has been put together and let go of it. */
+int inspect_print(struct buf *b, struct err *e);
+
+#endif

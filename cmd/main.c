@@ -1,0 +1,110 @@
+/*
+ * main.c -- which subcommand, and what the program says of itself.
+ */
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/suggest.h"
+#include "cmd/common.h"
+
+extern const struct command cmd_run, cmd_batch, cmd_check, cmd_stats,
+    cmd_explain, cmd_replay, cmd_cache, cmd_models, cmd_scorers;
+
+const struct command *const commands[] = {
+	&cmd_run, &cmd_batch, &cmd_check, &cmd_stats, &cmd_explain,
+	&cmd_replay, &cmd_cache, &cmd_models, &cmd_scorers, NULL
+};
+
+static int
+help(void)
+{
+	struct err e;
+
+	printf("Usage: frugal [COMMAND] [OPTION]... [ARGUMENT]...\n\n"
+	    "Sends each prompt to the cheapest model first, scores the "
+	    "answer, and climbs to a\ndearer model only when the score says "
+	    "so. Nothing is paid for twice.\n\nCommands:\n");
+	for (size_t i = 0; commands[i]; i++)
+		printf("  %-9s %s\n", commands[i]->name,
+		    commands[i]->summary);
+	printf("\nWithout a command it is `run`. `frugal COMMAND --help` "
+	    "shows the options of one;\nfrugal(1) is the manual.\n\n"
+	    "Examples:\n"
+	    "  frugal -c demo \"What is 12 + 30?\"     no key, no network: "
+	    "simulated models\n"
+	    "  echo \"Why is the sky blue?\" | frugal -m openai/gpt-4o-mini\n"
+	    "  frugal batch tasks.jsonl -o answers.jsonl\n"
+	    "  frugal stats --since 7d\n\n"
+	    "Exit status: 0 all answered; 1 some tasks failed; 2 usage or "
+	    "configuration;\n3 budget reached; 130 interrupted.\n");
+	return out_flush(&e) < 0 ? say_err(&e) : 0;
+}
+
+static int
+version(void)
+{
+	struct err e;
+
+	printf("frugal %s\n", FRUGAL_VERSION);
+	return out_flush(&e) < 0 ? say_err(&e) : 0;
+}
+
+static const struct command *
+find(const char *name)
+{
+	for (size_t i = 0; commands[i]; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
+	return NULL;
+}
+
+/* One word that is nearly a command's name is a typing error, not a prompt: a
+ * prompt of one such word can be given after `run`. */
+static int
+not_a_typo(int argc, char **argv, struct err *e)
+{
+	const char *names[16], *near;
+	size_t n = 0;
+
+	if (argc != 2)
+		return 0;
+	for (; commands[n]; n++)
+		names[n] = commands[n]->name;
+	names[n] = NULL;
+	near = suggest(str_of(argv[1]), names);
+	if (near)
+		return err_set(e, ERR_USAGE, "unknown command '%.40s'; did "
+		    "you mean '%s'? (a prompt of one word: frugal run "
+		    "'%.40s')", argv[1], near, argv[1]);
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct command *cmd;
+	struct err e;
+
+	/* A reader that goes away is an error of write(2), told apart. */
+	signal(SIGPIPE, SIG_IGN);
+	setlocale(LC_CTYPE, "C.UTF-8");
+	if (argc > 1 && (strcmp(argv[1], "--help") == 0
+	    || strcmp(argv[1], "-h") == 0
+	    || (strcmp(argv[1], "help") == 0 && argc == 2)))
+		return help();
+	if (argc > 1 && (strcmp(argv[1], "--version") == 0
+	    || strcmp(argv[1], "-V") == 0))
+		return version();
+	if (argc == 3 && strcmp(argv[1], "help") == 0 && find(argv[2])) {
+		char *args[] = { argv[2], "--help", NULL };
+		return find(argv[2])->run(find(argv[2]), 2, args);
+	}
+	cmd = argc > 1 ? find(argv[1]) : NULL;
+	if (cmd)
+		return cmd->run(cmd, argc - 1, argv + 1);
+	if (argc > 1 && argv[1][0] != '-' && not_a_typo(argc, argv, &e) < 0)
+		return say_err(&e);
+	return cmd_run.run(&cmd_run, argc, argv);
+}

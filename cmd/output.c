@@ -1,0 +1,157 @@
+/*
+ * output.c -- buffered lines on their way to a file or to standard output.
+ */
+#include "cmd/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/utf8.h"
+#include "cmd/common.h"
+
+#define MAX_WAITING ((size_t)1 << 20) /* then it is flushed by itself */
+
+struct output {
+	int fd;
+	bool is_file, terminal, replace;
+	char *path, *temporary;
+	off_t good; /* length of the file up to the last whole line */
+	struct buf waiting;
+};
+
+static int
+open_file(struct output *o, const char *path, struct err *e)
+{
+	struct buf b;
+	off_t end;
+
+	o->path = str_dup(str_of(path));
+	if (!o->path)
+		return err_nomem(e);
+	if (o->replace) {
+		buf_init(&b, 8192);
+		buf_addf(&b, "%s.%ld.tmp", path, (long)getpid());
+		o->temporary = buf_take(&b);
+		if (!o->temporary)
+			return err_nomem(e);
+	}
+	o->is_file = true;
+	o->fd = open(o->replace ? o->temporary : path, O_WRONLY | O_CREAT
+	    | O_CLOEXEC | (o->replace ? O_TRUNC : 0), 0666);
+	if (o->fd < 0)
+		return err_sys(e, ERR_IO, "cannot write '%s'", path);
+	end = lseek(o->fd, 0, SEEK_END);
+	o->good = end < 0 ? 0 : end;
+	return 0;
+}
+
+int
+output_open(struct output **out, const char *path, enum output_mode mode,
+    struct err *e)
+{
+	struct output *o = calloc(1, sizeof(*o));
+	struct stat st;
+
+	if (!o)
+		return err_nomem(e);
+	buf_init(&o->waiting, BUF_MAX);
+	o->fd = STDOUT_FILENO;
+	o->terminal = is_terminal(STDOUT_FILENO);
+	/* A device or a pipe cannot be replaced by a new file. */
+	o->replace = mode == OUTPUT_REPLACE
+	    && !(path && stat(path, &st) == 0 && !S_ISREG(st.st_mode));
+	if (path && strcmp(path, "-") != 0) {
+		o->terminal = false;
+		if (open_file(o, path, e) < 0) {
+			output_free(o);
+			return -1;
+		}
+	}
+	*out = o;
+	return 0;
+}
+
+int
+output_add(struct output *o, struct str s, struct err *e)
+{
+	if (o->terminal)
+		utf8_visible(&o->waiting, s, true);
+	else
+		buf_add(&o->waiting, s);
+	if (o->waiting.failed)
+		return err_nomem(e);
+	return o->waiting.n >= MAX_WAITING ? output_flush(o, e) : 0;
+}
+
+static int
+failed(struct output *o, struct err *e)
+{
+	if (!o->is_file) {
+		if (errno == EPIPE)
+			return err_set(e, ERR_IO, "closed pipe");
+		return err_sys(e, ERR_IO, "cannot write to standard output");
+	}
+	err_sys(e, ERR_IO, "cannot write '%s'", o->path);
+	/* Half a line is worse than none. */
+	if (ftruncate(o->fd, o->good) < 0 && errno != EINVAL)
+		return err_in(e, "a torn line is left");
+	return -1;
+}
+
+int
+output_flush(struct output *o, struct err *e)
+{
+	size_t at = 0;
+
+	while (at < o->waiting.n) {
+		ssize_t n = write(o->fd, o->waiting.p + at, o->waiting.n - at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			int rc = failed(o, e);
+			buf_clear(&o->waiting);
+			return rc;
+		}
+		at += (size_t)n;
+	}
+	o->good += (off_t)at;
+	buf_clear(&o->waiting);
+	return 0;
+}
+
+int
+output_finish(struct output *o, struct err *e)
+{
+	if (output_flush(o, e) < 0)
+		return -1;
+	if (!o->is_file)
+		return 0;
+	if (fsync(o->fd) < 0 && errno != EINVAL && errno != EROFS)
+		return failed(o, e);
+	if (o->replace && rename(o->temporary, o->path) < 0)
+		return err_sys(e, ERR_IO, "cannot rename '%s' to '%s'",
+		    o->temporary, o->path);
+	free(o->temporary);
+	o->temporary = NULL;
+	return 0;
+}
+
+void
+output_free(struct output *o)
+{
+	if (!o)
+		return;
+	if (o->is_file && o->fd >= 0)
+		close(o->fd);
+	if (o->temporary)
+		unlink(o->temporary);
+	free(o->temporary);
+	free(o->path);
+	buf_release(&o->waiting);
+	free(o);
+}

@@ -1,0 +1,26 @@
+/*
+ * progress.h -- how a batch is getting on: one line that is written over on a
+ * terminal, a plain line every half minute elsewhere.
+ */
+#ifndef CMD_PROGRESS_H
+#define CMD_PROGRESS_H
+
+#include "cascade/engine.h"
+
+struct progress {
+	bool quiet, simulated, terminal, shown;
+	int64_t started_ms, said_ms;
+	int64_t resumed; /* tasks that an earlier run had done */
+};
+
+void progress_start(struct progress *p, bool quiet, bool simulated,
+    int64_t resumed);
+/* total: tasks in all, as far as can be told; -1: unknown. */
+void progress_turn(struct progress *p, const struct engine_state *s,
+    int64_t total);
+/* Take the line off the terminal, before anything else is said. */
+void progress_clear(struct progress *p);
+/* The last word: what was done, at which tier, for how much. */
+void progress_end(struct progress *p, const struct engine_state *s);
+
+#endif

@@ -1,0 +1,315 @@
+/*
+ * replay.c -- `frugal replay`: a cascade over recorded completions.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/money.h"
+#include "cascade/replay.h"
+#include "cmd/common.h"
+#include "cmd/output.h"
+
+#define MAX_REASONS 8
+
+struct reason {
+	const char *text; /* static */
+	int64_t tasks;
+};
+
+struct replay_run {
+	struct common common;
+	const char *cascade_name, *out_file;
+	bool json;
+	struct config *cfg;
+	const struct cascade *k;
+	struct replay_sum cascade;
+	struct replay_sum *alone;    /* by tier */
+	struct replay_sum *answered; /* by the tier that answered */
+	struct reason reasons[MAX_REASONS];
+	int64_t bad, left_out;
+	struct output *out; /* NULL: none wanted */
+	struct buf line;
+};
+
+/* --- one task -------------------------------------------------------------------------- */
+
+static void
+leave_out(struct replay_run *r, const char *why)
+{
+	r->left_out++;
+	for (size_t i = 0; i < MAX_REASONS; i++) {
+		if (!r->reasons[i].text)
+			r->reasons[i].text = why;
+		if (r->reasons[i].text == why) {
+			r->reasons[i].tasks++;
+			return;
+		}
+	}
+}
+
+static int
+replay_one(struct replay_run *r, struct trace_task *t, struct err *e)
+{
+	struct replay one;
+
+	if (replay_task(r->k, t, &one, e) < 0)
+		return -1;
+	if (one.missing) {
+		leave_out(r, one.missing);
+		return 0;
+	}
+	replay_add(&r->cascade, &one.cascade);
+	if (one.result->tier)
+		replay_add(&r->answered[one.result->tier - 1], &one.cascade);
+	for (size_t i = 0; i < r->k->n_tiers; i++)
+		replay_add(&r->alone[i], &one.alone[i]);
+	if (!r->out)
+		return 0;
+	buf_clear(&r->line);
+	result_json(&r->line, one.result, false);
+	buf_addc(&r->line, '\n');
+	if (r->line.failed)
+		return err_nomem(e);
+	return output_add(r->out, buf_str(&r->line), e);
+}
+
+static int
+replay_file(struct replay_run *r, const char *path, struct err *e)
+{
+	struct trace *trace;
+	struct trace_task *t;
+	int rc = trace_open(&trace, path, e);
+
+	if (rc < 0) {
+		e->code = ERR_USAGE;
+		return -1;
+	}
+	while (rc == 0 && (rc = trace_next(trace, &t, e)) != 0) {
+		if (rc > 0) {
+			rc = replay_one(r, t, e);
+			trace_task_free(t);
+		} else if (e->code == ERR_INPUT) {
+			say_err(e);
+			r->bad++;
+			rc = 0;
+		}
+	}
+	trace_close(trace);
+	return rc;
+}
+
+/* --- the report ------------------------------------------------------------------------- */
+
+static void
+cell_accuracy(struct table *t, const struct replay_sum *s)
+{
+	double share, low, high;
+
+	if (!replay_accuracy(s, &share, &low, &high)) {
+		table_cell(t, "no labels");
+		return;
+	}
+	table_cell(t, "%.2f %% (%.2f-%.2f)", share * 100, low * 100,
+	    high * 100);
+}
+
+static void
+row(struct table *t, const char *name, struct str model,
+    const struct replay_sum *s, const struct replay_sum *top)
+{
+	table_cell(t, "%s%s%.*s", name, model.n ? " " : "", STR_ARG(model));
+	table_cell(t, "%lld", (long long)s->tasks);
+	cell_accuracy(t, s);
+	table_cell_money(t, s->unknown_cost ? MONEY_UNKNOWN
+	    : s->cost_picousd);
+	if (s->unknown_cost || top->unknown_cost || !top->cost_picousd)
+		table_cell(t, "-");
+	else
+		table_cell(t, "%.1f %%", 100.0 * (double)s->cost_picousd
+		    / (double)top->cost_picousd);
+}
+
+static int
+show_table(struct replay_run *r, struct err *e)
+{
+	const struct replay_sum *top = &r->alone[r->k->n_tiers - 1];
+	struct table t;
+	char name[40];
+
+	table_init(&t, "lrrrr");
+	table_cell(&t, "way");
+	table_cell(&t, "tasks");
+	table_cell(&t, "right (95 %%)");
+	table_cell(&t, "cost");
+	table_cell(&t, "of top");
+	row(&t, "cascade", r->k->name, &r->cascade, top);
+	for (size_t i = 0; i < r->k->n_tiers; i++) {
+		snprintf(name, sizeof(name), "  tier %zu", i + 1);
+		row(&t, name, r->k->tiers[i].name, &r->answered[i], top);
+	}
+	row(&t, "always cheapest:", r->k->tiers[0].name, &r->alone[0], top);
+	for (size_t i = 1; i + 1 < r->k->n_tiers; i++)
+		row(&t, "always", r->k->tiers[i].name, &r->alone[i], top);
+	row(&t, "always top:", r->k->tiers[r->k->n_tiers - 1].name, top, top);
+	return table_print(&t, e);
+}
+
+static void
+json_sum(struct jw *w, const struct replay_sum *s)
+{
+	double share, low, high;
+
+	jw_ki64(w, "tasks", s->tasks);
+	jw_ki64(w, "answered", s->answered);
+	jw_ki64(w, "labelled", s->labelled);
+	jw_ki64(w, "correct", s->correct);
+	if (replay_accuracy(s, &share, &low, &high)) {
+		jw_kdouble(w, "accuracy", share);
+		jw_kdouble(w, "accuracy_low", low);
+		jw_kdouble(w, "accuracy_high", high);
+	}
+	if (!s->unknown_cost)
+		jw_kmoney(w, "cost_usd", s->cost_picousd);
+	else
+		jw_ki64(w, "unknown_cost", s->unknown_cost);
+}
+
+static int
+show_json(struct replay_run *r, struct err *e)
+{
+	struct jw w;
+	int rc;
+
+	buf_clear(&r->line);
+	w = jw_on(&r->line);
+	jw_open(&w, '{');
+	jw_kstr(&w, "cascade", r->k->name);
+	jw_ki64(&w, "left_out", r->left_out);
+	jw_ki64(&w, "bad_lines", r->bad);
+	json_sum(&w, &r->cascade);
+	jw_key(&w, "tiers");
+	jw_open(&w, '[');
+	for (size_t i = 0; i < r->k->n_tiers; i++) {
+		jw_open(&w, '{');
+		jw_ki64(&w, "tier", (int64_t)i + 1);
+		jw_kstr(&w, "name", r->k->tiers[i].name);
+		jw_key(&w, "answered_here");
+		jw_open(&w, '{');
+		json_sum(&w, &r->answered[i]);
+		jw_close(&w, '}');
+		jw_key(&w, "always");
+		jw_open(&w, '{');
+		json_sum(&w, &r->alone[i]);
+		jw_close(&w, '}');
+		jw_close(&w, '}');
+	}
+	jw_close(&w, ']');
+	jw_close(&w, '}');
+	buf_addc(&r->line, '\n');
+	rc = r->line.failed ? err_nomem(e) : out_write(buf_str(&r->line), e);
+	return rc;
+}
+
+static void
+say_left_out(const struct replay_run *r)
+{
+	for (size_t i = 0; i < MAX_REASONS && r->reasons[i].text; i++)
+		say("%lld task%s left out: %s", (long long)r->reasons[i].tasks,
+		    r->reasons[i].tasks == 1 ? " was" : "s were",
+		    r->reasons[i].text);
+}
+
+/* --- the command -------------------------------------------------------------------------- */
+
+static int
+prepare(struct replay_run *r, int argc, struct err *e)
+{
+	if (!argc)
+		return err_set(e, ERR_USAGE, "no trace given; see frugal "
+		    "replay --help");
+	if (common_config(&r->common, false, false, &r->cfg, e) < 0)
+		return -1;
+	r->k = config_cascade(r->cfg, str_of(r->cascade_name), e);
+	if (!r->k)
+		return -1;
+	r->alone = calloc(r->k->n_tiers, sizeof(*r->alone));
+	r->answered = calloc(r->k->n_tiers, sizeof(*r->answered));
+	if (!r->alone || !r->answered)
+		return err_nomem(e);
+	return r->out_file ? output_open(&r->out, r->out_file, OUTPUT_REPLACE,
+	    e) : 0;
+}
+
+static int
+report(struct replay_run *r, struct err *e)
+{
+	if (r->out && output_finish(r->out, e) < 0)
+		return -1;
+	say_left_out(r);
+	if (!r->cascade.tasks)
+		return err_set(e, ERR_INPUT, "no task of the traces can be "
+		    "replayed with cascade '%.*s'", STR_ARG(r->k->name));
+	if ((r->json ? show_json(r, e) : show_table(r, e)) < 0)
+		return -1;
+	return out_flush(e);
+}
+
+static int
+replay_main(const struct command *self, int argc, char **argv)
+{
+	struct replay_run r = { .json = false };
+	const struct opt table[] = {
+		COMMON_CONFIG_OPT(&r.common),
+		{ OPT_TEXT, 'k', "cascade", &r.cascade_name, "NAME",
+		    "the cascade (default: the only one, or the one called\n"
+		    "default)", 0, 0, NULL },
+		{ OPT_TEXT, 'o', "output", &r.out_file, "FILE",
+		    "write a result object for each task to FILE", 0, 0,
+		    NULL },
+		{ OPT_FLAG, 0, "json", &r.json, NULL,
+		    "one JSON object instead of the table", 0, 0, NULL },
+		{ .kind = OPT_END },
+	};
+	struct err e = { 0 };
+	int first, rc, status = 0;
+
+	buf_init(&r.line, BUF_MAX);
+	rc = opt_parse(self, table, argc, argv, &first, &e);
+	if (rc > 0)
+		goto out;
+	if (rc == 0)
+		rc = prepare(&r, argc - first, &e);
+	for (int i = first; rc == 0 && i < argc; i++)
+		rc = replay_file(&r, argv[i], &e);
+	if (rc == 0)
+		rc = report(&r, &e);
+	if (rc < 0)
+		status = say_err(&e);
+	if (status == 0 && r.bad)
+		status = 1;
+out:
+	output_free(r.out);
+	config_free(r.cfg);
+	free(r.alone);
+	free(r.answered);
+	buf_release(&r.line);
+	return status;
+}
+
+extern const struct command cmd_replay;
+const struct command cmd_replay = {
+	.name = "replay",
+	.summary = "what a cascade would have done with recorded answers",
+	.usage = "[OPTION]... TRACES... -c CONFIG",
+	.about = "Climbs with recorded completions instead of a network: how "
+	    "often the answer is\nright, what it costs, which tier answers, "
+	    "beside each model alone. Traces are JSON\nlines, also gzipped. A "
+	    "tier of the configuration is found in them by its name or\nits "
+	    "model; a provider with `api: recorded` needs no network.",
+	.examples =
+	    "  frugal replay traces.jsonl.gz -c cascade.yaml\n"
+	    "  frugal replay *.jsonl.gz -c cascade.yaml -k math --json\n",
+	.run = replay_main,
+};

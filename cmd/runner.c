@@ -1,0 +1,230 @@
+/*
+ * runner.c -- from options to a running engine.
+ */
+#include "cmd/runner.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/input.h"
+#include "base/utf8.h"
+
+#define MAX_TEMPLATE ((size_t)1 << 20)
+
+/* --- opening ------------------------------------------------------------------------ */
+
+static int
+check_options(const struct runner_options *o, struct err *e)
+{
+	if (o->cascade && o->model)
+		return err_set(e, ERR_USAGE, "give --cascade or --model, not "
+		    "both");
+	if (o->no_cache + o->refresh + o->cache_only > 1)
+		return err_set(e, ERR_USAGE, "give one of --no-cache, "
+		    "--refresh and --cache-only");
+	for (size_t i = 0; i < o->tag.n; i++) {
+		struct str value = str_of(o->tag.v[i]), name;
+		if (!str_cut(&value, '=', &name) || !name.n)
+			return err_set(e, ERR_USAGE, "--tag takes name=value, "
+			    "not '%.60s'", o->tag.v[i]);
+	}
+	return 0;
+}
+
+static int
+read_template(struct runner *r, struct err *e)
+{
+	const char *file = r->o->template_file;
+
+	if (!file)
+		return 0;
+	if (input_slurp(file, MAX_TEMPLATE, &r->template_text, e) < 0) {
+		e->code = ERR_USAGE;
+		return err_in(e, "template");
+	}
+	if (!utf8_valid(buf_str(&r->template_text)))
+		return err_set(e, ERR_USAGE, "template '%s' is not UTF-8",
+		    file);
+	if (template_check(buf_str(&r->template_text), e) < 0) {
+		e->code = ERR_USAGE;
+		return err_in(e, "template '%s'", file);
+	}
+	return 0;
+}
+
+static int
+choose_cascade(struct runner *r, struct err *e)
+{
+	const struct runner_options *o = r->o;
+
+	if (o->model) {
+		r->cascade = config_single(r->cfg, str_of(o->model), e);
+		return r->cascade ? 0 : -1;
+	}
+	if (o->cascade) {
+		r->cascade = config_cascade(r->cfg, str_of(o->cascade), e);
+		return r->cascade ? 0 : -1;
+	}
+	/* Tasks may name theirs: not having one is no error yet. */
+	r->cascade = config_cascade(r->cfg, (struct str){ 0 },
+	    &r->no_cascade);
+	return 0;
+}
+
+static int
+catch_signals(struct runner *r, struct err *e)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0
+	    || (r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK))
+	    < 0)
+		return err_sys(e, ERR_IO, "cannot catch signals");
+	return 0;
+}
+
+int
+runner_open(struct runner *r, const struct runner_options *o, struct err *e)
+{
+	*r = (struct runner){ .o = o, .signals = -1 };
+	buf_init(&r->template_text, MAX_TEMPLATE + 1);
+	if (check_options(o, e) < 0
+	    || common_config(&o->common, o->model != NULL, false, &r->cfg, e)
+	    < 0
+	    || choose_cascade(r, e) < 0 || read_template(r, e) < 0)
+		return -1;
+	for (size_t i = 0; i < o->set.n; i++)
+		if (config_set(r->cfg, str_of(o->set.v[i]), e) < 0)
+			return -1;
+	if (common_store(&o->common, r->cfg, true, &r->store, e) < 0
+	    || http_new(&r->http, (int)o->in_flight, e) < 0)
+		return -1;
+	return catch_signals(r, e);
+}
+
+void
+runner_close(struct runner *r)
+{
+	engine_free(r->engine);
+	http_free(r->http);
+	store_close(r->store);
+	config_free(r->cfg);
+	buf_release(&r->template_text);
+	if (r->signals >= 0)
+		close(r->signals);
+}
+
+/* --- running ------------------------------------------------------------------------- */
+
+static void
+on_signal(void *cookie)
+{
+	struct runner *r = cookie;
+	struct signalfd_siginfo info;
+
+	while (read(r->signals, &info, sizeof(info)) == sizeof(info)) {
+		r->interrupts++;
+		if (r->interrupts == 1 && engine_state(r->engine)->active)
+			say("stopping: finishing what is in flight (again to "
+			    "stop now)");
+		engine_stop(r->engine, r->interrupts > 1);
+	}
+}
+
+int
+runner_run(struct runner *r, const struct engine_io *io, const char *source,
+    struct err *e)
+{
+	const struct runner_options *o = r->o;
+	struct engine_options eo = {
+		.in_flight = (int)o->in_flight,
+		.retries = (int)o->retries,
+		.cache = o->no_cache ? CACHE_NONE : o->refresh ? CACHE_REFRESH
+		    : o->cache_only ? CACHE_ONLY : CACHE_USE,
+		.source = str_of(source),
+	};
+	int rc;
+
+	if (r->cfg->simulated && !r->quiet)
+		say("simulated models: no network, no key, no real answers");
+	if (engine_new(&r->engine, r->cfg, r->store, r->http, &eo, io, e) < 0
+	    || http_watch(r->http, r->signals, on_signal, r, e) < 0)
+		return -1;
+	rc = engine_run(r->engine, e);
+	if (r->interrupts)
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return rc;
+}
+
+/* --- tasks ---------------------------------------------------------------------------- */
+
+static int
+fill(struct runner *r, struct task *t, struct err *e)
+{
+	struct buf b;
+	int rc;
+
+	if (!r->o->template_file)
+		return 0;
+	buf_init(&b, TASK_MAX_PROMPT);
+	rc = template_fill(buf_str(&r->template_text), t, &b, e);
+	if (rc == 0 && b.failed)
+		rc = err_set(e, ERR_INPUT, "the filled template is longer "
+		    "than %zu MB", TASK_MAX_PROMPT >> 20);
+	if (rc == 0 && !arena_str(t->arena, buf_str(&b), &t->prompt))
+		rc = err_nomem(e);
+	for (size_t i = t->n_messages; rc == 0 && i-- > 0;)
+		if (str_is(t->messages[i].role, "user")) {
+			t->messages[i].content = t->prompt;
+			break;
+		}
+	buf_release(&b);
+	return rc;
+}
+
+int
+runner_prepare(struct runner *r, struct task *t,
+    const struct cascade **cascade, struct err *e)
+{
+	const struct runner_options *o = r->o;
+
+	if (fill(r, t, e) < 0)
+		return -1;
+	if (o->system && !t->system.n)
+		t->system = str_of(o->system);
+	for (size_t i = 0; i < o->tag.n; i++) {
+		struct str value = str_of(o->tag.v[i]), name;
+		str_cut(&value, '=', &name);
+		if (task_add_tag(t, name, value, e) < 0)
+			return -1;
+	}
+	*cascade = r->cascade;
+	if (t->cascade.n && !o->cascade && !o->model) {
+		*cascade = config_cascade(r->cfg, t->cascade, e);
+		if (!*cascade) {
+			e->code = ERR_INPUT;
+			return -1;
+		}
+	}
+	if (!*cascade) {
+		*e = r->no_cascade;
+		return -1;
+	}
+	return 0;
+}
+
+void
+runner_notice(void *cookie, const struct tier *t, struct str code,
+    struct str message)
+{
+	(void)cookie;
+	say("tier '%.*s' is of no use in this run: %.*s (%.*s)",
+	    STR_ARG(t->name), STR_ARG(message), STR_ARG(code));
+}

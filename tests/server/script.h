@@ -1,0 +1,84 @@
+/*
+ * script.h -- the rules that say how the server behaves; their format is
+ * described in testserver.c.
+ */
+#ifndef TESTS_SERVER_SCRIPT_H
+#define TESTS_SERVER_SCRIPT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "tests/server/chat.h"
+
+enum fault {
+	FAULT_NONE = 0,
+	FAULT_RESET_BEFORE,
+	FAULT_RESET_AFTER_HEADERS,
+	FAULT_TRUNCATE,
+	FAULT_SILENCE,
+	FAULT_DRIP,
+	FAULT_CLOSE_AFTER_REQUEST,
+};
+const char *fault_name(enum fault f);
+bool fault_is_silent(enum fault f); /* not a byte of the answer is sent */
+
+enum logprobs_form {
+	FORM_AS_ASKED = 0, /* by the type of the request's `logprobs` */
+	FORM_OPENAI,
+	FORM_TOGETHER,
+	FORM_NONE,
+};
+
+/* `reply`, the answer of a model. Zeroed, it is the default one. */
+struct script_reply {
+	struct str *texts; /* said one after the other, again and again */
+	size_t n_texts, next_text;
+	struct str finish; /* empty: "stop" */
+	enum logprobs_form form;
+	struct str *logprobs; /* of the tokens, as JSON; the last one goes on */
+	size_t n_logprobs;
+	struct str refusal;
+	bool has_refusal, null_content;
+	struct str usage;  /* JSON, instead of the counted one */
+	bool no_usage;
+	int64_t usage_prompt, usage_completion; /* of that JSON */
+	struct str cost;   /* as JSON; empty: none */
+	struct str model;  /* empty: as asked */
+};
+
+struct rule {
+	int line; /* in the script */
+	struct str model, contains, path; /* empty: any */
+	int64_t nth;   /* 0: any */
+	int64_t seen;  /* requests that the rest of the match fitted */
+	int64_t times; /* as written; -1: no end */
+	int64_t left;
+	int64_t status; /* 0: the usual one */
+	struct str headers; /* lines */
+	bool has_type; /* a content type is among them */
+	bool closes;
+	struct str body;
+	bool has_body, body_is_json;
+	int64_t delay_ms; /* -1: the server's */
+	int64_t drip_ms;
+	enum fault fault;
+	bool ignore_n;
+	struct script_reply reply;
+};
+
+struct script {
+	struct arena *arena;
+	struct rule *rules;
+	size_t n;
+};
+
+/* -1: *e says "line N: ...". path NULL: no rules. */
+int script_load(struct script *s, const char *path, struct err *e);
+void script_release(struct script *s);
+
+/* The rule that answers this request, having counted it; or NULL. */
+struct rule *script_match(struct script *s, struct str path,
+    const struct chat *c);
+/* Every rule as it was at the start. */
+void script_rewind(struct script *s);
+
+#endif
