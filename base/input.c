@@ -369,21 +369,26 @@ grow_text(struct input *in, struct err *e)
 	return make_room(in, e) < 0 ? -1 : more_text(in, e);
 }
 
-/* Before the first record: drop a byte order mark. */
+/* Before the first record: drop a byte order mark. No more is read than shows
+ * that there is none, since the next bytes may be long in coming. */
 static int
 begin(struct input *in, struct err *e)
 {
+	static const char mark[] = "\xef\xbb\xbf";
+	const size_t n = sizeof(mark) - 1;
+
 	if (in->failed)
 		return err_set(e, ERR_IO, "cannot read '%s': reading it has "
 		    "failed before", in->name);
 	if (in->format != FORMAT_UNKNOWN)
 		return 0;
-	while (in->text_n < 3 && !in->text_end) {
+	while (in->text_n < n && !in->text_end &&
+	    memcmp(in->text, mark, in->text_n) == 0) {
 		if (grow_text(in, e) < 0)
 			return -1;
 	}
-	if (in->text_n >= 3 && memcmp(in->text, "\xef\xbb\xbf", 3) == 0)
-		in->text_at = 3;
+	if (in->text_n >= n && memcmp(in->text, mark, n) == 0)
+		in->text_at = n;
 	return 0;
 }
 
@@ -726,7 +731,12 @@ input_column(const struct input *in)
 int64_t
 input_offset(const struct input *in)
 {
-	return in->offset;
+	int64_t waiting = (int64_t)(in->raw_n - in->raw_at);
+
+	/* Of a gzip file the text that waits is of unknown compressed size. */
+	if (in->format != FORMAT_GZIP)
+		waiting += (int64_t)(in->text_n - in->text_at);
+	return in->offset - waiting;
 }
 
 int64_t

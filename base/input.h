@@ -57,7 +57,8 @@ int64_t input_lineno(const struct input *in);
 /* Column (bytes, from 1) of the last ERR_INPUT, or 0. */
 int input_column(const struct input *in);
 
-/* For progress: compressed bytes consumed, and the file's size (-1 unknown). */
+/* For progress: bytes of the file behind what was returned (of a gzip file
+ * roughly, and compressed), and the file's size (-1 unknown). */
 int64_t input_offset(const struct input *in);
 int64_t input_size(const struct input *in);
 

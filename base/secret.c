@@ -22,6 +22,7 @@
 #define SECRET_COMMAND_MS 30000
 #endif
 
+#define LOOK_MS 20 /* between looks at a command, where there is no pidfd */
 #define RUN_MIN 8 /* characters of the secret that give it away */
 /* White space around the secret may take some more. */
 #define READ_MAX (SECRET_MAX + 256)
@@ -189,7 +190,7 @@ secret_from_file(struct secret *s, const char *path, struct err *e)
 struct command {
 	pid_t pid;
 	int out;   /* its standard output; -1: closed */
-	int pidfd; /* readable when it has ended; -1: not there */
+	int pidfd; /* wakes us when it has ended; -1: the system has none */
 	int64_t deadline_ms;
 	char text[READ_MAX];
 	size_t n;
@@ -260,8 +261,6 @@ command_start(struct command *c, const char *command, struct err *e)
 		return err_sys(e, ERR_IO, "cannot run /bin/sh");
 	}
 	c->pidfd = pidfd_open(c->pid, 0);
-	if (c->pidfd < 0)
-		return err_sys(e, ERR_IO, "cannot watch the command");
 	c->deadline_ms = clock_mono_ms() + SECRET_COMMAND_MS;
 	return 0;
 }
@@ -288,32 +287,57 @@ command_read(struct command *c, struct err *e)
 	return 0;
 }
 
+/* A look, without reaping it. */
+static bool
+command_ended(const struct command *c)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PID, (id_t)c->pid, &info,
+	    WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == c->pid;
+}
+
+/* Until its output, or its end, or time to look whether it has ended; no wait
+ * at all if it has. */
+static int
+command_poll(struct command *c, bool ended, bool *output, struct err *e)
+{
+	struct pollfd p[2] = {
+		{ .fd = c->out, .events = POLLIN },
+		{ .fd = c->pidfd, .events = POLLIN },
+	};
+	int64_t left_ms = c->deadline_ms - clock_mono_ms();
+
+	if (left_ms <= 0)
+		return err_set(e, ERR_CONFIG, "it took longer than %d s and "
+		    "was stopped", SECRET_COMMAND_MS / 1000);
+	if (c->pidfd < 0 && left_ms > LOOK_MS)
+		left_ms = LOOK_MS;
+	if (ended)
+		left_ms = 0;
+	if (poll(p, 2, (int)left_ms) < 0 && errno != EINTR)
+		return err_sys(e, ERR_IO, "cannot wait for it");
+	*output = p[0].revents != 0;
+	return 0;
+}
+
 /*
  * Until the command itself has ended: something that it left running may keep
- * the pipe open for ever.
+ * the pipe open for ever. The end is looked for before the output, or the last
+ * of the output could come between the two.
  */
 static int
 command_wait(struct command *c, struct err *e)
 {
-	struct pollfd p[2];
-	int64_t left_ms;
-	int rc;
+	bool ended, output = false;
 
 	for (;;) {
-		p[0] = (struct pollfd){ .fd = c->out, .events = POLLIN };
-		p[1] = (struct pollfd){ .fd = c->pidfd, .events = POLLIN };
-		left_ms = c->deadline_ms - clock_mono_ms();
-		if (left_ms <= 0)
-			return err_set(e, ERR_CONFIG, "it took longer than "
-			    "%d s and was stopped", SECRET_COMMAND_MS / 1000);
-		rc = poll(p, 2, (int)left_ms);
-		if (rc < 0 && errno != EINTR)
-			return err_sys(e, ERR_IO, "cannot wait for it");
-		if (rc <= 0)
-			continue;
-		if (p[0].revents && command_read(c, e) < 0)
+		ended = command_ended(c);
+		if (command_poll(c, ended, &output, e) < 0)
 			return -1;
-		if (!p[0].revents && p[1].revents)
+		if (output && command_read(c, e) < 0)
+			return -1;
+		if (ended && !output)
 			return 0;
 	}
 }

@@ -434,6 +434,8 @@ retry(struct call *c, const struct reply *r)
 	}
 	k->totals.retries++;
 	delay = outcome_delay(&k->rng, c->tries - 1, r->wait_ms);
+	k->ops.again(k->ops.cookie, c->tier, r->code, r->message, delay,
+	    c->tries);
 	if (r->outcome == OUTCOME_WAIT) {
 		/* The server means all of us, not this request alone. */
 		if (now + delay > c->lane->paused_until_ms)

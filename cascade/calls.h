@@ -34,6 +34,9 @@ struct calls_ops {
 	void (*got)(void *cookie, struct want *w, const struct climb_news *n);
 	void (*lost)(void *cookie, struct want *w,
 	    const struct climb_failure *f);
+	/* A request will be sent again in delay_ms, for the how-manieth time. */
+	void (*again)(void *cookie, const struct tier *t, struct str code,
+	    struct str message, int64_t delay_ms, int retry);
 	/* A tier can be used no more, or (stop) nothing of the provider. */
 	void (*out_of_use)(void *cookie, const struct tier *t, bool stop,
 	    struct str code, struct str message);

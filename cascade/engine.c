@@ -294,6 +294,17 @@ on_lost(void *cookie, struct want *w, const struct climb_failure *f)
 }
 
 static void
+on_again(void *cookie, const struct tier *t, struct str code,
+    struct str message, int64_t delay_ms, int retry)
+{
+	struct engine *en = cookie;
+
+	if (en->io.again)
+		en->io.again(en->io.cookie, t, code, message, delay_ms,
+		    retry);
+}
+
+static void
 on_out_of_use(void *cookie, const struct tier *t, bool stop, struct str code,
     struct str message)
 {
@@ -627,7 +638,8 @@ engine_new(struct engine **out, const struct config *cfg,
     struct store *store, struct http *h, const struct engine_options *o,
     const struct engine_io *io, struct err *e)
 {
-	struct calls_ops ops = { on_got, on_lost, on_out_of_use, NULL };
+	struct calls_ops ops = { on_got, on_lost, on_again, on_out_of_use,
+	    NULL };
 	struct engine *en = calloc(1, sizeof(*en));
 
 	if (!en)

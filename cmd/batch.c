@@ -147,7 +147,6 @@ bad_task(struct batch *b, struct err *e)
 {
 	if (e->code != ERR_INPUT)
 		return -1;
-	progress_clear(&b->progress);
 	say_err(e);
 	b->bad++;
 	return 0;
@@ -233,16 +232,6 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 	return output_flush(b->out, e);
 }
 
-static void
-notice(void *cookie, const struct tier *t, struct str code,
-    struct str message)
-{
-	struct batch *b = cookie;
-
-	progress_clear(&b->progress);
-	runner_notice(NULL, t, code, message);
-}
-
 /* --- the order of the file ---------------------------------------------------------------- */
 
 struct ids { /* of the tasks, once more from the start */
@@ -326,10 +315,13 @@ say_resume(const struct batch *b)
 	if (c.torn)
 		say("'%s': cut off a torn last line of %lld bytes",
 		    b->out_file, (long long)c.torn);
-	if (c.kept || c.dropped)
-		say("resuming '%s': %lld tasks are done, %lld failed ones are "
+	if (c.dropped)
+		say("resuming '%s': %lld tasks are done, %lld that failed are "
 		    "tried again", b->out_file, (long long)c.kept,
 		    (long long)c.dropped);
+	else if (c.kept)
+		say("resuming '%s': %lld tasks are done", b->out_file,
+		    (long long)c.kept);
 }
 
 static int
@@ -370,7 +362,7 @@ static int
 go(struct batch *b, struct err *e)
 {
 	struct engine_io io = { .cookie = b, .next = next, .done = done,
-	    .turn = turn, .notice = notice };
+	    .turn = turn, .notice = runner_notice };
 	char source[512];
 	int rc;
 

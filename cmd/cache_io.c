@@ -6,7 +6,6 @@
  */
 #include "cmd/cache.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/input.h"

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 
-#define ROW_BYTES 150  /* of a row in the file, beside its texts */
+#define ROW_BYTES 100  /* of a row in the file, beside its texts */
 #define TOKEN_BYTES 10 /* of a token with its log-probability */
 
 /* --- prune ------------------------------------------------------------- */

@@ -6,9 +6,7 @@
 
 #include <stdlib.h>
 
-#include "base/clock.h"
 #include "base/money.h"
-#include "base/utf8.h"
 #include "cmd/inspect.h"
 
 #define MTOK 1000000

@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/money.h"
-#include "base/utf8.h"
 #include "cascade/key.h"
 #include "cmd/inspect.h"
 #include "providers/http.h"

@@ -18,11 +18,30 @@
 
 /* --- messages --------------------------------------------------------------------- */
 
+static bool status_shown;
+
+void
+say_status(struct str line)
+{
+	line = utf8_clip(line, (size_t)terminal_columns() - 1);
+	fprintf(stderr, "\r%.*s\033[K", STR_ARG(line));
+	status_shown = true;
+}
+
+void
+say_no_status(void)
+{
+	if (status_shown)
+		fputs("\r\033[K", stderr);
+	status_shown = false;
+}
+
 static void
 say_line(struct str s)
 {
 	struct buf b;
 
+	say_no_status();
 	buf_init(&b, BUF_MAX);
 	utf8_visible(&b, s, false);
 	fprintf(stderr, "frugal: %s\n", b.p && !b.failed ? b.p
@@ -55,6 +74,7 @@ say_err(const struct err *e)
 void
 say_block(const struct buf *lines)
 {
+	say_no_status();
 	if (lines->n)
 		fwrite(lines->p, 1, lines->n, stderr);
 }

@@ -23,6 +23,11 @@ void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int say_err(const struct err *e);
 void say_block(const struct buf *lines); /* lines as they are */
 
+/* A line on a terminal's standard error that is written over by the next, and
+ * taken away before anything else is said. */
+void say_status(struct str line);
+void say_no_status(void);
+
 struct common { /* zeroed, then filled by the options below */
 	const char *config_path;
 	const char *store_path;

@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/suggest.h"
-#include "base/utf8.h"
 #include "cache/ledger.h"
 #include "cmd/inspect.h"
 

@@ -81,6 +81,25 @@ not_a_typo(int argc, char **argv, struct err *e)
 	return 0;
 }
 
+/* Options that every command has may stand before it: `frugal -c demo stats`.
+ * The command is moved to the front. */
+static void
+command_first(int argc, char **argv)
+{
+	int at = 1;
+	char *name;
+
+	while (at + 2 < argc && (strcmp(argv[at], "-c") == 0
+	    || strcmp(argv[at], "--config") == 0
+	    || strcmp(argv[at], "--store") == 0))
+		at += 2;
+	if (at == 1 || !find(argv[at]))
+		return;
+	name = argv[at];
+	memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof(*argv));
+	argv[1] = name;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -101,6 +120,7 @@ main(int argc, char **argv)
 		char *args[] = { argv[2], "--help", NULL };
 		return find(argv[2])->run(find(argv[2]), 2, args);
 	}
+	command_first(argc, argv);
 	cmd = argc > 1 ? find(argv[1]) : NULL;
 	if (cmd)
 		return cmd->run(cmd, argc - 1, argv + 1);

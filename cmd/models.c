@@ -2,7 +2,6 @@
  * models.c -- `frugal models`: the table of prices, with search.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/money.h"

@@ -8,7 +8,6 @@
 
 #include "base/clock.h"
 #include "base/money.h"
-#include "base/utf8.h"
 #include "cmd/common.h"
 
 #define TERMINAL_MS 200
@@ -83,7 +82,6 @@ void
 progress_turn(struct progress *p, const struct engine_state *s, int64_t total)
 {
 	int64_t now = clock_mono_ms();
-	struct str line;
 	struct buf b;
 
 	if (p->quiet || now - p->said_ms < (p->terminal ? TERMINAL_MS
@@ -105,23 +103,11 @@ progress_turn(struct progress *p, const struct engine_state *s, int64_t total)
 		add_count(&b, s->by_status[TASK_FAILED]);
 	}
 	add_money(&b, s);
-	line = buf_str(&b);
-	if (p->terminal) {
-		line = utf8_clip(line, (size_t)terminal_columns() - 1);
-		fprintf(stderr, "\r%.*s\033[K", STR_ARG(line));
-		p->shown = true;
-	} else {
-		fprintf(stderr, "frugal: %.*s\n", STR_ARG(line));
-	}
+	if (p->terminal)
+		say_status(buf_str(&b));
+	else
+		say("%s", b.p);
 	buf_release(&b);
-}
-
-void
-progress_clear(struct progress *p)
-{
-	if (p->shown)
-		fputs("\r\033[K", stderr);
-	p->shown = false;
 }
 
 void
@@ -129,7 +115,7 @@ progress_end(struct progress *p, const struct engine_state *s)
 {
 	struct buf b;
 
-	progress_clear(p);
+	say_no_status();
 	if (p->quiet)
 		return;
 	buf_init(&b, 4096);

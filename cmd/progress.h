@@ -8,7 +8,7 @@
 #include "cascade/engine.h"
 
 struct progress {
-	bool quiet, simulated, terminal, shown;
+	bool quiet, simulated, terminal;
 	int64_t started_ms, said_ms;
 	int64_t resumed; /* tasks that an earlier run had done */
 };
@@ -18,8 +18,6 @@ void progress_start(struct progress *p, bool quiet, bool simulated,
 /* total: tasks in all, as far as can be told; -1: unknown. */
 void progress_turn(struct progress *p, const struct engine_state *s,
     int64_t total);
-/* Take the line off the terminal, before anything else is said. */
-void progress_clear(struct progress *p);
 /* The last word: what was done, at which tier, for how much. */
 void progress_end(struct progress *p, const struct engine_state *s);
 

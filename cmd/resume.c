@@ -20,74 +20,42 @@
 #define MAX_LINE ((size_t)256 << 20)
 #define HASH_SEED 0x6672756761ull
 
-struct line {
-	uint64_t hash; /* of the id */
-	int64_t from, n; /* where it lies in the file, without the line end */
-	int64_t number;
-	bool used;
-};
-
-struct lines {
-	struct line *v;
-	size_t n, cap;
-};
-
+/* The ids that are done: their hashes, sorted, and which of them were taken.
+ * Of equal ones the first are taken first. */
 struct resume {
-	struct lines lines; /* sorted by hash once read */
+	uint64_t *hash;
+	unsigned char *used; /* a bit each */
+	size_t n, cap;
 	struct resume_counts counts;
 };
 
 static bool
-lines_add(struct lines *l, struct line line)
+is_used(const struct resume *r, size_t i)
 {
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 1024;
-		struct line *v = realloc(l->v, cap * sizeof(*v));
+	return r->used[i / 8] & 1 << i % 8;
+}
+
+static bool
+add_hash(struct resume *r, uint64_t hash)
+{
+	if (r->n == r->cap) {
+		size_t cap = r->cap ? r->cap * 2 : 1024;
+		uint64_t *v = realloc(r->hash, cap * sizeof(*v));
 		if (!v)
 			return false;
-		l->v = v;
-		l->cap = cap;
+		r->hash = v;
+		r->cap = cap;
 	}
-	l->v[l->n++] = line;
+	r->hash[r->n++] = hash;
 	return true;
 }
 
 static int
-by_hash(const void *a, const void *b)
+compare_hashes(const void *a, const void *b)
 {
-	const struct line *x = a, *y = b;
+	const uint64_t *x = a, *y = b;
 
-	if (x->hash != y->hash)
-		return x->hash < y->hash ? -1 : 1;
-	return x->from < y->from ? -1 : x->from > y->from;
-}
-
-static void
-lines_sort(struct lines *l)
-{
-	if (l->n)
-		qsort(l->v, l->n, sizeof(*l->v), by_hash);
-}
-
-static struct line *
-lines_take(struct lines *l, struct str id)
-{
-	uint64_t hash = hash64(id, HASH_SEED);
-	size_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-		if (l->v[mid].hash < hash)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (; lo < l->n && l->v[lo].hash == hash; lo++)
-		if (!l->v[lo].used) {
-			l->v[lo].used = true;
-			return &l->v[lo];
-		}
-	return NULL;
+	return *x < *y ? -1 : *x > *y;
 }
 
 /* --- reading a result line ---------------------------------------------------------- */
@@ -135,15 +103,32 @@ read_line(struct str line, uint64_t *hash, bool *done)
 
 /* --- scanning ------------------------------------------------------------------------ */
 
-/* Every whole line of the file in order; *end is where the last one ends. */
-static int
-scan(const char *path, struct lines *all, struct lines *failed, int64_t *end,
-    struct err *e)
+struct line {
+	struct str text; /* with its line end */
+	uint64_t hash;   /* of the id */
+	int64_t from;    /* where it lies in the file */
+	int64_t number;  /* from 0 */
+	bool done;
+};
+
+/* The beginning of a line of ours, as a crash would leave it. */
+static bool
+may_be_torn(struct str s)
 {
+	struct str start = STR("{\"id\":\"");
+
+	return str_eq(str_sub(s, 0, start.n), str_sub(start, 0, s.n));
+}
+
+/* Visit every whole line in order; *end is where the last one ends. */
+static int
+scan(const char *path, int (*visit)(void *cookie, const struct line *line,
+    struct err *e), void *cookie, int64_t *end, struct err *e)
+{
+	struct line line = { .number = 0 };
 	char *text = NULL;
 	size_t cap = 0;
 	ssize_t n;
-	int64_t at = 0, number = 0;
 	int rc = 0;
 	FILE *f = fopen(path, "re");
 
@@ -152,21 +137,22 @@ scan(const char *path, struct lines *all, struct lines *failed, int64_t *end,
 		return errno == ENOENT ? 0
 		    : err_sys(e, ERR_IO, "cannot read '%s'", path);
 	while (rc == 0 && (n = getline(&text, &cap, f)) > 0) {
-		struct line line = { .from = at, .n = n - 1,
-		    .number = number++ };
-		bool done = false;
+		bool whole = text[n - 1] == '\n';
 
-		if (text[n - 1] != '\n')
+		line.text = (struct str){ text, (size_t)n };
+		line.from = *end;
+		if (!whole && may_be_torn(line.text))
 			break;
-		if (!read_line((struct str){ text, (size_t)n - 1 },
-		    &line.hash, &done))
+		if (!whole || !read_line(str_sub(line.text, 0, (size_t)n - 1),
+		    &line.hash, &line.done))
 			rc = err_set(e, ERR_USAGE, "%s:%lld: this is no result "
 			    "of frugal; the file is left as it is, name "
-			    "another with -o", path, (long long)number);
-		else if (!lines_add(done ? all : failed, line))
-			rc = err_nomem(e);
-		at += n;
-		*end = at;
+			    "another with -o", path,
+			    (long long)line.number + 1);
+		else
+			rc = visit(cookie, &line, e);
+		line.number++;
+		*end += n;
 	}
 	if (rc == 0 && ferror(f))
 		rc = err_sys(e, ERR_IO, "cannot read '%s'", path);
@@ -176,25 +162,6 @@ scan(const char *path, struct lines *all, struct lines *failed, int64_t *end,
 }
 
 /* --- writing lines anew ---------------------------------------------------------------- */
-
-static int
-copy_line(FILE *from, FILE *to, const struct line *line)
-{
-	char chunk[65536];
-	int64_t left = line->n + 1;
-
-	if (fseeko(from, (off_t)line->from, SEEK_SET) < 0)
-		return -1;
-	while (left > 0) {
-		size_t want = left < (int64_t)sizeof(chunk) ? (size_t)left
-		    : sizeof(chunk);
-		size_t got = fread(chunk, 1, want, from);
-		if (!got || fwrite(chunk, 1, got, to) != got)
-			return -1;
-		left -= (int64_t)got;
-	}
-	return 0;
-}
 
 struct rewrite {
 	const char *path;
@@ -243,19 +210,42 @@ rewrite_close(struct rewrite *w, int rc, struct err *e)
 	return rc;
 }
 
-static int
-write_only(const char *path, const struct lines *l, struct err *e)
-{
-	struct rewrite w;
-	int rc = rewrite_open(&w, path, e);
+/* --- resuming ---------------------------------------------------------------------------- */
 
-	for (size_t i = 0; rc == 0 && i < l->n; i++)
-		if (copy_line(w.from, w.to, &l->v[i]) < 0)
-			rc = err_sys(e, ERR_IO, "cannot copy '%s'", path);
-	return rewrite_close(&w, rc, e);
+static int
+note_line(void *cookie, const struct line *line, struct err *e)
+{
+	struct resume *r = cookie;
+
+	if (!line->done)
+		r->counts.dropped++;
+	else if (!add_hash(r, line->hash))
+		return err_nomem(e);
+	return 0;
 }
 
-/* --- resuming ---------------------------------------------------------------------------- */
+static int
+copy_if_done(void *cookie, const struct line *line, struct err *e)
+{
+	struct rewrite *w = cookie;
+
+	if (line->done && fwrite(line->text.p, 1, line->text.n, w->to)
+	    != line->text.n)
+		return err_sys(e, ERR_IO, "cannot write '%s'", w->temporary);
+	return 0;
+}
+
+static int
+drop_failed(const char *path, struct err *e)
+{
+	struct rewrite w;
+	int64_t end;
+	int rc = rewrite_open(&w, path, e);
+
+	if (rc == 0)
+		rc = scan(path, copy_if_done, &w, &end, e);
+	return rewrite_close(&w, rc, e);
+}
 
 static int
 cut_torn(const char *path, int64_t end, int64_t *torn, struct err *e)
@@ -276,25 +266,26 @@ int
 resume_open(struct resume **out, const char *path, struct err *e)
 {
 	struct resume *r = calloc(1, sizeof(*r));
-	struct lines failed = { 0 };
 	int64_t end;
 	int rc;
 
 	if (!r)
 		return err_nomem(e);
-	rc = scan(path, &r->lines, &failed, &end, e);
+	rc = scan(path, note_line, r, &end, e);
 	if (rc == 0)
 		rc = cut_torn(path, end, &r->counts.torn, e);
-	r->counts.kept = (int64_t)r->lines.n;
-	r->counts.dropped = (int64_t)failed.n;
-	if (rc == 0 && failed.n)
-		rc = write_only(path, &r->lines, e);
-	free(failed.v);
+	if (rc == 0 && r->counts.dropped)
+		rc = drop_failed(path, e);
+	r->counts.kept = (int64_t)r->n;
+	r->used = calloc(r->n / 8 + 1, 1);
+	if (rc == 0 && !r->used)
+		rc = err_nomem(e);
 	if (rc < 0) {
 		resume_free(r);
 		return -1;
 	}
-	lines_sort(&r->lines);
+	if (r->n)
+		qsort(r->hash, r->n, sizeof(*r->hash), compare_hashes);
 	*out = r;
 	return 0;
 }
@@ -304,7 +295,8 @@ resume_free(struct resume *r)
 {
 	if (!r)
 		return;
-	free(r->lines.v);
+	free(r->hash);
+	free(r->used);
 	free(r);
 }
 
@@ -317,51 +309,156 @@ resume_counts(const struct resume *r)
 bool
 resume_take(struct resume *r, struct str id)
 {
-	return lines_take(&r->lines, id) != NULL;
+	uint64_t hash = hash64(id, HASH_SEED);
+	size_t lo = 0, hi = r->n;
+
+	/* The first of this hash that is not taken yet, or a greater one. */
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (r->hash[mid] < hash
+		    || (r->hash[mid] == hash && is_used(r, mid)))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == r->n || r->hash[lo] != hash)
+		return false;
+	r->used[lo / 8] |= (unsigned char)(1 << lo % 8);
+	return true;
 }
 
 /* --- sorting ------------------------------------------------------------------------------- */
 
-static int
-merge(struct lines *a, const struct lines *b)
+/* Where a line lies, by its id. */
+struct place {
+	uint64_t hash;
+	int64_t from, number;
+	size_t n;
+	bool used;
+};
+
+struct places {
+	struct place *v;
+	size_t n, cap;
+};
+
+static bool
+add_place(struct places *l, struct place p)
 {
-	for (size_t i = 0; i < b->n; i++)
-		if (!lines_add(a, b->v[i]))
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 1024;
+		struct place *v = realloc(l->v, cap * sizeof(*v));
+		if (!v)
+			return false;
+		l->v = v;
+		l->cap = cap;
+	}
+	l->v[l->n++] = p;
+	return true;
+}
+
+static int
+note_place(void *cookie, const struct line *line, struct err *e)
+{
+	struct place p = { line->hash, line->from, line->number,
+	    line->text.n, false };
+
+	return add_place(cookie, p) ? 0 : err_nomem(e);
+}
+
+static int
+compare_places(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->hash != y->hash)
+		return x->hash < y->hash ? -1 : 1;
+	return x->from < y->from ? -1 : x->from > y->from;
+}
+
+static struct place *
+take_place(struct places *l, struct str id)
+{
+	uint64_t hash = hash64(id, HASH_SEED);
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (l->v[mid].hash < hash
+		    || (l->v[mid].hash == hash && l->v[mid].used))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo == l->n || l->v[lo].hash != hash)
+		return NULL;
+	l->v[lo].used = true;
+	return &l->v[lo];
+}
+
+static int
+copy_place(const struct rewrite *w, const struct place *p)
+{
+	char chunk[65536];
+	size_t left = p->n;
+
+	if (fseeko(w->from, (off_t)p->from, SEEK_SET) < 0)
+		return -1;
+	while (left > 0) {
+		size_t want = left < sizeof(chunk) ? left : sizeof(chunk);
+		size_t got = fread(chunk, 1, want, w->from);
+		if (!got || fwrite(chunk, 1, got, w->to) != got)
 			return -1;
+		left -= got;
+	}
 	return 0;
+}
+
+static int
+write_places(const char *path, const struct places *l, struct err *e)
+{
+	struct rewrite w;
+	int rc = rewrite_open(&w, path, e);
+
+	for (size_t i = 0; rc == 0 && i < l->n; i++)
+		if (copy_place(&w, &l->v[i]) < 0)
+			rc = err_sys(e, ERR_IO, "cannot copy '%s'", path);
+	return rewrite_close(&w, rc, e);
 }
 
 int
 resume_sort(const char *path, int (*next)(void *cookie, struct str *id,
     struct err *e), void *cookie, struct err *e)
 {
-	struct lines all = { 0 }, failed = { 0 }, order = { 0 };
-	struct line *line;
+	struct places all = { 0 }, order = { 0 };
+	struct place *p;
 	struct str id;
 	bool in_order = true;
 	int64_t end, last = -1;
-	int rc = scan(path, &all, &failed, &end, e);
+	int rc = scan(path, note_place, &all, &end, e);
 
-	if (rc == 0 && merge(&all, &failed) < 0)
-		rc = err_nomem(e);
-	lines_sort(&all);
+	if (all.n)
+		qsort(all.v, all.n, sizeof(*all.v), compare_places);
 	while (rc == 0 && (rc = next(cookie, &id, e)) > 0) {
 		rc = 0;
-		line = lines_take(&all, id);
-		if (!line)
+		p = take_place(&all, id);
+		if (!p)
 			continue;
-		in_order = in_order && line->number > last;
-		last = line->number;
-		if (!lines_add(&order, *line))
+		in_order = in_order && p->number > last;
+		last = p->number;
+		if (!add_place(&order, *p))
 			rc = err_nomem(e);
 	}
-	for (size_t i = 0; rc == 0 && i < all.n; i++)
-		if (!all.v[i].used && !lines_add(&order, all.v[i]))
+	for (size_t i = 0; rc == 0 && i < all.n; i++) {
+		if (all.v[i].used)
+			continue;
+		in_order = in_order && all.v[i].number > last;
+		if (!add_place(&order, all.v[i]))
 			rc = err_nomem(e);
+	}
 	if (rc == 0 && !in_order)
-		rc = write_only(path, &order, e);
+		rc = write_places(path, &order, e);
 	free(all.v);
-	free(failed.v);
 	free(order.v);
 	return rc;
 }

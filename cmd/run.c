@@ -100,7 +100,7 @@ one_prompt(struct run *r, int argc, char **argv, struct err *e)
 		buf_addf(&args, "%s%s", i ? " " : "", argv[i]);
 	if (!argc && (r->no_stdin || is_terminal(STDIN_FILENO)))
 		rc = err_set(e, ERR_USAGE, "no prompt: give one as an "
-		    "argument or on standard input; see frugal run --help");
+		    "argument or on standard input; see frugal --help");
 	else if (!r->no_stdin && (!argc || stdin_has_input()))
 		rc = read_prompt(&in, e);
 	if (rc == 0 && !utf8_valid(buf_str(&args)))
@@ -320,6 +320,24 @@ done(void *cookie, const struct result *res, struct err *e)
 	return output_add(r->out, buf_str(&r->ready), e);
 }
 
+/* Somebody at a terminal should know what is being waited for. */
+static void
+again(void *cookie, const struct tier *t, struct str code, struct str message,
+    int64_t delay_ms, int retry)
+{
+	const struct run *r = cookie;
+	struct buf b;
+
+	if (!r->verbose && !is_terminal(STDERR_FILENO))
+		return;
+	buf_init(&b, 4096);
+	buf_addf(&b, "tier '%.*s': %.*s (%.*s); retry %d in ",
+	    STR_ARG(t->name), STR_ARG(message), STR_ARG(code), retry);
+	clock_duration(&b, delay_ms);
+	say("%s", b.p ? b.p : "");
+	buf_release(&b);
+}
+
 static int
 turn(void *cookie, const struct engine_state *s, struct err *e)
 {
@@ -367,7 +385,7 @@ go(struct run *r, struct err *e)
 {
 	struct engine_io io = { .cookie = r, .next = next, .done = done,
 	    .turn = r->lines || r->jsonl ? turn : NULL,
-	    .notice = runner_notice };
+	    .notice = runner_notice, .again = again };
 	struct err ending;
 	int rc = runner_run(&r->runner, &io, "run", e);
 

@@ -1,8 +1,6 @@
 /*
  * scorers.c -- `frugal scorers`: how an answer can be judged, with options.
  */
-#include <stdio.h>
-
 #include "base/suggest.h"
 #include "cmd/inspect.h"
 #include "scorers/scorer.h"

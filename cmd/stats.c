@@ -3,8 +3,6 @@
  *
  * People get a table and totals, rounded; JSON and CSV carry exact values.
  */
-#include <stdlib.h>
-
 #include "base/clock.h"
 #include "base/money.h"
 #include "cache/ledger.h"

@@ -675,7 +675,7 @@ const struct provider_ops provider_openai = {
 	.name = "openai",
 	.summary = "chat completions: OpenAI and every server that speaks its "
 	    "format",
-	.default_url = NULL,
+	.default_url = "https://api.openai.com/v1",
 	.build = build,
 	.parse = parse,
 };
