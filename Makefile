@@ -63,23 +63,32 @@ test-deps:
 
 # --- building -------------------------------------------------------------------
 
+# One short line a step; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@echo '  $(1)')
+
 $(BIN): $(CMD_OBJ) $(LIB)
-	$(LINK) -o $@ $^ $(LIBS)
+	$(call say,LINK $@)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 $(SERVER): $(SRV_OBJ) $(LIB)
-	$(LINK) -o $@ $^ $(LIBS)
+	$(call say,LINK $@)
+	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
 $(LIB): $(LIB_OBJ)
+	$(call say,AR   $@)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 $(BUILD)/%.o: %.c Makefile | deps
+	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB) Makefile | test-deps
+	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS) -lcmocka
 
 # --- trying it ---------------------------------------------------------------------
 
@@ -111,14 +120,20 @@ valgrind: test-deps $(UNIT_BIN)
 	    valgrind -q --error-exitcode=9 --leak-check=full \
 	        --errors-for-leak-kinds=definite,indirect $$t || exit 1; done
 
-# libFuzzer is clang's: these have flags of their own. FUZZ_SECONDS for each.
+# libFuzzer is clang's: flags and objects of its own. FUZZ_SECONDS for each.
 FUZZ_SECONDS ?= 5
 FUZZ_CFLAGS   = -std=c17 -D_GNU_SOURCE -DFRUGAL_VERSION='"$(VERSION)"' -I. $(WARN) -O1 -g \
-                -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(PKG_CFLAGS)
+                -fno-sanitize-recover=all $(PKG_CFLAGS) -MMD -MP
+FUZZ_OBJ     := $(LIB_OBJ:$(BUILD)/%=build/fuzz/obj/%)
+.SECONDARY: $(FUZZ_OBJ)
 
-build/fuzz/%: tests/fuzz/%.c $(wildcard */*.c */*.h) Makefile | test-deps
+build/fuzz/obj/%.o: %.c Makefile | test-deps
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -o $@ $< $(wildcard base/*.c scorers/*.c providers/*.c cascade/*.c cache/*.c) $(LIBS)
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,address,undefined -c -o $@ $<
+
+build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) Makefile | test-deps
+	@mkdir -p $(@D)
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_OBJ) $(LIBS)
 
 fuzz: test-deps $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
@@ -139,4 +154,5 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(SRV_OBJ:.o=.d) $(UNIT_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(SRV_OBJ:.o=.d) $(UNIT_BIN:=.d) \
+         $(FUZZ_OBJ:.o=.d) $(FUZZ_BIN:=.d)

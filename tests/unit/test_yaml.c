@@ -684,8 +684,8 @@ readers_complain_with_the_place(void **state)
 	    r));
 	assert_false(ynode_double(ynode_get(n, "e"), "top_p", 0, INFINITY, &d,
 	    r));
-	assert_false(ynode_double(ynode_get(n, "m"), "bias", -INFINITY, INFINITY,
-	    &d, r));
+	assert_false(ynode_double(ynode_get(n, "m"), "bias", -INFINITY,
+	    INFINITY, &d, r));
 	assert_int_equal(i, 3);
 	assert_string_equal(printed(f),
 	    "f.yaml:1:4: model must be text, not a list\n"
@@ -712,8 +712,8 @@ nan_and_infinity_are_no_numbers(void **state)
 	size_t i;
 
 	for (i = 0; i < n->n; i++)
-		assert_false(ynode_double(n->item[i], "x", -INFINITY, INFINITY, &d,
-		    &f->report));
+		assert_false(ynode_double(n->item[i], "x", -INFINITY,
+		    INFINITY, &d, &f->report));
 	assert_true(d == 1);
 }
 
