@@ -41,6 +41,7 @@ struct climb {
 	struct slot *slots; /* of this tier */
 	size_t n_slots, next, open; /* open: wanted or asked */
 	int64_t prompt_tokens; /* of one prompt of this tier, for result_top() */
+	bool unknown_tokens;   /* a completion of this tier came without usage */
 	int repairs;
 	struct str repair_answer, repair_reason; /* of the slot in repair */
 	int64_t *rows;      /* of the attempt: see enter_tier() */
@@ -111,6 +112,7 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 	c->n_slots = c->next = c->open = 0;
 	c->repairs = 0;
 	c->prompt_tokens = 0;
+	c->unknown_tokens = false;
 	/* One place for each completion that may come, those that a repair
 	 * replaces included: it is filled in when the store has numbered it. */
 	c->rows = arena_array(c->arena, (size_t)(tier_now(c)->samples_max
@@ -272,7 +274,7 @@ sum_up(struct climb *c)
 	}
 	r->cached = samples > 0 && samples == cached;
 	r->top_picousd = result_top(c->cascade, attempt_now(c),
-	    c->prompt_tokens);
+	    c->unknown_tokens ? 0 : c->prompt_tokens);
 }
 
 static int
@@ -321,6 +323,7 @@ take_answer(struct climb *c, const struct slot *s)
 		    c->task->reference) ? YES : NO;
 	r->tier = c->tier + 1;
 	r->model = tier_now(c)->model;
+	r->error_code = r->error_message = (struct str){ 0 };
 	r->scored = at->scored;
 	r->score = (struct score){ at->score, at->score_ln };
 	r->threshold = (struct score){ at->threshold, at->threshold_ln };
@@ -552,6 +555,8 @@ count_costs(struct climb *c, const struct climb_news *news)
 	}
 	at->requests += news->requests;
 	at->retries += news->retries;
+	if (news->c->completion_tokens < 0)
+		c->unknown_tokens = true;
 	if (news->c->prompt_tokens > c->prompt_tokens)
 		c->prompt_tokens = news->c->prompt_tokens;
 	if (news->c->prompt_tokens > 0)
@@ -596,7 +601,7 @@ climb_fail(struct climb *c, size_t slot, const struct climb_failure *f,
 	s->not_cached = f->not_cached;
 	c->open--;
 	/* A repair that fails leaves the answer as it was. */
-	if (s->repair && s->c.text.p) {
+	if (s->repair && s->c.text.p && f->outcome != OUTCOME_STOP) {
 		s->state = SLOT_HERE;
 		c->repairs = tier_now(c)->repair;
 	} else {

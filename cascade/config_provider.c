@@ -86,13 +86,13 @@ read_url(struct load *l, const struct ynode *n, struct provider *p)
 	}
 	if (!p->ops || p->ops->flags & PROVIDER_OFFLINE)
 		return;
-	if (p->ops->default_url) {
-		p->url = str_of(p->ops->default_url);
-		check_url(l, n, p);
+	if (!p->ops->default_url) {
+		report_error(l->r, n, "provider '%.*s' has no url",
+		    STR_ARG(p->name));
 		return;
 	}
-	report_error(l->r, n, "provider '%.*s' has no url, such as "
-	    "'url: https://api.openai.com/v1'", STR_ARG(p->name));
+	p->url = str_of(p->ops->default_url);
+	check_url(l, n, p);
 }
 
 /* A key that was put where the name of a variable belongs is not shown. */

@@ -143,9 +143,9 @@ text_of(const struct json *v, struct arena *a)
 
 	if (json_str(v, &s) || json_is_null(v))
 		return s;
-	buf_init(&b, 4096);
+	buf_init(&b, BUF_MAX);
 	json_print(&b, v, false);
-	(void)arena_str(a, buf_str(&b), &s);
+	(void)arena_str(a, utf8_clip(buf_str(&b), 4096), &s);
 	buf_release(&b);
 	return s;
 }
@@ -172,6 +172,7 @@ read_failure(const struct json *doc, struct arena *a, struct failure *f)
 	f->code = text_of(json_get(x, "code"), a);
 	f->type = text_of(json_get(x, "type"), a);
 	f->param = text_of(json_get(x, "param"), a);
+	f->details = text_of(json_get(x, "details"), a);
 	if (!f->type.n)
 		f->type = text_of(json_get(x, "status"), a);
 	meta = json_get(x, "metadata");
@@ -189,8 +190,9 @@ set_message(struct reply *out, struct arena *a, struct str message)
 	struct buf b;
 	bool ok;
 
-	buf_init(&b, 4096);
-	utf8_oneline(&b, message, MAX_MESSAGE);
+	buf_init(&b, 32768);
+	/* Bounded twice: there are characters without a width. */
+	utf8_oneline(&b, utf8_clip(message, 4 * MAX_MESSAGE), MAX_MESSAGE);
 	ok = !b.failed && arena_str(a, buf_str(&b), &out->message);
 	buf_release(&b);
 	return ok;
@@ -351,10 +353,24 @@ join_tokens(const struct raw_token *t, size_t n, struct arena *a,
 	return true;
 }
 
+/* The last place of `what` in s, or one of the first 64, lest "aaa..." in
+ * "aaa..." takes for ever. */
+static ptrdiff_t
+find_last(struct str s, struct str what)
+{
+	ptrdiff_t at = -1, next = str_find(s, what);
+
+	for (int i = 0; next >= 0 && i < 64; i++) {
+		at = at < 0 ? next : at + 1 + next;
+		next = str_find(str_sub(s, (size_t)at + 1, s.n), what);
+	}
+	return at;
+}
+
 /*
  * Where in the text each token lies. The end token that some servers list, and
  * reasoning that others strip from the text, are no part of it and are left
- * out: so the text is looked for in what the tokens spell. When it is not there
+ * out: so the text is looked for at the end of what the tokens spell. Where not
  * (a server that edits its text), each token is taken where it fits next.
  */
 static bool
@@ -371,7 +387,7 @@ place_tokens(struct completion *c, const struct json *lp, struct arena *a)
 	t = arena_array(a, n, sizeof(*t));
 	if (!t || !join_tokens(raw, n, a, &all))
 		return false;
-	shift = c->text.n ? str_find(all, c->text) : -1;
+	shift = c->text.n ? find_last(all, c->text) : -1;
 	for (size_t i = 0; i < n; i++) {
 		size_t from = raw[i].at, to = from + raw[i].text.n;
 
@@ -552,12 +568,33 @@ read_choice(const struct json *choice, struct arena *a, struct completion *c)
 	    ? CHOICE_GOOD : CHOICE_NOMEM;
 }
 
-/* Choices may come in any order: `index` is their place. */
+/* Choices may come in any order: `index` is their place. Where the indices are
+ * not 0 to n - 1 they say nothing, and the order is that of the list. */
+static void
+order_choices(const struct json *list, size_t n, const struct json **place)
+{
+	const struct json *v;
+	size_t i, placed = 0;
+
+	for (v = json_first(list); v; v = json_next(v)) {
+		int64_t at;
+		if (json_i64(json_get(v, "index"), &at) && at >= 0
+		    && (size_t)at < n && !place[at]) {
+			place[at] = v;
+			placed++;
+		}
+	}
+	if (placed == n)
+		return;
+	for (v = json_first(list), i = 0; i < n; v = json_next(v))
+		place[i++] = v;
+}
+
 static int
 read_choices(const struct json *list, size_t most, struct arena *a,
     struct reply *out, bool *broken)
 {
-	size_t n = json_count(list), i = 0;
+	size_t n = json_count(list);
 	const struct json **place;
 
 	if (n > most)
@@ -566,17 +603,8 @@ read_choices(const struct json *list, size_t most, struct arena *a,
 	place = arena_array(a, n, sizeof(*place));
 	if (!out->c || !place)
 		return -1;
-	for (const struct json *v = json_first(list); v; v = json_next(v)) {
-		int64_t at;
-		if (json_i64(json_get(v, "index"), &at) && at >= 0
-		    && (size_t)at < n && !place[at])
-			place[at] = v;
-	}
-	for (const struct json *v = json_first(list); v && i < n;
-	    v = json_next(v), i++)
-		if (!place[i])
-			place[i] = v;
-	for (i = 0; i < n; i++) {
+	order_choices(list, n, place);
+	for (size_t i = 0; i < n; i++) {
 		enum choice r = read_choice(place[i], a, &out->c[out->n]);
 		if (r == CHOICE_NOMEM)
 			return -1;

@@ -5,6 +5,7 @@
  */
 #include "providers/outcome.h"
 
+#include <math.h>
 #include <string.h>
 
 const char *
@@ -28,7 +29,7 @@ struct row {
 	const char *host;     /* ends in */
 	const char *status;   /* one of, or a range: "520-524" */
 	const char *code;     /* code or type is one of; *word: ends in it */
-	const char *message;  /* contains one of, whatever the case */
+	const char *message;  /* it or the details contain one of, in any case */
 	unsigned also;
 	enum outcome outcome;
 	int most_retries;     /* -1: as configured */
@@ -49,8 +50,10 @@ struct row {
 
 static const struct row table[] = {
 	{ 2, NULL, "401", NULL, NULL, 0, OUTCOME_STOP, 0 },
-	{ 3, "googleapis.com", "400", "API_KEY_INVALID|FAILED_PRECONDITION",
-	    NULL, 0, OUTCOME_STOP, 0 },
+	{ 3, "googleapis.com", "400", NULL, "API_KEY_INVALID", 0,
+	    OUTCOME_STOP, 0 },
+	{ 3, "googleapis.com", "400", "FAILED_PRECONDITION", NULL, 0,
+	    OUTCOME_STOP, 0 },
 	{ 4, NULL, "429", QUOTA, NULL, 0, OUTCOME_STOP, 0 },
 	{ 5, "anthropic.com", "429",
 	    "enforced_spend_limit_reached|contract_spend_limit_reached", NULL,
@@ -203,7 +206,8 @@ fits(const struct row *r, const struct failure *f)
 	if (r->code && !code_fits(f->code, r->code)
 	    && !code_fits(f->type, r->code))
 		return false;
-	if (r->message && !message_fits(f->message, r->message))
+	if (r->message && !message_fits(f->message, r->message)
+	    && !message_fits(f->details, r->message))
 		return false;
 	if ((r->also & TOO_LARGE) && !too_large(f->message))
 		return false;
@@ -276,7 +280,7 @@ outcome_wait_in(struct str message)
 			sum += one;
 			spans++;
 		}
-		return spans && sum < 1e12 ? (int64_t)sum : -1;
+		return spans && sum < 1e12 ? (int64_t)ceil(sum) : -1;
 	}
 	return -1;
 }

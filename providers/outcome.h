@@ -16,6 +16,7 @@ struct failure {
 	struct str type;      /* error.type, error.status or metadata.error_type */
 	struct str param;
 	struct str message;
+	struct str details;   /* Gemini's error.details, as JSON */
 	bool has_reasons;     /* OpenRouter's moderation */
 };
 

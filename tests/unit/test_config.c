@@ -470,9 +470,6 @@ providers_are_checked(void **state)
 		{ PROVIDER("api: anthropic"),
 		    "t.yaml:2:12: unknown api 'anthropic'; known: openai, "
 		    "simulated, recorded\n" },
-		{ PROVIDER("api: openai"),
-		    "t.yaml:2:6: provider 'p' has no url, such as 'url: "
-		    "https://api.openai.com/v1'\n" },
 		{ PROVIDER("api: openai, url: 'ftp://a'"),
 		    "t.yaml:2:25: the url is not of the form "
 		    "http://host:port/path or https://host/path\n" },

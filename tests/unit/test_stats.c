@@ -221,7 +221,9 @@ the_total_counts_every_task_once(void **state)
 {
 	static const int64_t status[5] = { 3, 0, 0, 1, 1 };
 	static const int64_t verdict[7] = { 3, 2, 0, 0, 1, 0, 0 };
-	static const int64_t bins[LEDGER_BINS] = { 1, 0, 0, 1, 0, 1, 0, 0, 0, 2 };
+	static const int64_t bins[LEDGER_BINS] = {
+		1, 0, 0, 1, 0, 1, 0, 0, 0, 2,
+	};
 	const struct ledger_stats *g = &got[0];
 
 	(void)state;
@@ -281,7 +283,8 @@ tiers_come_upwards_with_the_tasks_that_came_to_them(void **state)
 	assert_int_equal(got[1].tier, 2);
 	assert_int_equal(got[0].tasks, 3);
 	assert_int_equal(got[1].tasks, 2);
-	assert_int_equal(got[2].tasks, 1); /* that without budget came nowhere */
+	/* The task without budget came nowhere. */
+	assert_int_equal(got[2].tasks, 1);
 	assert_memory_equal(got[0].by_status, low, sizeof(low));
 	assert_memory_equal(got[1].by_status, high, sizeof(high));
 	assert_int_equal(got[0].by_verdict[ATTEMPT_ESCALATE], 2);

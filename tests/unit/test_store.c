@@ -628,6 +628,27 @@ a_full_disk_loses_the_transaction_and_nothing_else(void **state)
 }
 
 static void
+a_transaction_that_sqlite_gave_up_takes_no_more(void **state)
+{
+	struct store *s = open_with(":memory:", 0);
+	struct request_row q = request(1);
+	struct completion c = answer("x");
+
+	(void)state;
+	assert_int_equal(store_begin(s, &e), 0);
+	put(s, 2, 0, "lost", NULL);
+	/* As it does by itself after a failed read, for one. */
+	assert_int_equal(store_exec(s, "ROLLBACK", "test", &e), 0);
+	assert_int_equal(store_put(s, &q, 0, &c, NULL, &e), -1);
+	assert_int_equal(store_commit(s, &e), -1);
+	assert_not_kept(s, 1, 0);
+	assert_not_kept(s, 2, 0);
+	put_alone(s, 3, 0, "after", NULL);
+	assert_kept(s, 3, 0, "after");
+	store_close(s);
+}
+
+static void
 no_request_is_kept_without_its_completion(void **state)
 {
 	struct store *s = open_with(":memory:", 0);
@@ -891,6 +912,12 @@ open_without_permission(void)
 	if (store_open(&s, in_dir("db"), STORE_CREATE, &e) == 0 ||
 	    !strstr(e.msg, "read-only: nothing can be kept"))
 		_exit(3);
+	if (store_open(&s, in_dir("open/db"), STORE_CREATE, &e) == 0 ||
+	    !strstr(e.msg, "read-only: nothing can be kept"))
+		_exit(6);
+	if (store_open(&s, in_dir("open/db"), STORE_READONLY, &e) < 0)
+		_exit(7);
+	store_close(s);
 	if (store_open(&s, in_dir("secret"), STORE_CREATE, &e) == 0 ||
 	    !strstr(e.msg, "cannot open store") ||
 	    !strstr(e.msg, "Permission denied"))
@@ -906,7 +933,11 @@ a_missing_permission_is_named(void **state)
 	(void)state;
 	store_close(open_with(in_dir("db"), STORE_CREATE));
 	store_close(open_with(in_dir("secret"), STORE_CREATE));
+	store_close(open_with(in_dir("open/db"), STORE_CREATE));
 	assert_int_equal(chmod(in_dir("db"), 0444), 0);
+	/* Here SQLite alone would fall back to reading without a word. */
+	assert_int_equal(chmod(in_dir("open/db"), 0444), 0);
+	assert_int_equal(chmod(in_dir("open"), 0777), 0);
 	assert_int_equal(chmod(in_dir("secret"), 0), 0);
 	assert_int_equal(chmod(dir, 0555), 0);
 	assert_int_equal(in_child(open_without_permission), 0);
@@ -1098,6 +1129,8 @@ main(void)
 		cmocka_unit_test(writing_outside_a_transaction_is_refused),
 		IN_DIR(what_is_rolled_back_or_not_committed_is_not_kept),
 		IN_DIR(a_full_disk_loses_the_transaction_and_nothing_else),
+		cmocka_unit_test(
+		    a_transaction_that_sqlite_gave_up_takes_no_more),
 		cmocka_unit_test(no_request_is_kept_without_its_completion),
 		IN_DIR(the_files_are_for_their_owner_alone),
 		IN_DIR(a_strange_umask_does_not_hinder),
