@@ -48,6 +48,7 @@ struct call {
 	int64_t *rows;
 	size_t n_c;
 	int tries;                    /* sent so far */
+	int64_t booked_picousd;       /* of tries that may have been billed */
 	struct wire wire;
 	struct http_call *http;
 	struct http_timer timer;
@@ -261,6 +262,16 @@ push_want(struct want **list, struct want *w)
 	*list = w;
 }
 
+/* The first who wanted a sample stays the first: it bears the cost. */
+static void
+append_want(struct want **list, struct want *w)
+{
+	while (*list)
+		list = &(*list)->next;
+	w->next = NULL;
+	*list = w;
+}
+
 static void
 lose_wants(struct call *c, struct want *wants, const struct climb_failure *f)
 {
@@ -272,6 +283,7 @@ lose_wants(struct call *c, struct want *wants, const struct climb_failure *f)
 		w->next = NULL;
 		c->k->ops.lost(c->k->ops.cookie, w, &one);
 		one.requests = one.retries = 0;
+		one.cost_picousd = 0;
 	}
 }
 
@@ -281,7 +293,8 @@ lose(struct call *c, enum outcome outcome, struct str code,
 {
 	struct climb_failure f = { .outcome = outcome, .code = code,
 	    .message = message, .requests = c->tries,
-	    .retries = c->tries > 1 ? c->tries - 1 : 0 };
+	    .retries = c->tries > 1 ? c->tries - 1 : 0,
+	    .cost_picousd = c->booked_picousd };
 	struct want *wants = c->wants;
 
 	/* A call that is lost must not be joined by those it tells. */
@@ -300,6 +313,7 @@ give(struct call *c, struct want *w, size_t i, bool first, bool paid)
 		.cached = !first,
 		.requests = first && paid ? c->tries : 0,
 		.retries = first && paid && c->tries > 1 ? c->tries - 1 : 0,
+		.booked_picousd = first && paid ? c->booked_picousd : 0,
 	};
 
 	c->k->ops.got(c->k->ops.cookie, w, &news);
@@ -360,7 +374,7 @@ ask_rest(struct call *c, size_t from, struct want **wants)
 		}
 		push_want(&one->wants, w);
 		while ((also = take_want(wants, c->samples[i])))
-			push_want(&one->wants, also);
+			append_want(&one->wants, also);
 		enqueue(one, false);
 	}
 	return 0;
@@ -489,19 +503,33 @@ failed(struct call *c, struct reply *r)
 
 /* A server may say the key back to us. */
 static void
-redact(struct call *c, struct reply *r)
+redact(struct call *c, struct str *s)
 {
 	char *copy;
 
-	if (!secret_text(&c->lane->key).n || !r->message.n)
+	if (!secret_text(&c->lane->key).n || !s->n)
 		return;
-	copy = arena_cstr(c->arena, r->message);
+	copy = arena_cstr(c->arena, *s);
 	if (!copy) {
-		r->message = STR("(message withheld: out of memory)");
+		*s = STR("(withheld: out of memory)");
 		return;
 	}
-	secret_redact(&c->lane->key, copy, r->message.n);
-	r->message.p = copy;
+	secret_redact(&c->lane->key, copy, s->n);
+	s->p = copy;
+}
+
+/* No answer came, but it may have been made: book the worst case. A token has
+ * at least one byte. */
+static void
+book(struct call *c)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < c->q.n_messages; i++)
+		bytes += (int64_t)c->q.messages[i].content.n;
+	c->booked_picousd = money_add(c->booked_picousd,
+	    price_worst(&c->tier->price, bytes, c->sampling.max_tokens,
+	    c->q.n, c->asked_utc_ms, false));
 }
 
 static void
@@ -510,7 +538,10 @@ handle(struct call *c, struct reply *r, int64_t latency_ms)
 	struct lane *lane = c->lane;
 	struct calls *k = c->k;
 
-	redact(c, r);
+	redact(c, &r->message);
+	redact(c, &r->code);
+	if (r->outcome != OUTCOME_OK && r->maybe_billed)
+		book(c);
 	k->in_flight--;
 	if (--lane->in_flight == 0)
 		secret_wipe(&lane->key);
@@ -713,11 +744,7 @@ calls_join(struct calls *k, const unsigned char key[SHA256_BYTES],
 			give(c, w, i, false, false);
 			push_want(&c->wants, w);
 		} else {
-			struct want **p = &c->wants;
-			while (*p)
-				p = &(*p)->next;
-			w->next = NULL;
-			*p = w;
+			append_want(&c->wants, w);
 		}
 		return true;
 	}

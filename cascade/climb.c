@@ -553,6 +553,7 @@ count_costs(struct climb *c, const struct climb_news *news)
 		at->cost_picousd = money_add(at->cost_picousd,
 		    news->c->cost_picousd);
 	}
+	at->cost_picousd = money_add(at->cost_picousd, news->booked_picousd);
 	at->requests += news->requests;
 	at->retries += news->retries;
 	if (news->c->completion_tokens < 0)

@@ -45,6 +45,7 @@ struct climb_news {
 	int requests;      /* sent for it; of several of one request the first
 	                      bears the count */
 	int retries;
+	int64_t booked_picousd; /* of tries before that may have been billed */
 };
 
 /* It has come. *row (may be NULL) gets a place for its row number in the

@@ -171,21 +171,26 @@ on_out_of_use(void *cookie, const struct tier *t, bool stop, struct str code,
 	note(stop ? 's' : 'o', code, message);
 }
 
-/* These come between others at no certain place, so they are counted apart. */
-static int n_again;
-static int64_t last_delay_ms;
+/* Retries, apart from the rest. */
+static struct again {
+	int64_t delay_ms;
+	int retry;
+	char code[64];
+} agains[16];
+static size_t n_again;
 
 static void
 on_again(void *cookie, const struct tier *t, struct str code,
     struct str message, int64_t delay_ms, int retry)
 {
+	struct again *a = &agains[n_again++];
+
 	(void)cookie;
 	(void)t;
-	(void)code;
 	(void)message;
-	assert_true(retry >= 1);
-	n_again++;
-	last_delay_ms = delay_ms;
+	assert_true(n_again <= sizeof(agains) / sizeof(*agains));
+	*a = (struct again){ delay_ms, retry, "" };
+	snprintf(a->code, sizeof(a->code), "%.*s", STR_ARG(code));
 }
 
 static const struct calls_ops on = {
@@ -200,6 +205,7 @@ static struct tier tiers[2];
 static struct config cfg;
 static struct http *http;
 static struct calls *calls;
+static struct store *store;
 static struct err e;
 
 static struct price
@@ -217,8 +223,7 @@ static int
 begin(void **state)
 {
 	(void)state;
-	n_steps = at_step = n_asked = n_events = n_wants = 0;
-	n_again = 0;
+	n_steps = at_step = n_asked = n_events = n_wants = n_again = 0;
 	memset(steps, 0, sizeof(steps));
 	memset(wants, 0, sizeof(wants));
 	memset(&e, 0, sizeof(e));
@@ -246,6 +251,8 @@ end(void **state)
 	calls = NULL;
 	http_free(http);
 	http = NULL;
+	store_close(store);
+	store = NULL;
 	return 0;
 }
 
@@ -564,11 +571,11 @@ static void
 a_request_that_waits_to_be_tried_again_can_be_joined(void **state)
 {
 	(void)state;
-	SCRIPT({ .outcome = OUTCOME_RETRY, .wait_ms = 20 }, OK);
+	SCRIPT({ .outcome = OUTCOME_RETRY, .wait_ms = 5 }, OK);
 	open_calls(4, -1);
 	ask("a", 0, 0);
-	settle();
-	assert_int_equal(n_asked, 1);
+	while (!n_again)
+		turn();
 	assert_true(join("a", 0));
 	finish();
 	assert_int_equal(n_asked, 2);
@@ -619,21 +626,21 @@ what_one_request_did_not_bring_is_asked_for_one_by_one(void **state)
 {
 	(void)state;
 	SCRIPT({ .n = 1 }, OK);
-	open_calls(4, -1);
+	open_calls(1, -1);
 	ask("a", 0, 3);
-	assert_true(join("a", 2));
 	finish();
 	assert_int_equal(n_asked, 4);
 	was_asked(0, "a", 0, 4);
 	was_asked(1, "a", 1, 1);
 	was_asked(2, "a", 2, 1);
 	was_asked(3, "a", 3, 1);
-	assert_int_equal(n_events, 5);
-	got(0, 0, "sample 0");
-	got(1, 1, "sample 1");
-	assert_false(got(2, 2, "sample 2")->news.cached);
-	assert_true(got(3, 4, "sample 2")->news.cached);
-	got(4, 3, "sample 3");
+	assert_int_equal(n_events, 4);
+	for (size_t i = 0; i < 4; i++) {
+		char text[] = "sample 0";
+		text[7] = (char)('0' + i);
+		assert_false(got(i, i, text)->news.cached);
+		assert_int_equal(events[i].news.requests, 1);
+	}
 	assert_int_equal(calls_to_keep(calls), 4);
 	totals_are(4, 0, 4);
 	/* It is remembered. */
@@ -667,22 +674,39 @@ a_refused_n_is_asked_for_one_by_one_at_once(void **state)
 	(void)state;
 	SCRIPT({ .outcome = OUTCOME_RETRY, .n_refused = true,
 	    .wait_ms = 100000 }, OK);
-	open_calls(4, 0); /* it is no retry */
+	open_calls(1, 0); /* it is no retry */
 	ask("a", 0, 2);
-	assert_true(join("a", 1));
 	finish();
 	assert_int_equal(n_asked, 4);
 	was_asked(0, "a", 0, 3);
 	for (int i = 0; i < 3; i++)
 		was_asked((size_t)i + 1, "a", i, 1);
-	assert_int_equal(n_events, 4);
+	assert_int_equal(n_events, 3);
 	got(0, 0, "sample 0");
 	got(1, 1, "sample 1");
-	assert_true(got(2, 3, "sample 1")->news.cached);
-	got(3, 2, "sample 2");
+	got(2, 2, "sample 2");
 	ask("b", 0, 1);
 	finish();
 	was_asked(4, "b", 0, 1);
+}
+
+/* The first who wanted it bears the cost, also when it is asked for anew. */
+static void
+the_first_stays_the_first_when_a_request_is_split(void **state)
+{
+	(void)state;
+	SCRIPT({ .n = 1 }, OK);
+	open_calls(4, 0);
+	ask("a", 0, 1);
+	assert_true(join("a", 1)); /* slot 2 */
+	assert_true(join("a", 1)); /* slot 3 */
+	finish();
+	assert_int_equal(n_asked, 2);
+	assert_int_equal(n_events, 4);
+	got(0, 0, "sample 0");
+	assert_false(got(1, 1, "sample 1")->news.cached);
+	assert_true(got(2, 2, "sample 1")->news.cached);
+	assert_true(got(3, 3, "sample 1")->news.cached);
 }
 
 /* --- failures ------------------------------------------------------------------------------- */
@@ -709,6 +733,25 @@ a_failure_that_passes_is_tried_again(void **state)
 	assert_int_equal(v->news.requests, 0);
 	assert_int_equal(v->news.retries, 0);
 	totals_are(3, 2, 2);
+}
+
+static void
+each_retry_is_told_with_its_delay(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .code = "one" },
+	    { .outcome = OUTCOME_WAIT, .code = "two", .wait_ms = 20 }, OK);
+	open_calls(4, -1);
+	ask("a", 0, 0);
+	finish();
+	assert_int_equal(n_again, 2);
+	assert_string_equal(agains[0].code, "one");
+	assert_int_equal(agains[0].retry, 1);
+	assert_int_equal(agains[0].delay_ms, 0);
+	assert_string_equal(agains[1].code, "two");
+	assert_int_equal(agains[1].retry, 2);
+	assert_in_range(agains[1].delay_ms, 20, 22);
+	assert_true(asked[2].at_ms >= asked[1].at_ms + 20);
 }
 
 static void
@@ -782,21 +825,18 @@ a_kind_of_failure_may_allow_fewer_retries(void **state)
 static void
 what_cannot_be_answered_is_lost_at_once(void **state)
 {
-	static const enum outcome v[] = { OUTCOME_NEXT, OUTCOME_FAIL };
-
-	for (size_t i = 0; i < 2; i++) {
-		begin(state);
-		steps[0] = (struct step){ .outcome = v[i], .code = "x" };
-		n_steps = 1;
-		open_calls(4, 4);
-		ask("a", 0, 0);
-		finish();
-		assert_int_equal(n_asked, 1);
-		assert_int_equal(n_events, 1);
-		assert_int_equal(lost(0, 0, v[i], "x")->retries, 0);
-		end(state);
-	}
-	begin(state);
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_NEXT, .code = "x" },
+	    { .outcome = OUTCOME_FAIL, .code = "y" });
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	ask("b", 0, 0);
+	finish();
+	assert_int_equal(n_asked, 2);
+	assert_int_equal(n_events, 2);
+	assert_int_equal(lost(0, 0, OUTCOME_NEXT, "x")->retries, 0);
+	assert_int_equal(lost(1, 1, OUTCOME_FAIL, "y")->retries, 0);
+	assert_int_equal(n_again, 0);
 }
 
 static void
@@ -845,15 +885,15 @@ static void
 retries_of_a_stopped_lane_are_given_up(void **state)
 {
 	(void)state;
-	SCRIPT({ .outcome = OUTCOME_RETRY, .latency_ms = 5, .code = "x" },
-	    { .outcome = OUTCOME_STOP, .code = "y" });
+	SCRIPT({ .outcome = OUTCOME_STOP, .code = "x" },
+	    { .outcome = OUTCOME_RETRY, .latency_ms = 5, .code = "y" });
 	open_calls(4, 4);
 	ask("a", 0, 0);
 	ask("b", 0, 0);
 	finish();
 	event(0, 's', 0);
-	lost(1, 1, OUTCOME_STOP, "y");
-	lost(2, 0, OUTCOME_RETRY, "x");
+	lost(1, 0, OUTCOME_STOP, "x");
+	lost(2, 1, OUTCOME_RETRY, "y");
 	assert_int_equal(n_asked, 2);
 }
 
@@ -861,26 +901,37 @@ static void
 a_wait_pauses_the_lane_and_no_other(void **state)
 {
 	(void)state;
-	SCRIPT({ .outcome = OUTCOME_WAIT, .wait_ms = 30 }, OK);
-	providers[0].max_in_flight = 1;
+	SCRIPT({ .outcome = OUTCOME_WAIT, .wait_ms = 60000 }, OK);
 	open_calls(4, 4);
 	ask("a", 0, 0);
-	ask("b", 0, 0);
-	while (n_asked < 1 || at_step < 1)
+	while (!n_again)
 		turn();
-	settle();
+	ask("b", 0, 0);
 	ask_as("c", 1, 0, 0, 0);
-	finish();
-	assert_int_equal(n_asked, 4);
-	was_asked(0, "a", 0, 1);
+	settle();
+	assert_int_equal(n_asked, 2);
 	was_asked(1, "c", 0, 1);
-	was_asked(2, "a", 0, 1); /* it keeps its place in the line */
-	was_asked(3, "b", 0, 1);
-	assert_true(asked[2].at_ms >= asked[0].at_ms + 30);
-	assert_true(asked[3].at_ms >= asked[0].at_ms + 30);
 	got(0, 2, "sample 0");
-	assert_int_equal(got(1, 0, "sample 0")->news.retries, 1);
-	assert_int_equal(got(2, 1, "sample 0")->news.retries, 0);
+	assert_int_equal(n_events, 1);
+	assert_int_equal(calls_in_flight(calls), 2);
+}
+
+static void
+after_a_pause_the_line_goes_on_in_its_order(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_WAIT, .wait_ms = 30 }, OK);
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	ask("b", 0, 0);
+	finish();
+	assert_int_equal(n_asked, 3);
+	was_asked(0, "a", 0, 1);
+	was_asked(1, "a", 0, 1); /* it keeps its place */
+	was_asked(2, "b", 0, 1);
+	assert_true(asked[1].at_ms >= asked[0].at_ms + 30);
+	assert_int_equal(got(0, 0, "sample 0")->news.retries, 1);
+	assert_int_equal(got(1, 1, "sample 0")->news.retries, 0);
 }
 
 static void
@@ -1163,8 +1214,6 @@ without_a_price_the_cost_is_what_was_charged_or_unknown(void **state)
 
 /* --- keeping -------------------------------------------------------------------------------------- */
 
-static struct store *store;
-
 static void
 keep_all(void)
 {
@@ -1214,33 +1263,28 @@ what_came_is_kept_and_its_rows_are_filled_in(void **state)
 	assert_int_equal(calls_to_keep(calls), 0);
 	assert_false(join("a", 2));
 	arena_free(a);
-	store_close(store);
 }
 
 static void
 keeping_leaves_alone_what_has_not_come(void **state)
 {
 	(void)state;
-	SCRIPT(OK, { .outcome = OUTCOME_RETRY, .wait_ms = 20 }, OK);
+	SCRIPT(OK, { .outcome = OUTCOME_RETRY, .wait_ms = 60000 }, OK);
 	assert_int_equal(store_open(&store, ":memory:", STORE_CREATE, &e), 0);
 	open_calls(1, 4);
 	ask("a", 0, 0);
 	ask("b", 0, 0);
 	ask("c", 0, 0);
-	while (!n_events)
+	while (n_events < 2)
 		turn();
-	settle();
 	keep_all();
 	calls_kept(calls);
 	assert_true(rows[0] >= 0);
 	assert_int_equal(rows[1], -1);
-	finish();
-	keep_all();
-	calls_kept(calls);
-	assert_true(rows[1] >= 0);
 	assert_true(rows[2] >= 0);
-	assert_int_equal(n_events, 3);
-	store_close(store);
+	assert_int_equal(calls_to_keep(calls), 0);
+	assert_int_equal(calls_in_flight(calls), 1);
+	assert_true(join("b", 0));
 }
 
 static void
@@ -1260,7 +1304,6 @@ keeping_again_after_a_rollback_gives_the_same_rows(void **state)
 	assert_int_equal(calls_keep(calls, store, &e), 0);
 	assert_int_equal(store_commit(store, &e), 0);
 	assert_true(rows[0] >= 0 && rows[1] == rows[0] + 1);
-	store_close(store);
 }
 
 static void
@@ -1276,7 +1319,6 @@ outside_a_transaction_nothing_is_kept(void **state)
 	assert_int_equal(calls_keep(calls, store, &e), -1);
 	assert_int_equal(e.code, ERR_STORE);
 	assert_int_equal(calls_to_keep(calls), 1);
-	store_close(store);
 }
 
 static void
@@ -1415,7 +1457,9 @@ main(void)
 		T(what_one_request_did_not_bring_is_asked_for_one_by_one),
 		T(more_than_were_asked_for_is_no_matter),
 		T(a_refused_n_is_asked_for_one_by_one_at_once),
+		T(the_first_stays_the_first_when_a_request_is_split),
 		T(a_failure_that_passes_is_tried_again),
+		T(each_retry_is_told_with_its_delay),
 		T(retries_come_to_an_end),
 		T(the_number_of_retries_is_the_nearest_said),
 		T(a_kind_of_failure_may_allow_fewer_retries),
@@ -1424,6 +1468,7 @@ main(void)
 		T(a_stop_stops_the_lane_and_no_other),
 		T(retries_of_a_stopped_lane_are_given_up),
 		T(a_wait_pauses_the_lane_and_no_other),
+		T(after_a_pause_the_line_goes_on_in_its_order),
 		T(waits_come_to_an_end_too),
 		T(a_wrong_configuration_stops_the_lane),
 		T(a_request_that_cannot_be_sent_fails_alone),
