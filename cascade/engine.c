@@ -46,6 +46,7 @@ struct engine {
 	int64_t pause_until_ms; /* no commit before, unless nothing else goes on */
 	struct arena *lookup;
 	struct buf canon, tags, error;
+	int64_t lost; /* completions that could not be kept */
 	char run[48];
 	int watched; /* descriptor of the source; -1 */
 	bool input_ended, stopping, hard;
@@ -430,9 +431,8 @@ commit_and_emit(struct engine *en, struct err *e)
 	took = clock_mono_ms() - began;
 	en->pause_until_ms = began + took
 	    + (4 * took < MAX_PAUSE_MS ? 4 * took : MAX_PAUSE_MS);
-	if (rc < 0 && n)
-		err_in(&lost, "%zu completions that were paid for are not in "
-		    "the store", n);
+	if (rc < 0)
+		en->lost += (int64_t)n;
 	calls_kept(en->calls);
 	if (emit(en, e) < 0)
 		return -1;
@@ -577,7 +577,7 @@ engine_run(struct engine *en, struct err *e)
 	while (!en->hard) {
 		if (turn(en, &mine) < 0) {
 			engine_fail(en, &mine);
-			if (mine.code == ERR_STORE || mine.code == ERR_NOMEM)
+			if (mine.code == ERR_NOMEM)
 				break;
 		}
 		if (!en->state.active && !en->n_finished
@@ -592,6 +592,9 @@ engine_run(struct engine *en, struct err *e)
 	if (!en->failed)
 		return 0;
 	*e = en->why;
+	if (en->lost)
+		err_in(e, "%lld completions that were paid for are not in the "
+		    "store", (long long)en->lost);
 	return -1;
 }
 
