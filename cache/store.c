@@ -356,7 +356,8 @@ store_must_write(struct store *s, struct err *e)
 	if (!s->writing)
 		return err_set(e, ERR_STORE, "bug: a write to store '%s' "
 		    "outside a transaction", s->path);
-	/* SQLite rolls back by itself when the disk is full. */
+	/* After some failures, also of reading, SQLite itself rolls back:
+	 * what follows would be committed piece by piece. */
 	if (s->spoiled || sqlite3_get_autocommit(s->db))
 		return err_set(e, ERR_STORE, "nothing more can be kept in "
 		    "store '%s': an earlier write of the same transaction "

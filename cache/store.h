@@ -98,7 +98,7 @@ struct cache_totals {
 	int64_t oldest_utc_ms, newest_utc_ms; /* 0: none */
 };
 int store_totals(struct store *s, struct cache_totals *out, struct err *e);
-/* Totals by provider/model, dearest first. */
+/* Totals by provider/model, dearest first; file_bytes is 0. */
 int store_totals_by_model(struct store *s, bool (*each)(void *cookie,
     struct str provider, struct str model, const struct cache_totals *t),
     void *cookie, struct err *e);
@@ -107,7 +107,8 @@ int store_totals_by_model(struct store *s, bool (*each)(void *cookie,
  * keeps its rows (their answers' texts are gone). */
 int store_delete(struct store *s, const struct cache_filter *f,
     int64_t *deleted, struct err *e);
-/* Delete the oldest until the file would fit into max_bytes, then shrink it. */
+/* Delete the oldest until the file would fit into max_bytes, then shrink it.
+ * Refuses, and deletes nothing, when the ledger alone would not fit. */
 int store_shrink(struct store *s, int64_t max_bytes, int64_t *deleted,
     struct err *e);
 int store_vacuum(struct store *s, struct err *e);

@@ -284,7 +284,11 @@ the_task_ends_where_it_was_answered_else_with_its_last_attempt(void **state)
 	put(&t);
 	assert_int_equal(count("SELECT sum(seq = 3) FROM attempts"
 	    " WHERE ended"), 2);
-	assert_int_equal(count("SELECT sum(ended) FROM attempts"), 3);
+	t.tier = 1;
+	put(&t);
+	assert_int_equal(count("SELECT seq FROM attempts WHERE task = 4"
+	    " AND ended"), 0);
+	assert_int_equal(count("SELECT sum(ended) FROM attempts"), 4);
 }
 
 static void

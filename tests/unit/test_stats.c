@@ -311,6 +311,11 @@ models_are_summed_across_cascades_most_tasks_first(void **state)
 	assert_groups(2, "p/small", "q/org/big");
 	assert_int_equal(got[0].tasks, 7);
 	assert_int_equal(got[1].tasks, 6);
+	for (int i = 0; i < 2; i++)
+		put(&(struct ledger_task){ .id = STR("x"), .tier = 1,
+		    .attempts = &from_cache, .n_attempts = 1 });
+	sum_up(NULL, LEDGER_BY_MODEL);
+	assert_groups(2, "q/org/big", "p/small");
 }
 
 static void
