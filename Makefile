@@ -116,9 +116,9 @@ cli: test-deps $(BIN) $(SERVER)
 	    FRUGAL_SOURCE=$(CURDIR) bats tests/cli
 
 valgrind: test-deps $(UNIT_BIN)
-	@for t in $(UNIT_BIN); do \
-	    valgrind -q --error-exitcode=9 --leak-check=full \
-	        --errors-for-leak-kinds=definite,indirect $$t || exit 1; done
+	@printf '%s\n' $(UNIT_BIN) | xargs -P 2 -n 1 valgrind -q \
+	    --child-silent-after-fork=yes --error-exitcode=9 --leak-check=full \
+	    --errors-for-leak-kinds=definite,indirect
 
 # libFuzzer is clang's: flags and objects of its own. FUZZ_SECONDS for each.
 FUZZ_SECONDS ?= 5
@@ -138,8 +138,13 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) Makefile | test-deps
 fuzz: test-deps $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
 
-bench: deps $(BIN) $(SERVER)
-	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) tests/bench/run
+$(BUILD)/bench/%: tests/bench/%.c Makefile | deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS)
+
+bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
+	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
+	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
 
 # --- installing ------------------------------------------------------------------------
 
