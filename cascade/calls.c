@@ -388,6 +388,10 @@ answered(struct call *c, struct reply *r, int64_t latency_ms)
 	size_t n = r->n < (size_t)c->q.n ? r->n : (size_t)c->q.n;
 
 	set_costs(c, r);
+	for (size_t i = 0; i < n; i++) {
+		r->c[i].latency_ms = latency_ms;
+		r->c[i].asked_utc_ms = c->asked_utc_ms;
+	}
 	c->state = CALL_ANSWERED;
 	c->c = r->c;
 	c->n_c = n;
@@ -398,7 +402,8 @@ answered(struct call *c, struct reply *r, int64_t latency_ms)
 	k->to_keep += n;
 	k->totals.completions += (int64_t)n;
 	if (n < (size_t)c->q.n) {
-		c->lane->one_by_one = true;
+		if (!r->broken)
+			c->lane->one_by_one = true;
 		if (ask_rest(c, n, &wants) < 0) {
 			struct climb_failure f = { .outcome = OUTCOME_RETRY,
 			    .code = STR("nomem"),
@@ -409,8 +414,6 @@ answered(struct call *c, struct reply *r, int64_t latency_ms)
 	}
 	for (size_t i = 0; i < n; i++) {
 		bool first = true;
-		c->c[i].latency_ms = latency_ms;
-		c->c[i].asked_utc_ms = c->asked_utc_ms;
 		while ((w = take_want(&wants, c->samples[i]))) {
 			push_want(&done, w);
 			give(c, w, i, first, i == 0);
@@ -518,6 +521,16 @@ redact(struct call *c, struct str *s)
 	s->p = copy;
 }
 
+/* In an answer only the whole key is meant: what merely begins like it may be
+ * an answer about keys. */
+static void
+redact_answer(struct call *c, struct str *s)
+{
+	if (secret_text(&c->lane->key).n
+	    && str_find(*s, secret_text(&c->lane->key)) >= 0)
+		redact(c, s);
+}
+
 /* No answer came, but it may have been made: book the worst case. A token has
  * at least one byte. */
 static void
@@ -540,6 +553,10 @@ handle(struct call *c, struct reply *r, int64_t latency_ms)
 
 	redact(c, &r->message);
 	redact(c, &r->code);
+	for (size_t i = 0; r->outcome == OUTCOME_OK && i < r->n; i++) {
+		redact_answer(c, &r->c[i].text);
+		redact_answer(c, &r->c[i].model);
+	}
 	if (r->outcome != OUTCOME_OK && r->maybe_billed)
 		book(c);
 	k->in_flight--;

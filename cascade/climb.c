@@ -39,8 +39,11 @@ struct climb {
 	bool recorded, done;
 	int tier;
 	struct slot *slots; /* of this tier */
-	size_t n_slots, next, open; /* open: wanted or asked */
+	size_t n_slots;
+	size_t wanted, open; /* open: wanted or asked */
+	int prompt;          /* of the slot that was handed out last */
 	int64_t prompt_tokens; /* of one prompt of this tier, for result_top() */
+	int64_t asked_utc_ms;  /* of the last completion */
 	bool unknown_tokens;   /* a completion of this tier came without usage */
 	int repairs;
 	struct str repair_answer, repair_reason; /* of the slot in repair */
@@ -80,6 +83,7 @@ add_slots(struct climb *c, size_t n)
 		size_t i = c->n_slots++;
 		c->slots[i].prompt = (int)(i % prompts);
 		c->slots[i].sample = (int)(i / prompts);
+		c->wanted++;
 		c->open++;
 	}
 	return true;
@@ -109,7 +113,8 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 	}
 	c->tier_started_ms = now_ms;
 	c->slots = NULL;
-	c->n_slots = c->next = c->open = 0;
+	c->n_slots = c->wanted = c->open = 0;
+	c->prompt = 0;
 	c->repairs = 0;
 	c->prompt_tokens = 0;
 	c->unknown_tokens = false;
@@ -143,23 +148,39 @@ climb_new(const struct cascade *k, const struct task *t,
 	return c;
 }
 
+/* Those of one prompt come together: they can share a request. */
+static struct slot *
+find_wanted(struct climb *c)
+{
+	struct slot *first = NULL;
+
+	for (size_t i = 0; i < c->n_slots; i++) {
+		struct slot *s = &c->slots[i];
+		if (s->state != SLOT_WANTED)
+			continue;
+		if (s->prompt == c->prompt)
+			return s;
+		if (!first)
+			first = s;
+	}
+	return first;
+}
+
 bool
 climb_next(struct climb *c, struct climb_ask *out)
 {
-	if (c->done)
+	struct slot *s;
+
+	if (c->done || !c->wanted)
 		return false;
-	for (; c->next < c->n_slots; c->next++) {
-		struct slot *s = &c->slots[c->next];
-		if (s->state != SLOT_WANTED)
-			continue;
-		s->state = SLOT_ASKED;
-		*out = (struct climb_ask){ .slot = c->next, .tier = c->tier,
-		    .prompt = s->prompt, .sample = s->sample,
-		    .repair = s->repair };
-		c->next++;
-		return true;
-	}
-	return false;
+	s = find_wanted(c);
+	s->state = SLOT_ASKED;
+	c->wanted--;
+	c->prompt = s->prompt;
+	*out = (struct climb_ask){ .slot = (size_t)(s - c->slots),
+	    .tier = c->tier, .prompt = s->prompt, .sample = s->sample,
+	    .repair = s->repair };
+	return true;
 }
 
 /* --- what to send ------------------------------------------------------------ */
@@ -274,7 +295,7 @@ sum_up(struct climb *c)
 	}
 	r->cached = samples > 0 && samples == cached;
 	r->top_picousd = result_top(c->cascade, attempt_now(c),
-	    c->unknown_tokens ? 0 : c->prompt_tokens);
+	    c->unknown_tokens ? 0 : c->prompt_tokens, c->asked_utc_ms);
 }
 
 static int
@@ -403,8 +424,8 @@ begin_repair(struct climb *c, struct slot *s, const char *reason,
 	attempt_now(c)->repairs = c->repairs;
 	s->state = SLOT_WANTED;
 	s->repair = c->repairs;
+	c->wanted++;
 	c->open++;
-	c->next = (size_t)(s - c->slots);
 	return 0;
 }
 
@@ -556,6 +577,7 @@ count_costs(struct climb *c, const struct climb_news *news)
 	at->cost_picousd = money_add(at->cost_picousd, news->booked_picousd);
 	at->requests += news->requests;
 	at->retries += news->retries;
+	c->asked_utc_ms = news->c->asked_utc_ms;
 	if (news->c->completion_tokens < 0)
 		c->unknown_tokens = true;
 	if (news->c->prompt_tokens > c->prompt_tokens)

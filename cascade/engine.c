@@ -39,6 +39,7 @@ struct engine {
 	struct engine_io io;
 	struct engine_state state;
 	struct tier_state **tiers; /* of each cascade of cfg */
+	bool *keys_checked;        /* likewise */
 	struct job *active;
 	struct job *finished, **finished_tail;
 	size_t n_finished;
@@ -188,6 +189,28 @@ group_open(struct job *j, const struct climb_ask *ask, struct group *g,
 	return 0;
 }
 
+/* Before a cascade asks for the first time: are the keys of all its tiers
+ * there? A dearer tier's that is not would be found when its turn comes, after
+ * money was spent on the cheaper ones. (A command is run when it is needed.) */
+static void
+check_keys(struct engine *en, const struct cascade *k)
+{
+	bool *checked = &en->keys_checked[k - en->cfg->cascades];
+	struct secret key = { 0 };
+	struct err e;
+
+	for (size_t i = 0; i < k->n_tiers && !*checked; i++) {
+		const struct provider *p = k->tiers[i].provider;
+		if (p->key_source != KEY_CMD
+		    && provider_key(p, &key, &e) < 0) {
+			engine_fail(en, &e);
+			break;
+		}
+		secret_wipe(&key);
+	}
+	*checked = true;
+}
+
 static int
 group_close(struct job *j, struct group *g, struct err *e)
 {
@@ -195,6 +218,8 @@ group_close(struct job *j, struct group *g, struct err *e)
 
 	g->open = false;
 	g->missing = NULL;
+	if (missing)
+		check_keys(j->en, j->cascade);
 	return missing ? calls_ask(j->en->calls, &g->q, missing, e) : 0;
 }
 
@@ -633,7 +658,8 @@ make_tiers(struct engine *en)
 			en->state.n_tiers = n;
 	}
 	en->state.by_tier = calloc(en->state.n_tiers + 1, sizeof(int64_t));
-	return en->state.by_tier ? 0 : -1;
+	en->keys_checked = calloc(cfg->n_cascades + 1, sizeof(bool));
+	return en->state.by_tier && en->keys_checked ? 0 : -1;
 }
 
 int
@@ -694,6 +720,7 @@ engine_free(struct engine *en)
 	for (size_t i = 0; en->tiers && i < en->cfg->n_cascades; i++)
 		free(en->tiers[i]);
 	free(en->tiers);
+	free(en->keys_checked);
 	free(en->state.by_tier);
 	arena_free(en->lookup);
 	buf_release(&en->canon);

@@ -45,39 +45,68 @@ is_correct(const struct trace_task *t, const struct trace_tier *v, size_t i)
 	return answer_equal(c->answer, t->task->reference) ? YES : NO;
 }
 
-/* What every tier of the cascade is in this trace, with answers and costs
- * where they were not recorded. */
-static const char *
-prepare(const struct cascade *k, struct trace_task *t,
-    const struct trace_tier **of)
+/* A copy with answers and costs where they were not recorded: the trace itself
+ * may be replayed again, by another cascade with other prices. */
+static struct trace_tier *
+fill_in(const struct cascade *k, const struct tier *tier,
+    const struct trace_tier *from, struct arena *a)
+{
+	struct trace_tier *v = arena_alloc(a, sizeof(*v));
+
+	if (!v)
+		return NULL;
+	*v = *from;
+	v->c = arena_array(a, v->n, sizeof(*v->c));
+	if (!v->c)
+		return NULL;
+	for (size_t i = 0; i < v->n; i++) {
+		struct completion *c = &v->c[i];
+		*c = from->c[i];
+		if (!v->notes[i].has_recorded_answer)
+			c->has_answer = answer_extract(&k->answer, c->text,
+			    &c->answer);
+		c->cost_picousd = cost_of(tier, v, i);
+	}
+	return v;
+}
+
+/* What every tier of the cascade is in this trace; else *missing says what it
+ * lacks. */
+static int
+prepare(const struct cascade *k, const struct trace_task *t,
+    const struct trace_tier **of, const char **missing, struct err *e)
 {
 	for (size_t i = 0; i < k->n_tiers; i++) {
 		const struct tier *tier = &k->tiers[i];
 		const struct trace_tier *v = find_tier(t, tier);
 
-		if (!v)
-			return "a tier of the cascade was not recorded";
-		if (v->n < (size_t)tier->samples_max)
-			return "fewer samples were recorded than a tier asks "
-			    "for";
-		for (size_t n = 0; n < v->n; n++) {
-			struct completion *c = &v->c[n];
-			if (!v->notes[n].has_recorded_answer)
-				c->has_answer = answer_extract(&k->answer,
-				    c->text, &c->answer);
-			c->cost_picousd = cost_of(tier, v, n);
+		const char *what = !v ? "was not recorded"
+		    : v->n < (size_t)tier->samples_max
+		    ? "was recorded with fewer samples than it asks for"
+		    : tier->sampling.logprobs && !v->c[0].n_tokens
+		    ? "is scored by log-probabilities, and none were recorded"
+		    : NULL;
+		if (what) {
+			*missing = arena_printf(t->task->arena,
+			    "tier '%.*s' %s", STR_ARG(tier->name), what);
+			return *missing ? 0 : err_nomem(e);
 		}
-		if (tier->sampling.logprobs && !v->c[0].n_tokens)
-			return "no log-probabilities were recorded for a tier "
-			    "that is scored by them";
-		of[i] = v;
+		of[i] = fill_in(k, tier, v, t->task->arena);
+		if (!of[i])
+			return err_nomem(e);
 	}
-	return NULL;
+	return 0;
 }
+
+/* Which recorded sample stands at each place of the attempt's completions. */
+struct given {
+	int tier;
+	size_t n, at[CONFIG_MAX_SAMPLES];
+};
 
 static int
 give(struct climb *c, const struct climb_ask *ask, const struct tier *tier,
-    const struct trace_tier *v, struct err *e)
+    const struct trace_tier *v, struct given *given, struct err *e)
 {
 	size_t prompts = tier->n_prompts ? tier->n_prompts : 1;
 	size_t at = (size_t)ask->sample * prompts + (size_t)ask->prompt;
@@ -88,13 +117,18 @@ give(struct climb *c, const struct climb_ask *ask, const struct tier *tier,
 
 	if (ask->repair)
 		return climb_fail(c, ask->slot, &f, 0, e);
+	if (given->tier != ask->tier)
+		given->n = 0;
+	given->tier = ask->tier;
+	given->at[given->n++] = at;
 	news.c = &v->c[at];
 	return climb_give(c, ask->slot, &news, 0, NULL, e);
 }
 
 static void
 note_ways(const struct cascade *k, const struct trace_task *t,
-    const struct trace_tier **of, struct replay *out)
+    const struct trace_tier **of, const struct given *given,
+    struct replay *out)
 {
 	const struct result *r = out->result;
 	const struct ledger_attempt *last = &r->attempts[r->n_attempts - 1];
@@ -103,7 +137,9 @@ note_ways(const struct cascade *k, const struct trace_task *t,
 	out->cascade.answered = r->tier > 0;
 	if (r->tier > 0)
 		out->cascade.correct = is_correct(t, of[r->tier - 1],
-		    (size_t)last->chosen);
+		    given->at[last->chosen]);
+	else if (is_correct(t, of[0], 0) != UNSET)
+		out->cascade.correct = NO; /* no answer is not the right one */
 	for (size_t i = 0; i < k->n_tiers; i++)
 		out->alone[i] = (struct replay_way){ true,
 		    is_correct(t, of[i], 0), of[i]->c[0].cost_picousd };
@@ -118,6 +154,7 @@ replay_task(const struct cascade *k, struct trace_task *t,
 	    sizeof(*of));
 	struct tier_state *states = arena_array(a, k->n_tiers,
 	    sizeof(*states));
+	struct given given = { .tier = -1 };
 	struct climb_ask ask;
 	struct climb *c;
 
@@ -125,20 +162,22 @@ replay_task(const struct cascade *k, struct trace_task *t,
 	    sizeof(*out->alone)) };
 	if (!of || !states || !out->alone)
 		return err_nomem(e);
-	out->missing = prepare(k, t, of);
+	if (prepare(k, t, of, &out->missing, e) < 0)
+		return -1;
 	if (out->missing)
 		return 0;
 	c = climb_new(k, t->task, states, true, 0);
 	if (!c)
 		return err_nomem(e);
 	while (climb_next(c, &ask))
-		if (give(c, &ask, &k->tiers[ask.tier], of[ask.tier], e) < 0)
+		if (give(c, &ask, &k->tiers[ask.tier], of[ask.tier],
+		    &given, e) < 0)
 			return -1;
 	out->result = climb_result(c);
 	if (!out->result)
 		return err_set(e, ERR_INPUT, "task '%.*s': the climb never "
 		    "ends", STR_ARG(t->task->id));
-	note_ways(k, t, of, out);
+	note_ways(k, t, of, &given, out);
 	return 0;
 }
 
@@ -150,8 +189,6 @@ replay_add(struct replay_sum *sum, const struct replay_way *way)
 	if (way->correct != UNSET) {
 		sum->labelled++;
 		sum->correct += way->correct == YES;
-	} else if (!way->answered) {
-		sum->labelled++; /* no answer is not the right one */
 	}
 	if (way->cost_picousd == MONEY_UNKNOWN)
 		sum->unknown_cost++;

@@ -21,8 +21,9 @@ struct replay {
 	struct replay_way cascade;
 	struct replay_way *alone;    /* one a tier of the cascade: its first
 	                                sample as it is */
-	const char *missing;         /* not NULL: the trace lacks what the
-	                                cascade needs; nothing else is filled */
+	const char *missing;         /* not NULL: what the trace lacks for this
+	                                cascade, in the arena of the trace's
+	                                task; nothing else is filled */
 };
 
 /* A tier of the configuration is found in the trace by its name, then by its

@@ -3,6 +3,8 @@
  */
 #include "cascade/result.h"
 
+#include <math.h>
+
 #include "base/money.h"
 #include "base/utf8.h"
 
@@ -10,7 +12,7 @@
 
 int64_t
 result_top(const struct cascade *k, const struct ledger_attempt *last,
-    int64_t prompt_tokens)
+    int64_t prompt_tokens, int64_t utc_ms)
 {
 	const struct tier *top = &k->tiers[k->n_tiers - 1];
 	struct usage u = { .prompt = prompt_tokens };
@@ -20,8 +22,18 @@ result_top(const struct cascade *k, const struct ledger_attempt *last,
 	if (last->samples < 1 || !prompt_tokens)
 		return MONEY_UNKNOWN;
 	u.completion = last->completion_tokens / last->samples;
-	return money_mul(price_cost(&top->price, &u, 0, false),
+	return money_mul(price_cost(&top->price, &u, utc_ms, false),
 	    top->samples_min);
+}
+
+/* Absent rather than null: the logarithm of 0 is no number of JSON's. */
+static void
+add_score(struct jw *w, const char *name, const char *name_log,
+    struct score s)
+{
+	jw_kdouble(w, name, s.p);
+	if (isfinite(s.ln))
+		jw_kdouble(w, name_log, s.ln);
 }
 
 static void
@@ -32,10 +44,10 @@ add_attempt(struct jw *w, const struct ledger_attempt *at)
 	jw_kstr(w, "model", at->model);
 	jw_ki64(w, "samples", at->samples);
 	if (at->scored) {
-		jw_kdouble(w, "score", at->score);
-		jw_kdouble(w, "score_log", at->score_ln);
-		jw_kdouble(w, "threshold", at->threshold);
-		jw_kdouble(w, "threshold_log", at->threshold_ln);
+		add_score(w, "score", "score_log", (struct score){
+		    at->score, at->score_ln });
+		add_score(w, "threshold", "threshold_log", (struct score){
+		    at->threshold, at->threshold_ln });
 	}
 	jw_kstr(w, "verdict", str_of(attempt_verdict_name(at->verdict)));
 	if (at->reason.n)
@@ -66,10 +78,8 @@ add_answer(struct jw *w, const struct result *r)
 		return;
 	jw_ki64(w, "tier", r->tier);
 	jw_kstr(w, "model", r->model);
-	if (r->scored) {
-		jw_kdouble(w, "score", r->score.p);
-		jw_kdouble(w, "score_log", r->score.ln);
-	}
+	if (r->scored)
+		add_score(w, "score", "score_log", r->score);
 	jw_kstr(w, "verdict", str_of(attempt_verdict_name(
 	    r->attempts[r->n_attempts - 1].verdict)));
 }

@@ -41,11 +41,11 @@ struct result {
  * top tier answered: what that attempt cost, its cached part at the original
  * price. Otherwise an estimate: the tokens of one prompt and the mean
  * completion tokens of the last attempt, at the top tier's prices, times the
- * least number of samples that the top tier asks for. Unknown without a price
- * or without token counts.
+ * least number of samples that the top tier asks for, as of utc_ms. Unknown
+ * without a price or without token counts.
  */
 int64_t result_top(const struct cascade *k, const struct ledger_attempt *last,
-    int64_t prompt_tokens);
+    int64_t prompt_tokens, int64_t utc_ms);
 
 /* One line of JSON without the line end. */
 void result_json(struct buf *out, const struct result *r, bool simulated);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/utf8.h"
@@ -281,6 +282,16 @@ restore_order(const struct batch *b, struct err *e)
 
 /* --- the command --------------------------------------------------------------------------- */
 
+/* Something to go on with: not standard output, a pipe or a device. */
+static bool
+is_file(const char *path)
+{
+	struct stat st;
+
+	return path && strcmp(path, "-") != 0
+	    && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
+}
+
 static int
 prepare(struct batch *b, int argc, char **argv, struct err *e)
 {
@@ -296,7 +307,7 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 	if (runner_open(&b->runner, &b->o, e) < 0)
 		return -1;
 	b->runner.quiet = b->quiet;
-	b->to_file = b->out_file && strcmp(b->out_file, "-") != 0;
+	b->to_file = is_file(b->out_file);
 	if (b->to_file && resume_open(&b->resume, b->out_file, e) < 0)
 		return -1;
 	if (b->order_mode == ORDER_INPUT && !(b->order = order_new()))

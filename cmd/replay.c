@@ -14,7 +14,7 @@
 #define MAX_REASONS 8
 
 struct reason {
-	const char *text; /* static */
+	char text[200];
 	int64_t tasks;
 };
 
@@ -40,13 +40,31 @@ leave_out(struct replay_run *r, const char *why)
 {
 	r->left_out++;
 	for (size_t i = 0; i < MAX_REASONS; i++) {
-		if (!r->reasons[i].text)
-			r->reasons[i].text = why;
-		if (r->reasons[i].text == why) {
+		char *text = r->reasons[i].text;
+		if (!text[0])
+			snprintf(text, sizeof(r->reasons[i].text), "%s", why);
+		if (strncmp(text, why, sizeof(r->reasons[i].text) - 1) == 0) {
 			r->reasons[i].tasks++;
 			return;
 		}
 	}
+}
+
+/* What could have been meant, once, if a name was not found. */
+static void
+say_recorded(const struct replay_run *r, const struct trace_task *t)
+{
+	struct buf b;
+
+	if (r->left_out || !t->n_tiers)
+		return;
+	buf_init(&b, 4096);
+	for (size_t i = 0; i < t->n_tiers && b.n < 1500; i++)
+		buf_addf(&b, "%s%.*s", i ? ", " : "",
+		    STR_ARG(t->tiers[i].name));
+	say("task '%.*s' was recorded with these tiers: %s",
+	    STR_ARG(t->task->id), b.p ? b.p : "");
+	buf_release(&b);
 }
 
 static int
@@ -57,6 +75,8 @@ replay_one(struct replay_run *r, struct trace_task *t, struct err *e)
 	if (replay_task(r->k, t, &one, e) < 0)
 		return -1;
 	if (one.missing) {
+		if (str_ends(str_of(one.missing), "was not recorded"))
+			say_recorded(r, t);
 		leave_out(r, one.missing);
 		return 0;
 	}
@@ -215,7 +235,7 @@ show_json(struct replay_run *r, struct err *e)
 static void
 say_left_out(const struct replay_run *r)
 {
-	for (size_t i = 0; i < MAX_REASONS && r->reasons[i].text; i++)
+	for (size_t i = 0; i < MAX_REASONS && r->reasons[i].text[0]; i++)
 		say("%lld task%s left out: %s", (long long)r->reasons[i].tasks,
 		    r->reasons[i].tasks == 1 ? " was" : "s were",
 		    r->reasons[i].text);

@@ -128,7 +128,7 @@ scan(const char *path, int (*visit)(void *cookie, const struct line *line,
 	struct line line = { .number = 0 };
 	char *text = NULL;
 	size_t cap = 0;
-	ssize_t n;
+	ssize_t n = 0;
 	int rc = 0;
 	FILE *f = fopen(path, "re");
 
@@ -154,7 +154,8 @@ scan(const char *path, int (*visit)(void *cookie, const struct line *line,
 		line.number++;
 		*end += n;
 	}
-	if (rc == 0 && ferror(f))
+	/* getline() that has no memory sets neither. */
+	if (rc == 0 && (ferror(f) || (n < 0 && !feof(f))))
 		rc = err_sys(e, ERR_IO, "cannot read '%s'", path);
 	free(text);
 	fclose(f);
@@ -164,7 +165,7 @@ scan(const char *path, int (*visit)(void *cookie, const struct line *line,
 /* --- writing lines anew ---------------------------------------------------------------- */
 
 struct rewrite {
-	const char *path;
+	char *path; /* of the file itself, not of a link to it */
 	char *temporary;
 	FILE *from, *to;
 };
@@ -172,17 +173,21 @@ struct rewrite {
 static int
 rewrite_open(struct rewrite *w, const char *path, struct err *e)
 {
+	struct stat st;
 	struct buf b;
 
-	*w = (struct rewrite){ .path = path };
+	*w = (struct rewrite){ .path = realpath(path, NULL) };
+	if (!w->path)
+		return err_sys(e, ERR_IO, "cannot find '%s'", path);
 	buf_init(&b, 8192);
-	buf_addf(&b, "%s.%ld.tmp", path, (long)getpid());
+	buf_addf(&b, "%s.%ld.tmp", w->path, (long)getpid());
 	w->temporary = buf_take(&b);
 	if (!w->temporary)
 		return err_nomem(e);
-	w->from = fopen(path, "re");
+	w->from = fopen(w->path, "re");
 	w->to = fopen(w->temporary, "we");
-	if (!w->from || !w->to)
+	if (!w->from || !w->to || fstat(fileno(w->from), &st) < 0
+	    || fchmod(fileno(w->to), st.st_mode & 07777) < 0)
 		return err_sys(e, ERR_IO, "cannot write '%s'", w->temporary);
 	return 0;
 }
@@ -207,6 +212,7 @@ rewrite_close(struct rewrite *w, int rc, struct err *e)
 			unlink(w->temporary);
 	}
 	free(w->temporary);
+	free(w->path);
 	return rc;
 }
 

@@ -399,12 +399,12 @@ go(struct run *r, struct err *e)
 		}
 	}
 	/* Without an answer a file that is there stays as it is. */
-	if ((r->reader || (rc == 0 && !r->failed))
+	if ((r->reader || r->json || (rc == 0 && !r->failed))
 	    && output_finish(r->out, &ending) < 0 && rc == 0) {
 		*e = ending;
 		rc = -1;
 	}
-	if (rc < 0 && r->runner.engine
+	if (rc < 0 && !is_closed_pipe(e) && r->runner.engine
 	    && engine_state(r->runner.engine)->undone)
 		err_in(e, "%lld task(s) left undone",
 		    (long long)engine_state(r->runner.engine)->undone);

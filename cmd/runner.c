@@ -77,12 +77,16 @@ choose_cascade(struct runner *r, struct err *e)
 static int
 catch_signals(struct runner *r, struct err *e)
 {
+	static const int ours[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction old;
 	sigset_t set;
 
 	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGHUP);
+	/* What nohup or a shell has us ignore stays ignored. */
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++)
+		if (sigaction(ours[i], NULL, &old) == 0
+		    && old.sa_handler != SIG_IGN)
+			sigaddset(&set, ours[i]);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0
 	    || (r->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK))
 	    < 0)

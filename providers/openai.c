@@ -204,7 +204,8 @@ refuses_n(const struct model_request *q, const struct failure *f)
 {
 	return q->n > 1 && (f->status == 400 || f->status == 422)
 	    && (str_is(f->param, "n") || str_has(f->message, "'n'")
-	    || str_has(f->message, "`n`") || str_has(f->message, "n must be"));
+	    || str_has(f->message, "`n`") || str_has(f->message, " n must be")
+	    || str_starts(f->message, "n must be"));
 }
 
 static int
@@ -353,18 +354,25 @@ join_tokens(const struct raw_token *t, size_t n, struct arena *a,
 	return true;
 }
 
-/* The last place of `what` in s, or one of the first 64, lest "aaa..." in
- * "aaa..." takes for ever. */
+/* Where in s `what` lies last, if that is near the end: little but end tokens
+ * follows a text. The work is bounded, lest "aaa...b" in "aaa..." takes for
+ * ever; else the first place, or -1. */
 static ptrdiff_t
 find_last(struct str s, struct str what)
 {
-	ptrdiff_t at = -1, next = str_find(s, what);
+	size_t most = ((size_t)64 << 20) / what.n + 1, at;
 
-	for (int i = 0; next >= 0 && i < 64; i++) {
-		at = at < 0 ? next : at + 1 + next;
-		next = str_find(str_sub(s, (size_t)at + 1, s.n), what);
+	if (what.n > s.n)
+		return -1;
+	most = most < 4096 ? most : 4096;
+	at = s.n - what.n;
+	for (; most > 0; most--, at--) {
+		if (memcmp(s.p + at, what.p, what.n) == 0)
+			return (ptrdiff_t)at;
+		if (at == 0)
+			return -1;
 	}
-	return at;
+	return str_find(s, what);
 }
 
 /*
@@ -592,7 +600,7 @@ order_choices(const struct json *list, size_t n, const struct json **place)
 
 static int
 read_choices(const struct json *list, size_t most, struct arena *a,
-    struct reply *out, bool *broken)
+    struct reply *out)
 {
 	size_t n = json_count(list);
 	const struct json **place;
@@ -611,7 +619,7 @@ read_choices(const struct json *list, size_t most, struct arena *a,
 		if (r == CHOICE_GOOD)
 			out->n++;
 		else
-			*broken = true;
+			out->broken = true;
 	}
 	return 0;
 }
@@ -623,14 +631,13 @@ read_answer(const struct model_request *q, const struct json *doc,
 	const struct json *choices = json_get(doc, "choices");
 	struct completion usage = { 0 };
 	struct str model = { 0 };
-	bool broken = false;
 	size_t most = (size_t)q->n < MAX_CHOICES ? (size_t)q->n : MAX_CHOICES;
 
 	if (!choices || json_type(choices) != JSON_ARRAY
 	    || !json_count(choices))
 		return not_an_answer("no_choices",
 		    "the answer has no choices", out);
-	if (read_choices(choices, most, a, out, &broken) < 0)
+	if (read_choices(choices, most, a, out) < 0)
 		return err_nomem(e);
 	read_usage(json_get(doc, "usage"), &usage, out);
 	json_str(json_get(doc, "model"), &model);
@@ -662,6 +669,19 @@ status_within(const struct failure *f)
 	return 500;
 }
 
+/* Blank lines and comments (": keep-alive") may come before an answer. */
+static struct str
+without_comments(struct str body)
+{
+	struct str line, rest = str_trim(body);
+
+	while (str_starts(rest, ":")) {
+		str_cut(&rest, '\n', &line);
+		rest = str_trim(rest);
+	}
+	return rest;
+}
+
 static int
 parse(const struct model_request *q, const struct wire_reply *w,
     struct arena *a, struct reply *out, struct err *e)
@@ -674,7 +694,7 @@ parse(const struct model_request *q, const struct wire_reply *w,
 	    .status = w->status, .wait_ms = -1, .most_retries = -1 };
 	if (w->status == 0 || (w->failure && w->status < 400))
 		return no_answer(w, a, out, e);
-	doc = json_parse(str_trim(w->body), NULL);
+	doc = json_parse(without_comments(w->body), NULL);
 	if (w->status < 300 && !doc)
 		return not_an_answer("not_json", "the answer is not JSON",
 		    out);

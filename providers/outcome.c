@@ -265,7 +265,8 @@ int64_t
 outcome_wait_in(struct str message)
 {
 	static const char *const before[] = {
-		"try again in ", "retry in ", "retry after ",
+		/* without their first letters, which may be capitals */
+		"ry again in ", "etry in ", "etry after ",
 	};
 	double sum = 0, one;
 	int spans = 0;

@@ -128,6 +128,7 @@ struct reply {
 	struct completion *c;  /* arena memory; text, tokens, finish, usage */
 	size_t n;              /* > 0 exactly when OUTCOME_OK; may be fewer than
 	                          were asked for */
+	bool broken;           /* a choice was left out, being no whole answer */
 	bool n_refused;        /* outcome RETRY: ask again with n = 1, at once */
 	int64_t charged_picousd; /* what the server says the whole request cost,
 	                          else MONEY_UNKNOWN */

@@ -17,7 +17,7 @@
 #include "cascade/calls.h"
 #include "cascade/key.h"
 
-/* --- the provider ---------------------------------------------------------------- */
+/* --- the provider --------------------------------------------------------- */
 
 /* What the provider does next; the last step is repeated. */
 struct step {
@@ -105,7 +105,7 @@ static const struct provider_ops ops_with_key = {
 	.name = "scripted", .flags = PROVIDER_SIMULATED, .simulate = simulate,
 };
 
-/* --- those who want something ------------------------------------------------------ */
+/* --- those who want something --------------------------------------------- */
 
 struct event {
 	char kind; /* 'g' got, 'l' lost, 'o' out of use, 's' stop */
@@ -198,7 +198,7 @@ static const struct calls_ops on = {
 	.out_of_use = on_out_of_use,
 };
 
-/* --- the fixture --------------------------------------------------------------------- */
+/* --- the fixture ---------------------------------------------------------- */
 
 static struct provider providers[2];
 static struct tier tiers[2];
@@ -404,7 +404,7 @@ totals_are(int64_t requests, int64_t retries, int64_t completions)
 	assert_int_equal(t.completions, completions);
 }
 
-/* --- one request ------------------------------------------------------------------------ */
+/* --- one request ---------------------------------------------------------- */
 
 static void
 what_is_asked_for_comes(void **state)
@@ -501,7 +501,7 @@ what_waits_in_line_was_copied(void **state)
 	was_asked(2, "c", 0, 1);
 }
 
-/* --- identical requests ------------------------------------------------------------------- */
+/* --- identical requests --------------------------------------------------- */
 
 static void
 identical_requests_in_flight_are_made_once(void **state)
@@ -619,7 +619,7 @@ requests_of_one_key_do_not_hide_each_other(void **state)
 		assert_true(join("a", i));
 }
 
-/* --- fewer than were asked for ------------------------------------------------------------ */
+/* --- fewer than were asked for -------------------------------------------- */
 
 static void
 what_one_request_did_not_bring_is_asked_for_one_by_one(void **state)
@@ -709,7 +709,7 @@ the_first_stays_the_first_when_a_request_is_split(void **state)
 	assert_true(got(3, 3, "sample 1")->news.cached);
 }
 
-/* --- failures ------------------------------------------------------------------------------- */
+/* --- failures ------------------------------------------------------------- */
 
 static void
 a_failure_that_passes_is_tried_again(void **state)
@@ -993,6 +993,45 @@ a_lost_request_that_may_be_billed_is_not_free(void **state)
 	assert_int_equal(lost(1, 1, OUTCOME_RETRY, "timeout")->cost, 0);
 }
 
+static void
+a_try_that_may_be_billed_is_booked_though_the_next_succeeds(void **state)
+{
+	const struct event *v;
+	int64_t worst;
+
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .maybe_billed = true },
+	    { .outcome = OUTCOME_RETRY }, OK);
+	open_calls(4, -1);
+	ask("abcd", 0, 1);
+	assert_true(join("abcd", 0));
+	finish();
+	assert_int_equal(n_events, 3);
+	v = got(0, 0, "sample 0");
+	/* Two answers of fifty tokens, and a token for each byte at most. */
+	worst = price_worst(&tiers[0].price, 4, 50, 2, v->c.asked_utc_ms,
+	    false);
+	assert_int_equal(worst, 4 * 3 + 2 * 50 * 7);
+	assert_int_equal(v->news.booked_picousd, worst);
+	assert_int_equal(v->c.cost_picousd, 100 * 3 + 10 * 7);
+	assert_int_equal(events[1].news.booked_picousd, 0);
+	assert_int_equal(events[2].news.booked_picousd, 0);
+}
+
+static void
+what_may_be_billed_without_a_price_is_unknown(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .code = "timeout",
+	    .maybe_billed = true });
+	tiers[0].price = price_none();
+	open_calls(4, 1);
+	ask("a", 0, 0);
+	finish();
+	assert_int_equal(lost(0, 0, OUTCOME_RETRY, "timeout")->cost,
+	    MONEY_UNKNOWN);
+}
+
 #define KEY "sk-a-key-that-nobody-may-see"
 
 static void
@@ -1051,7 +1090,7 @@ without_its_key_a_provider_is_not_asked(void **state)
 	assert_int_equal(n_asked, 0);
 }
 
-/* --- limits ------------------------------------------------------------------------------------ */
+/* --- limits --------------------------------------------------------------- */
 
 static void
 no_more_are_in_flight_than_allowed(void **state)
@@ -1132,7 +1171,7 @@ a_pace_is_waited_for(void **state)
 	assert_true(asked[53].at_ms >= asked[0].at_ms + 40);
 }
 
-/* --- money ------------------------------------------------------------------------------------- */
+/* --- money ---------------------------------------------------------------- */
 
 static int64_t
 sum_of_costs(size_t n)
@@ -1212,7 +1251,7 @@ without_a_price_the_cost_is_what_was_charged_or_unknown(void **state)
 	assert_int_equal(events[3].c.cost_picousd, MONEY_UNKNOWN);
 }
 
-/* --- keeping -------------------------------------------------------------------------------------- */
+/* --- keeping -------------------------------------------------------------- */
 
 static void
 keep_all(void)
@@ -1341,7 +1380,7 @@ the_age_is_that_of_the_oldest(void **state)
 	assert_true(calls_oldest_ms(calls) >= first + 3);
 }
 
-/* --- stopping -------------------------------------------------------------------------------------- */
+/* --- stopping ------------------------------------------------------------- */
 
 static void
 a_stop_loses_what_waits_and_finishes_what_is_in_flight(void **state)
@@ -1473,6 +1512,8 @@ main(void)
 		T(a_wrong_configuration_stops_the_lane),
 		T(a_request_that_cannot_be_sent_fails_alone),
 		T(a_lost_request_that_may_be_billed_is_not_free),
+		T(a_try_that_may_be_billed_is_booked_though_the_next_succeeds),
+		T(what_may_be_billed_without_a_price_is_unknown),
 		T(a_key_that_the_server_says_back_is_hidden),
 		T(a_key_in_the_code_of_an_error_is_hidden_too),
 		T(without_its_key_a_provider_is_not_asked),

@@ -235,7 +235,7 @@ no_error(const struct result *r)
 	assert_false(r->stopped);
 }
 
-/* --- accepting and climbing ---------------------------------------------------- */
+/* --- accepting and climbing ----------------------------------------------- */
 
 static void
 a_good_answer_is_accepted_at_the_first_tier(void **state)
@@ -517,7 +517,7 @@ recorded_answers_are_believed(void **state)
 	is(ends(TASK_ACCEPTED, 1, 1)->answer, "42");
 }
 
-/* --- samples --------------------------------------------------------------------- */
+/* --- samples -------------------------------------------------------------- */
 
 #define AGREE(samples, share) HEAD "    tiers:\n" \
 	"      - {model: p/a, samples: " samples ", temperature: 0.7, " \
@@ -713,15 +713,16 @@ several_prompts_share_the_samples(void **state)
 	    "      - {model: p/a, samples: 5, temperature: 1, accept: "
 	    "{agreement: 0.6}, prompts: [{text: 'A {{input}}'}, {text: "
 	    "'B {{input}}'}]}\n");
+	/* Those of one prompt come together: they can share a request. */
 	wants(0, 0, 0, 0);
-	wants(0, 1, 0, 0);
-	assert_int_equal(climb_messages(climb, &ask, &m, &n, &e), 0);
-	is(m[0].content, "B 6*7?");
 	wants(0, 0, 1, 0);
 	assert_int_equal(climb_messages(climb, &ask, &m, &n, &e), 0);
 	is(m[0].content, "A 6*7?");
-	wants(0, 1, 1, 0);
 	wants(0, 0, 2, 0);
+	wants(0, 1, 0, 0);
+	assert_int_equal(climb_messages(climb, &ask, &m, &n, &e), 0);
+	is(m[0].content, "B 6*7?");
+	wants(0, 1, 1, 0);
 	wants_nothing();
 	for (size_t i = 0; i < 5; i++)
 		give_slot(i, "#### 7");
@@ -737,8 +738,8 @@ adaptive_samples_go_on_with_the_next_prompt(void **state)
 	    "accept: {agreement: 0.8}, prompts: [{text: 'A {{input}}'}, "
 	    "{text: 'B {{input}}'}]}\n");
 	wants(0, 0, 0, 0);
-	wants(0, 1, 0, 0);
 	wants(0, 0, 1, 0);
+	wants(0, 1, 0, 0);
 	wants_nothing();
 	give_slot(0, "#### 7");
 	give_slot(1, "#### 7");
@@ -751,7 +752,7 @@ adaptive_samples_go_on_with_the_next_prompt(void **state)
 	assert_true(ends(TASK_ACCEPTED, 1, 1)->score.p == 0.8);
 }
 
-/* --- repair ------------------------------------------------------------------------ */
+/* --- repair --------------------------------------------------------------- */
 
 #define REPAIR(n) HEAD "    tiers:\n" \
 	"      - {model: p/a, repair: " n ", accept: {regex: '####'}}\n" \
@@ -925,7 +926,7 @@ only_the_chosen_sample_is_repaired(void **state)
 	assert_int_equal(r->attempts[0].chosen, 2);
 }
 
-/* --- what never comes ---------------------------------------------------------------- */
+/* --- what never comes ----------------------------------------------------- */
 
 static void
 nobody_there_goes_one_tier_up(void **state)
@@ -1142,7 +1143,7 @@ a_verdict_needs_all_that_was_to_be_in_the_store(void **state)
 	attempt(r, 0, ATTEMPT_UNKNOWN_IN_CACHE);
 }
 
-/* --- tiers out of use ---------------------------------------------------------------- */
+/* --- tiers out of use ----------------------------------------------------- */
 
 static void
 out_of_use(size_t tier)
@@ -1218,7 +1219,7 @@ a_last_tier_out_of_use_is_an_error_of_its_own(void **state)
 	assert_int_equal(r->cost_picousd, 20);
 }
 
-/* --- messages ------------------------------------------------------------------------- */
+/* --- messages ------------------------------------------------------------- */
 
 static struct message *m;
 static size_t n_m;
@@ -1396,7 +1397,7 @@ a_template_that_grows_too_long_is_an_error(void **state)
 	assert_int_equal(e.code, ERR_INPUT);
 }
 
-/* --- rows and sums ---------------------------------------------------------------------- */
+/* --- rows and sums -------------------------------------------------------- */
 
 static void
 each_completion_has_a_place_for_its_row(void **state)
@@ -1545,6 +1546,24 @@ a_lost_request_may_have_cost_something(void **state)
 }
 
 static void
+tries_before_the_answer_are_paid_for_too(void **state)
+{
+	struct completion c = completion("#### 1");
+	struct climb_news news = { .c = &c, .requests = 3, .retries = 2,
+	    .booked_picousd = 500 };
+	const struct result *r;
+
+	(void)state;
+	start(ONE);
+	wants(0, 0, 0, 0);
+	give_news(0, &news);
+	r = ends(TASK_ACCEPTED, 1, 1);
+	assert_int_equal(r->cost_picousd, 520);
+	assert_int_equal(r->attempts[0].requests, 3);
+	assert_int_equal(r->attempts[0].retries, 2);
+}
+
+static void
 unknown_tokens_are_not_summed(void **state)
 {
 	struct completion c = completion("#### 1");
@@ -1562,7 +1581,7 @@ unknown_tokens_are_not_summed(void **state)
 	assert_int_equal(r->completion_tokens, 5);
 }
 
-/* --- what the top tier alone would have cost ------------------------------------------------ */
+/* --- what the top tier alone would have cost ------------------------------ */
 
 static void
 the_top_tiers_own_cost_is_known(void **state)
@@ -1589,6 +1608,23 @@ below_the_top_it_is_an_estimate(void **state)
 	give("#### 1");
 	/* 10 tokens at $10 and 5 at $20 a million. */
 	assert_int_equal(ends(TASK_ACCEPTED, 1, 1)->top_picousd, 200000000);
+}
+
+/* A tier may have a longer system text than the one after it. */
+static void
+the_estimate_is_by_the_last_tier_asked(void **state)
+{
+	struct completion c = completion("no");
+
+	(void)state;
+	start(TWO "      - {model: p/b, name: top}\n");
+	wants(0, 0, 0, 0);
+	c.prompt_tokens = 500;
+	c.completion_tokens = 300;
+	give_completion(0, &c);
+	wants(1, 0, 0, 0);
+	give("#### 1");
+	assert_int_equal(ends(TASK_ACCEPTED, 2, 2)->top_picousd, 200000000);
 }
 
 static void
@@ -1724,9 +1760,11 @@ main(void)
 		T(what_was_cached_is_counted_apart),
 		T(a_sum_with_an_unknown_cost_is_unknown),
 		T(a_lost_request_may_have_cost_something),
+		T(tries_before_the_answer_are_paid_for_too),
 		T(unknown_tokens_are_not_summed),
 		T(the_top_tiers_own_cost_is_known),
 		T(below_the_top_it_is_an_estimate),
+		T(the_estimate_is_by_the_last_tier_asked),
 		T(samples_of_one_request_count_its_prompt_once),
 		T(without_a_price_or_tokens_there_is_no_estimate),
 		T(a_completion_of_unknown_length_gives_no_estimate),

@@ -78,7 +78,7 @@ is(struct str s, const char *expected)
 		fail_msg("'%.*s' is not '%s'", STR_ARG(s), expected);
 }
 
-/* --- the request ------------------------------------------------------------- */
+/* --- the request ---------------------------------------------------------- */
 
 static void
 body_is(const char *expected)
@@ -330,7 +330,7 @@ a_body_that_does_not_fit_is_an_error(void **state)
 	assert_int_equal(e.code, ERR_NOMEM);
 }
 
-/* --- the answer ---------------------------------------------------------------- */
+/* --- the answer ----------------------------------------------------------- */
 
 static void
 parse_reply(struct wire_reply *w, const char *text, size_t n)
@@ -423,7 +423,7 @@ no_tokens(size_t i)
 	assert_int_equal(reply.c[i].n_tokens, 0);
 }
 
-/* --- the samples of the wire formats' pages --------------------------------------- */
+/* --- the samples of the wire formats' pages ------------------------------- */
 
 static void
 an_answer_with_log_probabilities_is_read(void **state)
@@ -723,7 +723,7 @@ sglang_counts_reasoning_at_the_top(void **state)
 	usage_is(0, 10, -1, -1, 5, 3);
 }
 
-/* --- usage ---------------------------------------------------------------------- */
+/* --- usage ---------------------------------------------------------------- */
 
 static void
 without_usage_nothing_is_known(void **state)
@@ -830,7 +830,7 @@ usage_shared_out_over_choices_sums_exactly(void **state)
 	buf_release(&b);
 }
 
-/* --- choices -------------------------------------------------------------------- */
+/* --- choices -------------------------------------------------------------- */
 
 #define C(index, text) "{`index`: " #index ", `message`: {`content`: `" text \
 	"`}, `finish_reason`: `stop`}"
@@ -960,7 +960,8 @@ every_reason_to_stop_is_known(void **state)
 		{ "`stop`", FINISH_STOP }, { "`eos`", FINISH_STOP },
 		{ "null", FINISH_STOP }, { "``", FINISH_STOP },
 		{ "7", FINISH_STOP },
-		{ "`length`", FINISH_LENGTH }, { "`max_tokens`", FINISH_LENGTH },
+		{ "`length`", FINISH_LENGTH },
+		{ "`max_tokens`", FINISH_LENGTH },
 		{ "`model_length`", FINISH_LENGTH },
 		{ "`model_context_window_exceeded`", FINISH_LENGTH },
 		{ "`content_filter`", FINISH_REFUSED },
@@ -1036,7 +1037,7 @@ choices_that_are_none_are_passed_over(void **state)
 	is(reply.c[0].text, "b");
 }
 
-/* --- a 200 that is no success ------------------------------------------------------ */
+/* --- a 200 that is no success --------------------------------------------- */
 
 static void
 a_body_without_choices_is_asked_for_once_more(void **state)
@@ -1135,7 +1136,7 @@ an_error_counts_beside_choices(void **state)
 	answers(1, "{" ONE("whole") ", `error`: null}");
 }
 
-/* --- errors ------------------------------------------------------------------------ */
+/* --- errors --------------------------------------------------------------- */
 
 static void
 a_message_is_found_in_every_shape(void **state)
@@ -1296,7 +1297,7 @@ a_transfer_that_broke_is_no_answer(void **state)
 	assert_int_equal(reply.outcome, OUTCOME_STOP);
 }
 
-/* --- tokens ------------------------------------------------------------------------ */
+/* --- tokens --------------------------------------------------------------- */
 
 #define T_(text, lp) "{`token`: `" text "`, `logprob`: " lp "}"
 #define B_(text, lp, bytes) "{`token`: `" text "`, `logprob`: " lp \
@@ -1373,6 +1374,26 @@ reasoning_that_says_the_same_is_left_out(void **state)
 	    "-5")));
 	assert_int_equal(reply.c[0].n_tokens, 1);
 	token_is(0, 0, 0, 2, -4);
+}
+
+static void
+reasoning_may_say_the_same_many_times(void **state)
+{
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, BUF_MAX);
+	buf_adds(&b, "{`choices`: [{`message`: {`content`: `7`}, "
+	    "`logprobs`: {`content`: [");
+	for (int i = 0; i < 1000; i++)
+		buf_adds(&b, T_("7", "-1") "," T_(" or ", "-2") ",");
+	buf_adds(&b, T_("</think>", "-3") "," T_("7", "-4") ","
+	    T_("<|im_end|>", "-5") "]}}]}");
+	assert_false(b.failed);
+	answers(1, b.p);
+	buf_release(&b);
+	assert_int_equal(reply.c[0].n_tokens, 1);
+	token_is(0, 0, 0, 1, -4);
 }
 
 static void
@@ -1478,7 +1499,7 @@ log_probabilities_of_any_other_shape_are_none(void **state)
 	}
 }
 
-/* --- hostile sizes ------------------------------------------------------------------- */
+/* --- hostile sizes -------------------------------------------------------- */
 
 static void
 a_very_long_text_comes_whole(void **state)
@@ -1649,6 +1670,7 @@ main(void)
 		T(end_tokens_are_left_out),
 		T(reasoning_before_the_text_is_left_out),
 		T(reasoning_that_says_the_same_is_left_out),
+		T(reasoning_may_say_the_same_many_times),
 		T(a_token_that_is_partly_text_is_clipped_to_it),
 		T(tokens_of_an_edited_text_are_placed_where_they_fit),
 		T(log_probabilities_stay_in_their_range),

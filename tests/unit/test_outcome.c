@@ -96,7 +96,7 @@ check(const struct line *v, size_t n)
 }
 #define CHECK(v) check(v, sizeof(v) / sizeof(*(v)))
 
-/* --- the table ------------------------------------------------------------- */
+/* --- the table ------------------------------------------------------------ */
 
 static void
 row_1_a_server_may_forbid_a_retry(void **state)
@@ -155,11 +155,13 @@ static void
 row_3_gemini_says_400_to_a_wrong_key(void **state)
 {
 	static const struct line v[] = {
-		{ GEMINI, 400, "{\"error\": {\"code\": 400, \"message\": \"User "
+		{ GEMINI, 400, "{\"error\": {\"code\": 400, \"message\": "
+		    "\"User "
 		    "location is not supported for the API use.\", \"status\": "
 		    "\"FAILED_PRECONDITION\"}}", OUTCOME_STOP, 0 },
 		/* Elsewhere the words mean nothing. */
-		{ OPENAI, 400, "{\"error\": {\"code\": 400, \"message\": \"x\", "
+		{ OPENAI, 400, "{\"error\": {\"code\": 400, \"message\": "
+		    "\"x\", "
 		    "\"status\": \"FAILED_PRECONDITION\"}}", OUTCOME_FAIL, 0 },
 	};
 
@@ -238,8 +240,8 @@ static void
 rows_7_and_8_402_stops_the_run_unless_money_is_only_reserved(void **state)
 {
 	static const struct line v[] = {
-		{ ROUTER, 402, "{\"error\":{\"code\":402,\"message\":\"Too many "
-		    "requests in flight\",\"metadata\":{\"error_type\":"
+		{ ROUTER, 402, "{\"error\":{\"code\":402,\"message\":\"Too "
+		    "many requests in flight\",\"metadata\":{\"error_type\":"
 		    "\"in_flight_budget\"}}}", OUTCOME_WAIT, -1 },
 		{ ROUTER, 402, "{\"error\":{\"code\":402,\"message\":"
 		    "\"in_flight_budget: wait\"}}", OUTCOME_WAIT, -1 },
@@ -296,13 +298,15 @@ static void
 rows_3_and_9_gemini_says_why_in_the_details(void **state)
 {
 	static const struct line v[] = {
-		{ GEMINI, 400, "[{\"error\": {\"code\": 400, \"message\": \"API "
-		    "key not valid. Please pass a valid API key.\", \"status\": "
+		{ GEMINI, 400, "[{\"error\": {\"code\": 400, \"message\": "
+		    "\"API key not valid. Please pass a valid API key.\", "
+		    "\"status\": "
 		    "\"INVALID_ARGUMENT\", \"details\": [{\"@type\": "
 		    "\"type.googleapis.com/google.rpc.ErrorInfo\", \"reason\": "
 		    "\"API_KEY_INVALID\", \"domain\": \"googleapis.com\"}]}}]",
 		    OUTCOME_STOP, 0 },
-		{ GEMINI, 429, "[{\"error\": {\"code\": 429, \"message\": \"You "
+		{ GEMINI, 429, "[{\"error\": {\"code\": 429, \"message\": "
+		    "\"You "
 		    "exceeded your current quota. Please retry in 26.5s.\", "
 		    "\"status\": \"RESOURCE_EXHAUSTED\", \"details\": "
 		    "[{\"violations\": [{\"quotaId\": \"GenerateRequestsPer"
@@ -400,7 +404,8 @@ row_15_a_prompt_that_is_too_long_goes_on(void **state)
 		    "size (8192 tokens), try increasing it\", \"type\": "
 		    "\"exceed_context_size_error\", \"n_prompt_tokens\": "
 		    "13392, \"n_ctx\": 8192}}", OUTCOME_NEXT, 0 },
-		{ LOCAL, 400, "{\"error\": {\"message\": \"This model's maximum "
+		{ LOCAL, 400, "{\"error\": {\"message\": \"This model's "
+		    "maximum "
 		    "context length is 4096 tokens. However, you requested "
 		    "5000 tokens\", \"type\": \"BadRequestError\", \"code\": "
 		    "400}}", OUTCOME_NEXT, 0 },
@@ -408,8 +413,8 @@ row_15_a_prompt_that_is_too_long_goes_on(void **state)
 		    "\"Requested token count exceeds the model's maximum "
 		    "context length of 32768 tokens.\", \"type\": \"400\", "
 		    "\"param\": null, \"code\": 400}", OUTCOME_NEXT, 0 },
-		{ ROUTER, 400, "{\"error\":{\"code\":400,\"message\":\"Provider "
-		    "returned error\",\"metadata\":{\"error_type\":"
+		{ ROUTER, 400, "{\"error\":{\"code\":400,\"message\":"
+		    "\"Provider returned error\",\"metadata\":{\"error_type\":"
 		    "\"context_length_exceeded\"}}}", OUTCOME_NEXT, 0 },
 		{ CLAUDE, 400, "{\"error\":{\"type\":\"invalid_request_error\","
 		    "\"message\":\"prompt is too long: 103078 tokens > 102398 "
@@ -438,8 +443,8 @@ rows_16_and_17_a_refused_prompt_fails_alone(void **state)
 		{ AZURE, 400, "{\"error\": {\"message\": \"The response was "
 		    "filtered due to the prompt triggering Azure OpenAI's "
 		    "content management policy.\", \"type\": null, \"param\": "
-		    "\"prompt\", \"code\": \"content_filter\", \"status\": 400, "
-		    "\"innererror\": {\"code\": "
+		    "\"prompt\", \"code\": \"content_filter\", \"status\": "
+		    "400, \"innererror\": {\"code\": "
 		    "\"ResponsibleAIPolicyViolation\"}}}", OUTCOME_FAIL, 0 },
 		{ OPENAI, 400, "{\"error\":{\"message\":\"x\",\"type\":"
 		    "\"invalid_request_error\",\"code\":"
@@ -487,8 +492,8 @@ row_19_a_setting_that_is_refused_ends_the_tier(void **state)
 		    "\"type\": \"invalid_request_error\", \"param\": "
 		    "\"temperature\", \"code\": \"unsupported_value\"}}",
 		    OUTCOME_TIER, 0 },
-		{ OPENAI, 400, "{\"error\": {\"message\": \"This model does not "
-		    "support the 'logprobs' parameter.\", \"type\": "
+		{ OPENAI, 400, "{\"error\": {\"message\": \"This model does "
+		    "not support the 'logprobs' parameter.\", \"type\": "
 		    "\"invalid_request_error\", \"param\": \"logprobs\", "
 		    "\"code\": null}}", OUTCOME_TIER, 0 },
 		{ OPENAI, 400, "{\"error\": {\"message\": \"Unrecognized "
@@ -527,8 +532,8 @@ row_20_a_model_that_is_not_there_ends_the_tier(void **state)
 		{ LOCAL, 404, "{\"error\": \"model \\\"qwen2.5:3b\\\" not "
 		    "found, try pulling it first\"}", OUTCOME_TIER, 0 },
 		{ LOCAL, 404, "{\"error\": {\"message\": \"The model `qwen` "
-		    "does not exist.\", \"type\": \"NotFoundError\", \"param\": "
-		    "\"model\", \"code\": 404}}", OUTCOME_TIER, 0 },
+		    "does not exist.\", \"type\": \"NotFoundError\", "
+		    "\"param\": \"model\", \"code\": 404}}", OUTCOME_TIER, 0 },
 		{ AZURE, 404, "{\"error\":{\"code\":\"DeploymentNotFound\","
 		    "\"message\":\"x\"}}", OUTCOME_TIER, 0 },
 		{ GEMINI, 404, "[{\"error\": {\"code\": 404, \"message\": "
@@ -572,7 +577,8 @@ row_22_any_other_bad_request_fails(void **state)
 		    "\"Invalid model: mistral-foo\", \"type\": "
 		    "\"invalid_model\", \"param\": null, \"code\": \"1500\"}",
 		    OUTCOME_FAIL, 0 },
-		{ "api.mistral.ai", 422, "{\"detail\": [{\"type\": \"missing\", "
+		{ "api.mistral.ai", 422, "{\"detail\": [{\"type\": "
+		    "\"missing\", "
 		    "\"loc\": [\"body\", \"messages\"], \"msg\": \"Field "
 		    "required\", \"input\": {\"model\": "
 		    "\"mistral-small-latest\"}}]}", OUTCOME_FAIL, 0 },
@@ -734,7 +740,7 @@ every_outcome_has_a_name(void **state)
 	assert_string_equal(outcome_name(OUTCOME_STOP), "stop");
 }
 
-/* --- waiting ----------------------------------------------------------------- */
+/* --- waiting -------------------------------------------------------------- */
 
 static void
 waits_are_read_from_messages(void **state)

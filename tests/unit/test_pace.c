@@ -69,7 +69,7 @@ a_burst_is_worth_one_second(void **state)
 		pace_take(&p, start, 1);
 		n++;
 	}
-	/* The tenth fills the second, the one after still finds it just full. */
+	/* The tenth fills the second, one more finds it just full. */
 	assert_in_range(n, 10, 11);
 	assert_int_equal(pace_due(&p, start), start + 100);
 }

@@ -121,7 +121,7 @@ take(const char *id)
 #define D LINE("d", "failed")
 #define E LINE("e", "budget")
 
-/* --- opening --------------------------------------------------------------- */
+/* --- opening -------------------------------------------------------------- */
 
 static void
 no_file_is_an_empty_one(void **state)
@@ -243,7 +243,7 @@ a_folder_is_no_output_file(void **state)
 	assert_int_equal(e.code, ERR_IO);
 }
 
-/* --- torn lines ------------------------------------------------------------ */
+/* --- torn lines ----------------------------------------------------------- */
 
 static void
 a_torn_last_line_is_cut_off(void **state)
@@ -295,7 +295,7 @@ a_torn_line_and_failed_ones_go_together(void **state)
 	assert_true(take("a"));
 }
 
-/* --- failed lines ------------------------------------------------------------ */
+/* --- failed lines --------------------------------------------------------- */
 
 static void
 failed_lines_are_taken_out(void **state)
@@ -363,7 +363,7 @@ a_file_that_cannot_be_replaced_keeps_its_lines(void **state)
 	file_is(A D);
 }
 
-/* --- somebody else's file ------------------------------------------------------ */
+/* --- somebody else's file ------------------------------------------------- */
 
 static void
 foreign(const char *text)
@@ -423,7 +423,7 @@ bytes_that_are_no_text_are_foreign(void **state)
 	file_has(bytes, sizeof(bytes) - 1);
 }
 
-/* --- sorting --------------------------------------------------------------------- */
+/* --- sorting -------------------------------------------------------------- */
 
 struct ids {
 	const char *const *v;
