@@ -93,15 +93,13 @@ $(BUILD)/unit/%: tests/unit/%.c $(LIB) Makefile | test-deps
 # --- trying it ---------------------------------------------------------------------
 
 DEMO := build/demo
+try = @echo; echo '$$ $(BIN) $(1)'; $(BIN) $(1)
 
 demo: deps $(BIN)
 	@mkdir -p $(DEMO) && rm -f $(DEMO)/*
-	@echo '$$ frugal batch demo/tasks.jsonl -c demo -o $(DEMO)/answers.jsonl'
-	@$(BIN) batch demo/tasks.jsonl -c demo --store $(DEMO)/store.db -o $(DEMO)/answers.jsonl
-	@echo; echo '$$ frugal explain demo-03'
-	@$(BIN) explain demo-03 -c demo --store $(DEMO)/store.db
-	@echo; echo '$$ frugal stats'
-	@$(BIN) stats -c demo --store $(DEMO)/store.db
+	$(call try,batch demo/tasks.jsonl -c demo --store $(DEMO)/store.db -o $(DEMO)/answers.jsonl)
+	$(call try,explain demo-03 -c demo --store $(DEMO)/store.db)
+	$(call try,stats -c demo --store $(DEMO)/store.db)
 
 # --- testing ------------------------------------------------------------------------
 
@@ -116,7 +114,8 @@ cli: test-deps $(BIN) $(SERVER)
 	    FRUGAL_SOURCE=$(CURDIR) bats tests/cli
 
 valgrind: test-deps $(UNIT_BIN)
-	@printf '%s\n' $(UNIT_BIN) | xargs -P 2 -n 1 valgrind -q \
+	@printf '%s\n' $(UNIT_BIN) | FRUGAL_QUICK=1 FRUGAL_DATA=none \
+	    xargs -P 2 -n 1 valgrind -q \
 	    --child-silent-after-fork=yes --error-exitcode=9 --leak-check=full \
 	    --errors-for-leak-kinds=definite,indirect
 
