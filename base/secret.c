@@ -129,7 +129,7 @@ secret_from_env(struct secret *s, const char *name, struct err *e)
 	*s = (struct secret){ NULL, 0 };
 	if (!value)
 		return err_set(e, ERR_CONFIG, "environment variable '%s' is "
-		    "not set", name);
+		    "not set; export it", name);
 	if (secret_set(s, str_of(value), e) < 0)
 		return err_in(e, "environment variable '%s'", name);
 	return 0;

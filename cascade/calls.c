@@ -63,7 +63,7 @@ struct lane {
 	size_t in_flight;
 	int64_t paused_until_ms;
 	bool one_by_one;              /* the server has no `n` */
-	bool stopped;
+	bool stopped, local;
 	struct call *head, **tail;
 	struct http_timer wake;
 	struct secret key;            /* while requests are in flight */
@@ -612,6 +612,7 @@ static int
 transmit(struct call *c, struct err *e)
 {
 	const struct provider *p = c->q.provider;
+	struct lane *lane = c->lane;
 	struct http_request q;
 
 	if (p->ops->build(&c->q, &c->wire, e) < 0)
@@ -622,7 +623,8 @@ transmit(struct call *c, struct err *e)
 		.headers = p->headers,
 		.n_headers = p->n_headers,
 		.auth = p->auth,
-		.key = &c->lane->key,
+		.direct = lane->local,
+		.key = &lane->key,
 		.connect_timeout_ms = p->connect_timeout_ms,
 		.timeout_ms = p->timeout_ms,
 		.idle_timeout_ms = p->idle_timeout_ms,
@@ -911,6 +913,7 @@ calls_new(struct calls **out, struct http *h, const struct config *cfg,
 		struct lane *lane = &k->lanes[i];
 		lane->k = k;
 		lane->p = &cfg->providers[i];
+		lane->local = provider_is_local(lane->p);
 		lane->tail = &lane->head;
 		lane->wake.cookie = lane;
 		pace_init(&lane->requests, lane->p->requests_per_minute);

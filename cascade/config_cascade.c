@@ -172,6 +172,15 @@ read_samples(struct load *l, const struct ynode *at, struct tier *t)
 	t->samples_max = (int)to;
 }
 
+/* An editor ends the last line of a file; the prompt does not. */
+static struct str
+without_line_end(struct str s)
+{
+	while (s.n && s.p[s.n - 1] == '\n')
+		s.n--;
+	return s;
+}
+
 /* The text of a template file, in arena memory. */
 static bool
 read_prompt_file(struct load *l, const struct ynode *at, struct str *out)
@@ -189,7 +198,7 @@ read_prompt_file(struct load *l, const struct ynode *at, struct str *out)
 	else if (!utf8_valid(buf_str(&text)))
 		report_error(l->r, at, "prompt '%.*s' is not UTF-8 text",
 		    STR_ARG(path));
-	else if (!arena_str(l->a, buf_str(&text), out))
+	else if (!arena_str(l->a, without_line_end(buf_str(&text)), out))
 		l->r->nomem = true;
 	else
 		ok = true;

@@ -361,6 +361,8 @@ finish(struct batch *b, int rc, struct err *e)
 static void
 say_how_to_resume(const struct batch *b, const char *source)
 {
+	if (!b->runner.engine || !engine_state(b->runner.engine)->done)
+		return;
 	if (b->to_file)
 		say("what is done is in '%s'; the same command goes on from "
 		    "there", b->out_file);

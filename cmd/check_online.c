@@ -121,6 +121,7 @@ send_probe(struct probe *p, struct http *h, struct err *e)
 		.headers = v->headers,
 		.n_headers = v->n_headers,
 		.auth = v->auth,
+		.direct = provider_is_local(v),
 		.key = &p->key,
 		.connect_timeout_ms = v->connect_timeout_ms,
 		.timeout_ms = at_most(v->timeout_ms),

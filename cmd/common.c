@@ -141,8 +141,8 @@ common_store(const struct common *c, const struct config *cfg, bool create,
 	if (rc == 0 && !create && strcmp(path.p, ":memory:") != 0
 	    && access(path.p, F_OK) < 0 && errno == ENOENT)
 		rc = err_set(e, ERR_STORE, "there is no store '%s' yet; "
-		    "`frugal run` makes one, or name another with --store",
-		    path.p);
+		    "`frugal run` makes one; name another with --store, or "
+		    "see simulated runs with -c demo", path.p);
 	if (rc == 0)
 		rc = store_open(out, path.p, create ? STORE_CREATE : 0, e);
 	buf_release(&path);

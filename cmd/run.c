@@ -151,6 +151,17 @@ bad_task(struct run *r, const struct task *t, struct err *e)
 	return 0;
 }
 
+/* With --lines an empty line stands for a prompt that cannot be read. */
+static int
+no_answer(struct run *r, int64_t seq, struct err *e)
+{
+	buf_clear(&r->ready);
+	if (order_put(r->order, seq, r->json ? (struct str){ 0 } : STR("\n"),
+	    &r->ready, e) < 0)
+		return -1;
+	return output_add(r->out, buf_str(&r->ready), e);
+}
+
 /* engine_io.next for --lines and --jsonl. */
 static int
 next_line(struct run *r, struct task **task, const struct cascade **cascade,
@@ -171,7 +182,8 @@ next_line(struct run *r, struct task **task, const struct cascade **cascade,
 		if (rc == 0)
 			return 0;
 		if (rc < 0) {
-			if (bad_task(r, NULL, e) < 0)
+			if (bad_task(r, NULL, e) < 0
+			    || no_answer(r, r->seq++, e) < 0)
 				return -1;
 			continue;
 		}
@@ -182,7 +194,7 @@ next_line(struct run *r, struct task **task, const struct cascade **cascade,
 		}
 		rc = bad_task(r, t, e);
 		task_free(t);
-		if (rc < 0)
+		if (rc < 0 || no_answer(r, r->seq++, e) < 0)
 			return -1;
 	}
 }
@@ -207,6 +219,21 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 
 /* --- output -------------------------------------------------------------------------- */
 
+/* Always the probability, so that two can be compared; the logarithm as well
+ * where the probability has lost digits. */
+static void
+add_score(struct buf *b, struct score s)
+{
+	struct buf exact;
+
+	buf_init(&exact, 128);
+	score_show(&exact, s);
+	buf_add_double(b, s.p);
+	if (str_starts(buf_str(&exact), "log"))
+		buf_addf(b, " (%.*s)", STR_ARG(buf_str(&exact)));
+	buf_release(&exact);
+}
+
 static void
 say_attempt(const struct ledger_attempt *at)
 {
@@ -217,9 +244,9 @@ say_attempt(const struct ledger_attempt *at)
 	    attempt_verdict_name(at->verdict));
 	if (at->scored) {
 		buf_adds(&b, ", score ");
-		score_show(&b, (struct score){ at->score, at->score_ln });
+		add_score(&b, (struct score){ at->score, at->score_ln });
 		buf_adds(&b, at->verdict == ATTEMPT_ACCEPT ? " >= " : " < ");
-		score_show(&b, (struct score){ at->threshold,
+		add_score(&b, (struct score){ at->threshold,
 		    at->threshold_ln });
 	}
 	if (at->reason.n)
@@ -228,6 +255,9 @@ say_attempt(const struct ledger_attempt *at)
 	    at->n_rows == 1 ? "" : "s");
 	if (at->cached)
 		buf_addf(&b, " (%d cached)", at->cached);
+	if (at->repairs)
+		buf_addf(&b, ", %d repair%s", at->repairs,
+		    at->repairs == 1 ? "" : "s");
 	buf_adds(&b, ", ");
 	money_show(&b, at->cost_picousd);
 	buf_adds(&b, ", ");
@@ -258,6 +288,16 @@ static bool
 is_answered(const struct result *res)
 {
 	return res->status == TASK_ACCEPTED || res->status == TASK_EXHAUSTED;
+}
+
+/* An answer that no tier accepted is an answer, but not without a word. */
+static void
+say_exhausted(const struct run *r, const struct result *res)
+{
+	if (res->status == TASK_EXHAUSTED && !r->reader && !r->json
+	    && !r->verbose)
+		say("no tier accepted; this is the last tier's answer: %.*s",
+		    STR_ARG(res->reason));
 }
 
 /* A line for a line: line ends inside an answer become blanks. */
@@ -299,6 +339,7 @@ done(void *cookie, const struct result *res, struct err *e)
 	if (r->verbose)
 		for (size_t i = 0; i < res->n_attempts; i++)
 			say_attempt(&res->attempts[i]);
+	say_exhausted(r, res);
 	if (!is_answered(res)) {
 		r->failed++;
 		say_failure(r, res);

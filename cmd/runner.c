@@ -45,6 +45,10 @@ read_template(struct runner *r, struct err *e)
 		e->code = ERR_USAGE;
 		return err_in(e, "template");
 	}
+	/* An editor ends the last line; the prompt does not. */
+	while (r->template_text.n
+	    && r->template_text.p[r->template_text.n - 1] == '\n')
+		buf_cut(&r->template_text, r->template_text.n - 1);
 	if (!utf8_valid(buf_str(&r->template_text)))
 		return err_set(e, ERR_USAGE, "template '%s' is not UTF-8",
 		    file);

@@ -60,7 +60,7 @@ struct http_call {
 	struct str body;
 	size_t body_sent;
 	struct buf answer;
-	bool too_long, idle;
+	bool too_long, idle, direct;
 	http_done *done;
 	void *cookie;
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
@@ -454,6 +454,8 @@ set_options(struct http_call *c)
 	SET(CURLOPT_CLOSESOCKETDATA, c->h);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
 	SET(CURLOPT_SOCKOPTDATA, c->h);
+	if (c->direct)
+		SET(CURLOPT_PROXY, "");
 	if (c->body.n) {
 		SET(CURLOPT_POST, 1L);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
@@ -507,6 +509,7 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->done = done;
 	c->cookie = cookie;
 	c->body = q->body;
+	c->direct = q->direct;
 	c->connect_timeout_ms = q->connect_timeout_ms;
 	c->timeout_ms = q->timeout_ms;
 	c->idle_timeout_ms = q->idle_timeout_ms;

@@ -30,6 +30,7 @@ struct http_request {
 	const struct header_line *headers; /* copied */
 	size_t n_headers;
 	enum auth_style auth;
+	bool direct;        /* through no proxy, whatever the environment says */
 	const struct secret *key; /* may be NULL; copied into libcurl, not kept */
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
 	size_t max_body;    /* of the answer; 0: HTTP_MAX_BODY */

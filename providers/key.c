@@ -152,6 +152,14 @@ is_loopback(struct str host)
 	return inet_pton(AF_INET6, text, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
+bool
+provider_is_local(const struct provider *p)
+{
+	struct url_parts u;
+
+	return provider_url_parse(p->url, &u) && is_loopback(u.host);
+}
+
 int
 provider_url_check(const struct provider *p, struct err *e)
 {

@@ -246,7 +246,16 @@ no_answer(const struct wire_reply *w, struct arena *a, struct reply *out,
 	out->most_retries = w->sent ? 2 : -1;
 	if (w->failure_code && strcmp(w->failure_code, "too_long") == 0)
 		out->outcome = OUTCOME_FAIL;
-	return set_message(out, a, str_of(w->failure)) ? 0 : err_nomem(e);
+	if (!set_message(out, a, str_of(w->failure)))
+		return err_nomem(e);
+	if (str_is(out->code, "connect")) {
+		char *text = arena_printf(a, "%.*s; is the server running?",
+		    STR_ARG(out->message));
+		if (!text)
+			return err_nomem(e);
+		out->message = str_of(text);
+	}
+	return 0;
 }
 
 /* A 200 that is none: retried once, and it may have been billed. */

@@ -200,6 +200,9 @@ bool provider_url_parse(struct str url, struct url_parts *out);
 
 /* The key, to be wiped by the caller with secret_wipe(); empty if KEY_NONE. */
 int provider_key(const struct provider *p, struct secret *out, struct err *e);
+/* The server is this machine: asked directly, for a proxy of the environment
+ * could not reach it, and would see the key. */
+bool provider_is_local(const struct provider *p);
 /* Refuse to send a key over plain http to any host but loopback. */
 int provider_url_check(const struct provider *p, struct err *e);
 

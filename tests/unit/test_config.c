@@ -1229,7 +1229,7 @@ files_are_relative_to_the_configuration(void **state)
 	assert_str(c->providers[1].key_ref, "/etc/k");
 	assert_str(c->providers[2].key_ref, "/home/me/k");
 	assert_str(c->cascades[0].tiers[0].prompts[0].name, "a.txt");
-	assert_str(c->cascades[0].tiers[0].prompts[0].text, "Q: {{input}}\n");
+	assert_str(c->cascades[0].tiers[0].prompts[0].text, "Q: {{input}}");
 	config_free(c);
 	assert_int_equal(unlink("sub/a.txt"), 0);
 	assert_int_equal(unlink("sub/f.yaml"), 0);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <cmocka.h>
 
 #include <math.h>
@@ -809,6 +810,8 @@ agreement_stops_as_early_as_can_be_and_never_too_early(void **state)
 	size_t i;
 
 	(void)state;
+	if (getenv("FRUGAL_QUICK"))
+		skip(); /* minutes under valgrind */
 	for (i = 0; i < 8 + COUNT(others); i++) {
 		snprintf(yaml, sizeof(yaml), "agreement: %.17g",
 		    i < 8 ? (double)i / 7 : others[i - 8]);
@@ -842,6 +845,8 @@ combined_rules_never_stop_too_early(void **state)
 	size_t i;
 
 	(void)state;
+	if (getenv("FRUGAL_QUICK"))
+		skip(); /* minutes under valgrind */
 	for (i = 0; i < COUNT(yaml); i++) {
 		explore_rule(yaml[i], &answers, false, 5);
 		explore_rule(yaml[i], &cut_offs, false, 5);
@@ -875,6 +880,8 @@ following_ask_gives_the_verdict_of_all_samples(void **state)
 	unsigned code;
 
 	(void)state;
+	if (getenv("FRUGAL_QUICK"))
+		skip(); /* minutes under valgrind */
 	for (r = 0; r < COUNT(yaml); r++) {
 		struct fixture f = make(yaml[r]);
 

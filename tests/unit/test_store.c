@@ -795,7 +795,7 @@ another_programs_database_is_refused_and_left_alone(void **state)
 static void
 a_store_of_a_newer_version_is_refused_with_its_number(void **state)
 {
-	char expected[PATH_MAX + 300];
+	char expected[2 * PATH_MAX + 300];
 
 	(void)state;
 	store_close(open_with(in_dir("db"), STORE_CREATE));
@@ -837,7 +837,7 @@ damage(const char *path, off_t at, size_t n)
 static void
 a_damaged_store_says_how_to_recover_it(void **state)
 {
-	char text[9000], expected[2 * PATH_MAX];
+	char text[9000], expected[4 * PATH_MAX];
 	struct arena *a = arena_new(0);
 	struct completion c;
 	struct store *s;
