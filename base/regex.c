@@ -205,10 +205,15 @@ result_of(int rc)
 static enum regex_result
 search(struct regex *re, struct str subject, size_t start, uint32_t options)
 {
+	const PCRE2_SIZE *v;
+	int rc;
+
 	re->place = start;
-	return result_of(pcre2_match(re->code,
-	    (PCRE2_SPTR8)(subject.n ? subject.p : ""), subject.n, start,
-	    options, re->data, re->context));
+	rc = pcre2_match(re->code, (PCRE2_SPTR8)(subject.n ? subject.p : ""),
+	    subject.n, start, options, re->data, re->context);
+	/* With \K in a lookahead a match can begin after its end. */
+	v = pcre2_get_ovector_pointer(re->data);
+	return rc >= 0 && v[0] > v[1] ? REGEX_NO_MATCH : result_of(rc);
 }
 
 static struct regex_span

@@ -163,7 +163,8 @@ warn_samples(struct load *l, const struct tier *t, const struct ynode *n)
 		report_warn(l->r, entry(n, "samples"), "%d samples are asked "
 		    "for but there is no accept rule to look at them; add "
 		    "'agreement' or leave 'samples' out", t->samples_max);
-	if (t->n_prompts > 1 || refuses(t, t->price.temperature))
+	if (t->n_prompts > 1 || refuses(t, t->price.temperature)
+	    || t->provider->ops->flags & PROVIDER_RECORDED)
 		return;
 	if (!s->has_temperature)
 		report_warn(l->r, entry(n, "samples"), "%d samples without a "

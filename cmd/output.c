@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,12 +31,15 @@ open_file(struct output *o, const char *path, struct err *e)
 	struct buf b;
 	off_t end;
 
-	o->path = str_dup(str_of(path));
+	/* What a link points to is replaced, not the link. */
+	o->path = realpath(path, NULL);
+	if (!o->path)
+		o->path = str_dup(str_of(path));
 	if (!o->path)
 		return err_nomem(e);
 	if (o->replace) {
 		buf_init(&b, 8192);
-		buf_addf(&b, "%s.%ld.tmp", path, (long)getpid());
+		buf_addf(&b, "%s.%ld.tmp", o->path, (long)getpid());
 		o->temporary = buf_take(&b);
 		if (!o->temporary)
 			return err_nomem(e);
@@ -45,6 +49,10 @@ open_file(struct output *o, const char *path, struct err *e)
 	    | O_CLOEXEC | (o->replace ? O_TRUNC : 0), 0666);
 	if (o->fd < 0)
 		return err_sys(e, ERR_IO, "cannot write '%s'", path);
+	if (!o->replace && flock(o->fd, LOCK_EX | LOCK_NB) < 0
+	    && errno == EWOULDBLOCK)
+		return err_set(e, ERR_USAGE, "'%s' is being written by another "
+		    "frugal; wait for it, or name another with -o", path);
 	end = lseek(o->fd, 0, SEEK_END);
 	o->good = end < 0 ? 0 : end;
 	return 0;
@@ -88,9 +96,16 @@ output_add(struct output *o, struct str s, struct err *e)
 	return o->waiting.n >= MAX_WAITING ? output_flush(o, e) : 0;
 }
 
+/* `at` bytes of what was waiting have been written. */
 static int
-failed(struct output *o, struct err *e)
+failed(struct output *o, size_t at, struct err *e)
 {
+	int error = errno;
+
+	while (at > 0 && o->waiting.p[at - 1] != '\n')
+		at--;
+	o->good += (off_t)at;
+	errno = error;
 	if (!o->is_file) {
 		if (errno == EPIPE)
 			return err_set(e, ERR_IO, "closed pipe");
@@ -113,7 +128,7 @@ output_flush(struct output *o, struct err *e)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			int rc = failed(o, e);
+			int rc = failed(o, at, e);
 			buf_clear(&o->waiting);
 			return rc;
 		}
@@ -132,7 +147,7 @@ output_finish(struct output *o, struct err *e)
 	if (!o->is_file)
 		return 0;
 	if (fsync(o->fd) < 0 && errno != EINVAL && errno != EROFS)
-		return failed(o, e);
+		return failed(o, 0, e);
 	if (o->replace && rename(o->temporary, o->path) < 0)
 		return err_sys(e, ERR_IO, "cannot rename '%s' to '%s'",
 		    o->temporary, o->path);

@@ -11,15 +11,16 @@ struct output; /* opaque */
 
 enum output_mode {
 	OUTPUT_REPLACE, /* beside the file, renamed into place at the end */
-	OUTPUT_APPEND,  /* to what is there, as it comes */
+	OUTPUT_APPEND,  /* to what is there, as it comes; locked, so that two
+	                   processes do not write over each other */
 };
 
 /* path NULL or "-": standard output, control characters made visible if it is
  * a terminal. */
 int output_open(struct output **out, const char *path, enum output_mode mode,
     struct err *e);
-/* What is added is written by output_flush(), all or, if the disk is full,
- * none of it: a file never ends in a torn line. */
+/* What is added is written by output_flush(); if the disk is full, in whole
+ * lines as far as it goes: a file never ends in a torn line. */
 int output_add(struct output *o, struct str s, struct err *e);
 int output_flush(struct output *o, struct err *e);
 /* Flush, sync a file and, with OUTPUT_REPLACE, rename it. */

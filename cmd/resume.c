@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -268,20 +269,43 @@ cut_torn(const char *path, int64_t end, int64_t *torn, struct err *e)
 	return 0;
 }
 
+/* Nobody else may be writing it: -1 with *e. *fd, to be closed, or -1 if there
+ * is no such file yet. */
+static int
+lock(const char *path, int *fd, struct err *e)
+{
+	*fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) == 0
+	    || errno != EWOULDBLOCK)
+		return 0;
+	close(*fd);
+	*fd = -1;
+	return err_set(e, ERR_USAGE, "'%s' is being written by another frugal; "
+	    "wait for it, or name another with -o", path);
+}
+
 int
 resume_open(struct resume **out, const char *path, struct err *e)
 {
-	struct resume *r = calloc(1, sizeof(*r));
+	struct resume *r;
 	int64_t end;
-	int rc;
+	int rc, fd;
 
-	if (!r)
+	if (lock(path, &fd, e) < 0)
+		return -1;
+	r = calloc(1, sizeof(*r));
+	if (!r) {
+		if (fd >= 0)
+			close(fd);
 		return err_nomem(e);
+	}
 	rc = scan(path, note_line, r, &end, e);
 	if (rc == 0)
 		rc = cut_torn(path, end, &r->counts.torn, e);
 	if (rc == 0 && r->counts.dropped)
 		rc = drop_failed(path, e);
+	if (fd >= 0)
+		close(fd);
 	r->counts.kept = (int64_t)r->n;
 	r->used = calloc(r->n / 8 + 1, 1);
 	if (rc == 0 && !r->used)

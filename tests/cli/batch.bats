@@ -537,3 +537,29 @@ on_full_disk() {
 	expect 0 batch in.txt
 	each_once 100
 }
+
+@test "two batches do not write one output file at a time" {
+	server '{"delay_ms":30000}'
+	write_config
+	seq 1 4 >in.txt
+	in_background -j 4 in.txt
+	wait_until in_flight 4
+	seq 5 6 >other.txt
+	expect 2 frugal batch -q other.txt -o out
+	has_err "is being written by another"
+	requests 4
+	kill -INT $PID
+	wait_until grep -q "stopping" err
+	kill -INT $PID
+	ends_with 130
+}
+
+@test "a link given with -o stays a link" {
+	server
+	write_config
+	echo old >real
+	ln -s real link
+	expect 0 frugal run -o link hello </dev/null
+	[ -L link ]
+	grep -q '####' real
+}

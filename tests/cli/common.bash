@@ -128,7 +128,7 @@ wait_until() {
 }
 
 # member NAME: the first member of that name in the JSON on standard input, as
-# that name, as written.
+# written.
 member() {
 	grep -o "\"$1\":\\(\"\\(\\\\.\\|[^\"\\\\]\\)*\"\\|[^],}]*\\)" |
 	    sed -n '1s/^"[^"]*"://p'

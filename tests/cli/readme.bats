@@ -228,7 +228,7 @@ layout() (
 	    s/^\t&scorer_logprob,/&\n\t\&scorer_length,/' source/scorers/registry.c
 	timeout 300 make -s -C source BUILD=build/with build/with/frugal >log 2>&1 ||
 	    { cat log; false; }
-	! grep warning log
+	no_line warning log
 	FRUGAL=$PWD/source/build/with/frugal
 	expect 0 frugal scorers length
 	has "the longest text to accept"
