@@ -107,7 +107,7 @@ check: test-deps unit cli $(if $(SAN),fuzz)
 	@echo 'all checks passed ($(notdir $(BUILD)))'
 
 unit: test-deps $(UNIT_BIN)
-	@for t in $(UNIT_BIN); do $$t || exit 1; done
+	@rc=0; for t in $(UNIT_BIN); do $$t || rc=1; done; exit $$rc
 
 cli: test-deps $(BIN) $(SERVER)
 	FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \

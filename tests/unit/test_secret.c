@@ -178,7 +178,7 @@ a_secret_comes_from_the_environment(void **state)
 	assert_int_equal(secret_from_env(&s, "FRUGAL_TEST_KEY", &e), -1);
 	assert_int_equal(e.code, ERR_CONFIG);
 	assert_string_equal(e.msg,
-	    "environment variable 'FRUGAL_TEST_KEY' is not set");
+	    "environment variable 'FRUGAL_TEST_KEY' is not set; export it");
 }
 
 static void

@@ -1074,15 +1074,15 @@ the_default_path_follows_the_environment(void **state)
 	(void)state;
 	setenv("FRUGAL_STORE", "my.db", 1);
 	setenv("XDG_STATE_HOME", "/state", 1);
-	setenv("HOME", "/home/me", 1);
+	setenv("HOME", "/them/me", 1);
 	assert_default_path("my.db");
 	setenv("FRUGAL_STORE", "", 1);
 	assert_default_path("/state/frugal/store.db");
 	setenv("XDG_STATE_HOME", "relative", 1);
-	assert_default_path("/home/me/.local/state/frugal/store.db");
+	assert_default_path("/them/me/.local/state/frugal/store.db");
 	unsetenv("FRUGAL_STORE");
 	unsetenv("XDG_STATE_HOME");
-	assert_default_path("/home/me/.local/state/frugal/store.db");
+	assert_default_path("/them/me/.local/state/frugal/store.db");
 	unsetenv("HOME");
 	buf_init(&b, PATH_MAX);
 	assert_int_equal(store_default_path(&b, &e), -1);
