@@ -1,9 +1,9 @@
 /*
  * http.c -- libcurl's multi interface on epoll, one timer heap.
  *
- * One http_turn(): make epoll agree with what libcurl wants to hear of, wait,
- * give events to libcurl and to watched descriptors, fire timers, hand out
- * finished calls, start calls that waited for a place.
+ * One http_turn(): start new calls, make epoll agree with what libcurl wants to
+ * hear of, wait, give events to libcurl and to watched descriptors, fire timers,
+ * hand out finished calls, give a place to calls that waited for one.
  *
  * libcurl forgets a socket at the end of a transfer and asks for it again at
  * the start of the next. So its wishes are noted, and told to the kernel once
@@ -754,11 +754,12 @@ fire_timers(struct http *h)
 	}
 }
 
-static void
+/* How many calls have ended. */
+static int
 hand_out(struct http *h)
 {
 	CURLMsg *m;
-	int left;
+	int left, n = 0;
 
 	while ((m = curl_multi_info_read(h->multi, &left))) {
 		char *c = NULL;
@@ -768,7 +769,21 @@ hand_out(struct http *h)
 			continue;
 		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
 		finish((struct http_call *)c, code);
+		n++;
 	}
+	return n;
+}
+
+/* What libcurl wants to do by now, the start of new calls above all. */
+static void
+run_due(struct http *h)
+{
+	int running;
+
+	if (!h->multi || h->curl_due > clock_mono_ms())
+		return;
+	h->curl_due = NEVER;
+	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 }
 
 static void
@@ -798,20 +813,20 @@ int
 http_turn(struct http *h, int64_t max_wait_ms, struct err *e)
 {
 	struct epoll_event ev[EVENTS];
-	int n, running;
+	int n, wait;
 
+	/* New calls first: they take up connections that fell free, so that
+	 * epoll need not be told of them twice. */
+	run_due(h);
+	wait = h->multi && hand_out(h) ? 0 : time_to_wait(h, max_wait_ms);
 	if (fd_tell_all(h, e) < 0)
 		return -1;
-	n = epoll_wait(h->epoll, ev, EVENTS, time_to_wait(h, max_wait_ms));
+	n = epoll_wait(h->epoll, ev, EVENTS, wait);
 	if (n < 0 && errno != EINTR)
 		return err_sys(e, ERR_IO, "cannot wait for events");
 	for (int i = 0; i < n; i++)
 		dispatch(h, &ev[i]);
-	if (h->multi && h->curl_due <= clock_mono_ms()) {
-		h->curl_due = NEVER;
-		curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0,
-		    &running);
-	}
+	run_due(h);
 	fire_timers(h);
 	if (h->multi)
 		hand_out(h);
