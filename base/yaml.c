@@ -617,7 +617,7 @@ on_close(struct builder *b)
 {
 	struct frame f = b->stack[--b->depth];
 	struct frame *parent = top(b);
-	struct ynode **v = b->pending + f.base;
+	struct ynode **v = b->pending ? b->pending + f.base : NULL;
 	size_t n = b->n - f.base;
 
 	b->n = f.base;
