@@ -8,16 +8,18 @@
 #include "base/utf8.h"
 #include "scorers/scorer.h"
 
-extern const struct scorer_ops scorer_regex;
-extern const struct scorer_ops scorer_agreement;
-extern const struct scorer_ops scorer_logprob;
+/* One line a scorer, in the order of `frugal scorers`. */
+#define SCORERS(X) \
+	X(regex) \
+	X(agreement) \
+	X(logprob)
 
-const struct scorer_ops *const scorer_registry[] = {
-	&scorer_regex,
-	&scorer_agreement,
-	&scorer_logprob,
-	NULL,
-};
+#define DECLARE(name) extern const struct scorer_ops scorer_##name;
+#define ENTRY(name) &scorer_##name,
+
+SCORERS(DECLARE)
+
+const struct scorer_ops *const scorer_registry[] = { SCORERS(ENTRY) NULL };
 
 const char *const scorer_over_words[] = { "text", "answer", NULL };
 
