@@ -450,7 +450,8 @@ retry(struct call *c, const struct reply *r)
 		return;
 	}
 	k->totals.retries++;
-	delay = outcome_delay(&k->rng, c->tries - 1, r->wait_ms);
+	delay = outcome_delay(&k->rng, c->tries - 1,
+	    r->also & ACTION_SLOW, r->wait_ms);
 	k->ops.again(k->ops.cookie, c->tier, r->code, r->message, delay,
 	    c->tries);
 	if (r->outcome == OUTCOME_WAIT) {

@@ -32,12 +32,20 @@ struct http_request {
 	enum auth_style auth;
 	bool direct;        /* through no proxy, whatever the environment says */
 	const struct secret *key; /* may be NULL; copied into libcurl, not kept */
+	/* All from when the call has its connection or is given one; negative:
+	 * 1 ms. idle_timeout_ms counts bytes of an answer alone: blank lines
+	 * and comment lines (": keep-alive") are no sign of life; 0: none. */
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
-	size_t max_body;    /* of the answer; 0: HTTP_MAX_BODY */
+	size_t max_body;    /* of the answer, decompressed; 0: HTTP_MAX_BODY */
 };
+/* What is longer ends as failure_code "too_long". */
 #define HTTP_MAX_BODY ((size_t)64 << 20)
+#define HTTP_MAX_HEADERS ((size_t)256 << 10) /* bytes of all of them */
+#define HTTP_MAX_HEADER_LINES 1000
 
-/* w is borrowed for the call. latency_ms: from sending to the last byte. */
+/* w is borrowed for the call: an answer, or why there is none, in words that
+ * are free of keys and passwords. Comments and blank lines before the answer
+ * are left out. latency_ms: from sending to the last byte. */
 typedef void http_done(void *cookie, const struct wire_reply *w,
     int64_t latency_ms);
 

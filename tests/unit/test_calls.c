@@ -24,7 +24,7 @@ struct step {
 	enum outcome outcome;
 	int n;            /* completions that come; 0: as many as asked for */
 	bool n_refused, maybe_billed;
-	int64_t wait_ms;  /* a failure's; 0: at once */
+	int64_t wait_ms;  /* a failure's; 0: a millisecond */
 	int most;         /* retries of it; 0: as configured */
 	const char *code, *message;
 	int64_t latency_ms, charged;
@@ -90,7 +90,8 @@ simulate(const struct model_request *q, struct arena *a, struct reply *out,
 	*out = (struct reply){ .outcome = s->outcome,
 	    .n_refused = s->n_refused, .maybe_billed = s->maybe_billed,
 	    .charged_picousd = s->charged ? s->charged : MONEY_UNKNOWN,
-	    .wait_ms = s->wait_ms, .most_retries = s->most ? s->most : -1,
+	    .wait_ms = s->wait_ms ? s->wait_ms : 1,
+	    .most_retries = s->most ? s->most : -1,
 	    .code = str_of(s->code), .message = str_of(s->message) };
 	if (s->outcome == OUTCOME_OK)
 		fill(q, a, s->n ? s->n : q->n, out);
@@ -747,7 +748,7 @@ each_retry_is_told_with_its_delay(void **state)
 	assert_int_equal(n_again, 2);
 	assert_string_equal(agains[0].code, "one");
 	assert_int_equal(agains[0].retry, 1);
-	assert_int_equal(agains[0].delay_ms, 0);
+	assert_int_equal(agains[0].delay_ms, 1);
 	assert_string_equal(agains[1].code, "two");
 	assert_int_equal(agains[1].retry, 2);
 	assert_in_range(agains[1].delay_ms, 20, 22);
