@@ -681,6 +681,9 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 		w->failure_code = "url";
 	if (c->idle)
 		w->failure = "nothing came for longer than idle_timeout";
+	/* It has none for a header line of more than 100 KB. */
+	if (code == CURLE_OUT_OF_MEMORY && w->sent && !c->answer.n)
+		c->too_long = true;
 	if (c->too_long) {
 		w->failure_code = "too_long";
 		w->failure = "the answer is longer than allowed";

@@ -208,9 +208,8 @@ read_count(struct str s)
 	double v;
 
 	/* "100, 100;w=60": a list, of which the first counts. */
-	if (str_cut(&s, ',', &head))
-		s = head;
-	if (!read_number(str_trim(s), &v) || v < 0)
+	(void)str_cut(&s, ',', &head);
+	if (!read_number(str_trim(head), &v) || v < 0)
 		return -1;
 	return v < (double)LIMITS_MOST ? (int64_t)v : LIMITS_MOST;
 }
