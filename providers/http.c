@@ -466,16 +466,6 @@ set_headers(struct http_call *c, const struct http_request *q)
 	return rc;
 }
 
-/* libcurl refuses negative ones, and cuts large ones to 32 bits. A time that is
- * over already is the shortest there is: to libcurl 0 is none at all. */
-static long
-timeout_of(int64_t ms)
-{
-	if (ms < 0)
-		return 1;
-	return ms < INT32_MAX ? (long)ms : INT32_MAX;
-}
-
 static bool
 set_options(struct http_call *c)
 {
@@ -499,8 +489,8 @@ set_options(struct http_call *c)
 	SET(CURLOPT_USERAGENT, "frugal/" FRUGAL_VERSION);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_MAXAGE_CONN, 30L);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, timeout_of(c->connect_timeout_ms));
-	SET(CURLOPT_TIMEOUT_MS, timeout_of(c->timeout_ms));
+	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
+	SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, c->h);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
@@ -539,6 +529,16 @@ start(struct http_call *c)
 	return 0;
 }
 
+/* libcurl refuses negative ones. A time that is over already is the shortest
+ * there is, for 0 is none at all; no time is longer than 24 days. */
+static int64_t
+timeout_of(int64_t ms)
+{
+	if (ms < 0)
+		return 1;
+	return ms < INT32_MAX ? ms : INT32_MAX;
+}
+
 int
 http_send(struct http *h, const struct http_request *q, http_done *done,
     void *cookie, struct http_call **out, struct err *e)
@@ -561,9 +561,9 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->cookie = cookie;
 	c->body = q->body;
 	c->direct = q->direct;
-	c->connect_timeout_ms = q->connect_timeout_ms;
-	c->timeout_ms = q->timeout_ms;
-	c->idle_timeout_ms = q->idle_timeout_ms;
+	c->connect_timeout_ms = timeout_of(q->connect_timeout_ms);
+	c->timeout_ms = timeout_of(q->timeout_ms);
+	c->idle_timeout_ms = timeout_of(q->idle_timeout_ms);
 	c->idle_timer = (struct http_timer){ .fire = on_idle, .cookie = c };
 	buf_init(&c->answer, q->max_body ? q->max_body : HTTP_MAX_BODY);
 	c->url = str_dup(q->url);

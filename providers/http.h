@@ -32,9 +32,10 @@ struct http_request {
 	enum auth_style auth;
 	bool direct;        /* through no proxy, whatever the environment says */
 	const struct secret *key; /* may be NULL; copied into libcurl, not kept */
-	/* All from when the call has its connection or is given one; negative:
-	 * 1 ms. idle_timeout_ms counts bytes of an answer alone: blank lines
-	 * and comment lines (": keep-alive") are no sign of life; 0: none. */
+	/* Counted from when the call leaves the line of those that wait for a
+	 * connection; 0: none; negative: 1 ms. To idle_timeout_ms bytes of an
+	 * answer alone are a sign of life: not headers, blank lines or comment
+	 * lines (": keep-alive"). */
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
 	size_t max_body;    /* of the answer, decompressed; 0: HTTP_MAX_BODY */
 };

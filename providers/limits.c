@@ -36,19 +36,19 @@ read_number(struct str s, double *out)
 	return s.n > 0 && digits_in(s) == s.n;
 }
 
-static int64_t
-bounded(double v, int64_t most)
+int64_t
+limits_whole_ms(double ms)
 {
-	v = ceil(v);
-	if (!(v > 0)) /* NaN too */
+	ms = ceil(ms);
+	if (!(ms > 0)) /* NaN too */
 		return 0;
-	return v < (double)most ? (int64_t)v : most;
+	return ms < (double)LIMITS_MOST_MS ? (int64_t)ms : LIMITS_MOST_MS;
 }
 
 static int64_t
 ms_until(double utc_ms, int64_t now_utc_ms)
 {
-	return bounded(utc_ms - (double)now_utc_ms, LIMITS_MOST_MS);
+	return limits_whole_ms(utc_ms - (double)now_utc_ms);
 }
 
 /* A number and its unit at the start of *s: "18.642s", "6 seconds", "174ms". */
@@ -162,7 +162,7 @@ limits_retry_after_ms(struct str value)
 
 	if (!read_number(str_trim(value), &v) || v < 0)
 		return -1;
-	return bounded(v, LIMITS_MOST_MS);
+	return limits_whole_ms(v);
 }
 
 int64_t
@@ -173,7 +173,7 @@ limits_retry_after(struct str value, int64_t server_now_utc_ms)
 
 	value = str_trim(value);
 	if (read_number(value, &v))
-		return v < 0 ? -1 : bounded(v * 1000, LIMITS_MOST_MS);
+		return v < 0 ? -1 : limits_whole_ms(v * 1000);
 	if (limits_http_date(value, &at) || clock_parse_rfc3339(value, &at))
 		return ms_until((double)at, server_now_utc_ms);
 	return -1;
@@ -182,7 +182,8 @@ limits_retry_after(struct str value, int64_t server_now_utc_ms)
 int64_t
 limit_wait(const struct limit *l, int64_t needed)
 {
-	double missing, rate; /* a millisecond */
+	double missing;
+	int64_t wait;
 
 	if (l->remaining < 0 || needed <= l->remaining)
 		return 0;
@@ -191,12 +192,11 @@ limit_wait(const struct limit *l, int64_t needed)
 	if (needed > l->limit)
 		needed = l->limit;
 	missing = (double)(needed - l->remaining);
-	if (l->reset_ms == 0)
-		return 0;
-	rate = l->reset_ms > 0
-	    ? (double)(l->limit - l->remaining) / (double)l->reset_ms
-	    : (double)l->limit / 60000;
-	return bounded(missing / rate, LIMITS_MOST_MS);
+	if (l->reset_ms < 0)
+		return limits_whole_ms(missing * 60000 / (double)l->limit);
+	wait = limits_whole_ms(missing * (double)l->reset_ms
+	    / (double)(l->limit - l->remaining));
+	return wait < l->reset_ms ? wait : l->reset_ms; /* it is rounded up */
 }
 
 /* --- headers --------------------------------------------------------------- */
@@ -226,12 +226,12 @@ read_reset(struct str s, int64_t now_utc_ms)
 		if (v >= 1e11)
 			return ms_until(v, now_utc_ms);
 		return v >= 1e9 ? ms_until(v * 1000, now_utc_ms)
-		    : bounded(v * 1000, LIMITS_MOST_MS);
+		    : limits_whole_ms(v * 1000);
 	}
 	if (clock_parse_rfc3339(s, &at))
 		return ms_until((double)at, now_utc_ms);
 	if (limits_duration(&s, &v) && s.n == 0)
-		return bounded(v, LIMITS_MOST_MS);
+		return limits_whole_ms(v);
 	return -1;
 }
 

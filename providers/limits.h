@@ -74,5 +74,7 @@ bool limits_http_date(struct str s, int64_t *utc_ms);
 /* A duration at the start of *s, which is shortened by it: "1h2m3.5s", "12ms",
  * "6 seconds". False, with *s as it was: there is none. May be huge. */
 bool limits_duration(struct str *s, double *ms);
+/* As whole milliseconds, rounded up, in [0, LIMITS_MOST_MS]. */
+int64_t limits_whole_ms(double ms);
 
 #endif

@@ -4,7 +4,6 @@
  * Groq, Mistral, DeepSeek, xAI). What differs from server to server is settled
  * beforehand in struct provider (providers/quirks.c) or read off the answer.
  */
-#include <math.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -164,8 +163,7 @@ read_details(const struct json *details, struct failure *f)
 		/* Of several the longest: each of them must be over. */
 		if (json_str(json_get(x, "retryDelay"), &s)
 		    && limits_duration(&s, &ms) && s.n == 0) {
-			int64_t wait = ms < (double)LIMITS_MOST_MS
-			    ? (int64_t)ceil(ms) : LIMITS_MOST_MS;
+			int64_t wait = limits_whole_ms(ms);
 			f->wait_ms = wait > f->wait_ms ? wait : f->wait_ms;
 		}
 		for (v = json_first(json_get(x, "violations")); v;

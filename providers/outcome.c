@@ -5,7 +5,6 @@
  */
 #include "providers/outcome.h"
 
-#include <math.h>
 #include <string.h>
 
 #include "providers/limits.h"
@@ -458,8 +457,7 @@ outcome_wait_in(struct str message)
 			continue;
 		struct str s = str_sub(message, (size_t)at
 		    + strlen(before[i]), message.n);
-		return limits_duration(&s, &ms) && ms < 1e12
-		    ? (int64_t)ceil(ms) : -1;
+		return limits_duration(&s, &ms) ? limits_whole_ms(ms) : -1;
 	}
 	return -1;
 }

@@ -63,7 +63,7 @@ struct action outcome_of_finish(struct str word, enum finish *finish);
 struct action outcome_of_transfer(const char *failure_code, bool sent);
 
 /* The time in a message such as "Please try again in 18.642s" or "1m12s" or
- * "Please retry after 6 seconds", in ms; -1: none. */
+ * "Please retry after 6 seconds", in ms, at most LIMITS_MOST_MS; -1: none. */
 int64_t outcome_wait_in(struct str message);
 
 /*

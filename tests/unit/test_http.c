@@ -697,12 +697,18 @@ any_timeout_ends_a_call(void **state)
 		assert_string_equal(g.code, "timeout");
 		assert_int_equal(g.w.status, 0);
 	}
-	/* One that libcurl would cut to 32 bits, to no time at all. */
-	SAY(OK("", "2", "{}"));
-	q.timeout_ms = q.connect_timeout_ms = INT64_C(1) << 32;
+	q.timeout_ms = 60000;
+	q.idle_timeout_ms = -1;
+	ask_with(&g, q);
+	assert_string_equal(g.code, "timeout");
+	/* Long ones are long. */
+	says.between_ms = 50;
+	SAY("", OK("", "2", "{}"));
+	q.timeout_ms = q.connect_timeout_ms = (INT64_C(1) << 32) + 1;
+	q.idle_timeout_ms = (INT64_C(1) << 32) + 1;
 	ask_with(&g, q);
 	is_answer(&g, 200, "{}");
-	q.timeout_ms = q.connect_timeout_ms = INT64_MAX;
+	q.timeout_ms = q.connect_timeout_ms = q.idle_timeout_ms = INT64_MAX;
 	ask_with(&g, q);
 	is_answer(&g, 200, "{}");
 }
