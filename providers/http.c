@@ -134,7 +134,8 @@ fd_tell(struct http *h, int fd, struct err *e)
 		return 0;
 	op = !s->told ? EPOLL_CTL_ADD
 	    : !s->wanted ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-	if (epoll_ctl(h->epoll, op, fd, &ev) < 0)
+	/* What is to be forgotten may be closed, or another file by now. */
+	if (epoll_ctl(h->epoll, op, fd, &ev) < 0 && op != EPOLL_CTL_DEL)
 		return err_sys(e, ERR_IO, "cannot watch a socket");
 	s->told = s->wanted;
 	return 0;
@@ -180,24 +181,30 @@ on_timer(CURLM *multi, long timeout_ms, void *cookie)
 }
 
 /* The kernel drops a closed descriptor from epoll by itself: forget it too,
- * before its number comes back as another socket. */
+ * before its number comes back as another file. */
+static void
+fd_forget(struct http *h, int fd)
+{
+	if ((size_t)fd < h->n_fds)
+		h->fds[fd].told = h->fds[fd].wanted = 0;
+}
+
 static int
 on_close(void *cookie, curl_socket_t fd)
 {
-	struct http *h = cookie;
-
-	if ((size_t)fd < h->n_fds)
-		h->fds[fd].told = h->fds[fd].wanted = 0;
+	fd_forget(cookie, fd);
 	return close(fd);
 }
 
+/* Not all that libcurl closes it closes by on_close(): not, for one, a socket
+ * whose connection took too long. A number that is opened is a new one. */
 static int
 on_open(void *cookie, curl_socket_t fd, curlsocktype type)
 {
 	struct http *h = cookie;
 
-	(void)fd;
 	(void)type;
+	fd_forget(h, fd);
 	h->opened++;
 	return CURL_SOCKOPT_OK;
 }
@@ -780,6 +787,8 @@ http_watch(struct http *h, int fd, void (*ready)(void *cookie),
 
 	if (!s)
 		return err_nomem(e);
+	if (!s->ready) /* libcurl may have had this number before */
+		s->told = 0;
 	s->wanted = EPOLLIN;
 	s->ready = ready;
 	s->cookie = cookie;

@@ -239,7 +239,8 @@ static void
 wait_until_done(const struct got *g)
 {
 	while (!g->done)
-		assert_int_equal(http_turn(h, 1000, &e), 0);
+		if (http_turn(h, 1000, &e) < 0)
+			fail_msg("%s", e.msg);
 	assert_int_equal(g->done, 1);
 }
 
@@ -752,10 +753,16 @@ a_timeout_while_connecting_is_free(void **state)
 	q.timeout_ms = 50;
 	ask_with(&g, q);
 	failed_as(&g, "timeout", false);
-	q.timeout_ms = 60000;
-	q.connect_timeout_ms = 50;
-	ask_with(&g, q);
-	failed_as(&g, "timeout", false);
+	/* libcurl closed that socket without a word; its number comes back. */
+	SAY(OK("", "2", "{}"));
+	for (int i = 0; i < 8; i++) {
+		q = request_to(to);
+		q.connect_timeout_ms = 20;
+		ask_with(&g, q);
+		failed_as(&g, "timeout", false);
+		ask(&g);
+		is_answer(&g, 200, "{}");
+	}
 	for (int i = 0; i < 8; i++)
 		close(fill[i]);
 	close(fd);
