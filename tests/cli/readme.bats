@@ -370,7 +370,8 @@ configuration_keys() {
 # limit FILE NAME: the value of a #define.
 limit() {
 	sed -n "s/^#define $2 *\\(.*\\)/\\1/p" "$FRUGAL_SOURCE/$1" |
-	    sed 's/((size_t)\([0-9]*\) << 20)/\1 MiB/; s/ *\/\*.*//'
+	    sed 's/((size_t)\([0-9]*\) << 20)/\1 MiB/
+	        s/((size_t)\([0-9]*\) << 10)/\1 KiB/; s/ *\/\*.*//'
 }
 
 @test "the limits in the manual are those of the program" {
@@ -389,6 +390,8 @@ limit() {
 	cascade/config.h CONFIG_MAX_PROMPTS samples, % prompts
 	cascade/engine.h ENGINE_MAX_IN_FLIGHT requests in flight: %
 	providers/http.h HTTP_MAX_BODY the body of a reply: %
+	providers/http.h HTTP_MAX_HEADERS its headers: %,
+	providers/http.h HTTP_MAX_HEADER_LINES KiB, % lines
 	base/secret.h SECRET_MAX a key: % bytes
 	cascade/trace.h TRACE_MAX_TIERS a trace: % tiers
 	cascade/trace.h TRACE_MAX_COMPLETIONS of a task, % completions
