@@ -706,6 +706,7 @@ read_headers(CURL *easy, struct wire_reply *w)
 	struct curl_header *x = NULL;
 	int64_t now = -1, wait;
 	bool some = false;
+	bool exact = false; /* Retry-After-Ms comes before Retry-After */
 
 	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {
 		struct str name = str_of(x->name);
@@ -721,7 +722,6 @@ read_headers(CURL *easy, struct wire_reply *w)
 	if (now < 0)
 		now = clock_utc_ms();
 	limits_init(&w->limits);
-	bool exact = false; /* Retry-After-Ms comes before Retry-After */
 	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {
 		struct str name = str_of(x->name), value = str_of(x->value);
 		if (limits_header(&w->limits, name, value, now))

@@ -416,7 +416,7 @@ static const struct {
 	{ "tls", -1, RETRY(-1, 0) },
 	{ "certificate", -1, STOP },
 	{ "url", -1, STOP },
-	{ "timeout", 0, RETRY(-1, 0) },
+	{ "timeout", 0, RETRY(-1, 0) }, /* while connecting */
 	{ "timeout", 1, RETRY(2, ACTION_BILLED) },
 	/* Shorter than its Content-Length: also in section 3. */
 	{ "cut_off", -1, RETRY(1, ACTION_BILLED) },

@@ -929,6 +929,17 @@ an_error_in_a_200_is_classified_by_its_code(void **state)
 		    "\"context_length_exceeded\"}}}", 400, OUTCOME_NEXT, 0, 0 },
 		{ "{\"error\": {\"code\": \"model_not_found\"}}", 404,
 		    OUTCOME_TIER, 0, 0 },
+		{ "{\"error\": {\"type\": \"authentication_error\"}}", 401,
+		    OUTCOME_STOP, 0, 0 },
+		{ "{\"error\": {\"metadata\": {\"error_type\": "
+		    "\"payment_required\"}}}", 402, OUTCOME_STOP, 0, 0 },
+		{ "{\"error\": {\"metadata\": {\"error_type\": "
+		    "\"in_flight_budget\"}}}", 402, OUTCOME_WAIT, -1, 0 },
+		{ "{\"error\": {\"metadata\": {\"error_type\": "
+		    "\"content_policy_violation\"}}}", 403, OUTCOME_NEXT, 0,
+		    0 },
+		{ "{\"error\": {\"metadata\": {\"error_type\": "
+		    "\"timeout\"}}}", 504, OUTCOME_RETRY, 3, 0 },
 		{ "{\"error\": {\"code\": 7}}", 500, OUTCOME_RETRY, 3, 0 },
 		{ "{\"error\": {\"code\": 200}}", 500, OUTCOME_RETRY, 3, 0 },
 		/* xAI's */
