@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/input.h"
 #include "base/suggest.h"
+#include "cascade/budget.h"
 #include "cascade/config_internal.h"
 
 #define MAX_FILE ((size_t)16 << 20)
@@ -168,7 +169,8 @@ static void
 read_top(struct load *l, const struct ynode *root)
 {
 	static const char *const keys[] = {
-		"providers", "cascades", "models", "store", "retries", NULL
+		"providers", "cascades", "models", "store", "retries",
+		"max_cost", "task_timeout", NULL
 	};
 	struct config *c = l->c;
 	const struct ynode *n;
@@ -179,6 +181,7 @@ read_top(struct load *l, const struct ynode *root)
 	config_models(l, ynode_get(root, "models"));
 	config_cascades(l, ynode_get(root, "cascades"));
 
+	config_run(l, root);
 	n = ynode_get(root, "store");
 	if (ynode_str(n, "store", &c->store, l->r) && n &&
 	    !str_is(c->store, ":memory:"))
@@ -307,6 +310,7 @@ config_empty(struct config **out, struct err *e)
 	c->arena = a;
 	c->file = "";
 	c->retries = -1;
+	c->max_cost = (struct caps){ BUDGET_NONE, BUDGET_NONE, BUDGET_NONE };
 	*out = c;
 	return 0;
 }

@@ -18,6 +18,7 @@
 #define CONFIG_MAX_SAMPLES 256
 #define CONFIG_MAX_TIERS 32
 #define CONFIG_MAX_PROMPTS 16
+#define CONFIG_MAX_ENDPOINTS 8
 
 /* A template of a tier: `prompts: [cot.txt, program.txt]`, or inline. */
 struct prompt_template {
@@ -40,7 +41,20 @@ struct tier {
 	struct rule *accept;   /* NULL: accept any complete answer */
 	struct price price;    /* of the table or the configuration */
 	bool price_overridden;
+	int64_t requests_per_minute, tokens_per_minute; /* of the model; 0: no
+	                                                   limit of its own */
+	/* The same tier at further endpoints, which differ in model, provider
+	 * and price alone: asked, in order, when those before do not answer. */
+	struct tier *others;
+	size_t n_others;
 	int line, column;      /* in the file */
+};
+
+/* May a task climb because nobody answered, not because an answer was poor? */
+enum on_outage {
+	OUTAGE_CLIMB = 0, /* yes */
+	OUTAGE_WAIT,      /* no: wait until the tier is there again */
+	OUTAGE_FAIL,      /* no: the task fails */
 };
 
 struct cascade {
@@ -50,6 +64,7 @@ struct cascade {
 	struct tier *tiers;
 	size_t n_tiers;
 	bool fail_exhausted; /* `exhausted: fail`: no answer below its rule */
+	enum on_outage on_outage;
 	int line, column;
 };
 
@@ -57,6 +72,12 @@ struct cascade {
 struct model_price {
 	struct str model; /* "provider/name" */
 	struct price price;
+	int64_t requests_per_minute, tokens_per_minute; /* 0: no limit */
+};
+
+/* Caps in picodollars; BUDGET_NONE where none is set (cascade/budget.h). */
+struct caps {
+	int64_t run, day, task;
 };
 
 struct config {
@@ -69,6 +90,8 @@ struct config {
 	struct model_price *models;
 	size_t n_models;
 	struct str store;  /* path, empty: the default place */
+	struct caps max_cost;
+	int64_t task_timeout_ms; /* for each task; 0: none */
 	int retries;       /* of a failed request; -1: the default (see call.h) */
 	bool simulated;    /* every provider is simulated */
 };

@@ -7,7 +7,6 @@
 #include "cascade/config_internal.h"
 
 #define MAX_APIS 32
-#define MAX_RATE 1000000000 /* a minute */
 #define MAX_NAME 64
 
 static const char *const provider_keys[] = {
@@ -252,7 +251,7 @@ read_numbers(struct load *l, const struct ynode *n, struct provider *p)
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		ynode_count(ynode_get(n, counts[i].key), counts[i].key, 0,
-		    MAX_RATE, counts[i].out, l->r);
+		    CONFIG_MAX_RATE, counts[i].out, l->r);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		at = ynode_get(n, times[i].key);
 		if (ynode_duration(at, times[i].key, times[i].out, l->r) &&

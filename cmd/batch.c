@@ -361,7 +361,16 @@ finish(struct batch *b, int rc, struct err *e)
 static void
 say_how_to_resume(const struct batch *b, const char *source)
 {
-	if (!b->runner.engine || !engine_state(b->runner.engine)->done)
+	const struct engine_state *s;
+
+	if (!b->runner.engine)
+		return;
+	s = engine_state(b->runner.engine);
+	if (s->undone)
+		say("%lld task%s begun and left undone, besides those that "
+		    "were not read", (long long)s->undone,
+		    s->undone == 1 ? " was" : "s were");
+	if (!s->done)
 		return;
 	if (b->to_file)
 		say("what is done is in '%s'; the same command goes on from "
@@ -438,6 +447,9 @@ batch_main(const struct command *self, int argc, char **argv)
 	    && (engine_state(b.runner.engine)->by_status[TASK_FAILED]
 	    || engine_state(b.runner.engine)->by_status[TASK_REFUSED]))))
 		status = 1;
+	if (status == 0 && b.runner.engine
+	    && engine_state(b.runner.engine)->by_status[TASK_BUDGET])
+		status = err_status(ERR_BUDGET);
 out:
 	output_free(b.out);
 	files_close(&b.files);

@@ -27,6 +27,7 @@ struct run {
 	struct order *order;
 	int64_t seq;
 	int64_t bad, failed;      /* lines that could not be read; tasks */
+	int64_t over_budget;      /* tasks */
 	struct output *out;
 	struct buf text, ready;
 };
@@ -266,6 +267,19 @@ say_attempt(const struct ledger_attempt *at)
 	buf_release(&b);
 }
 
+static bool
+is_answered(const struct result *res)
+{
+	return res->status == TASK_ACCEPTED || res->status == TASK_EXHAUSTED;
+}
+
+/* A cap of the task ended its climb; what was paid for by then is shown. */
+static bool
+is_best_so_far(const struct result *res)
+{
+	return res->status == TASK_BUDGET && res->tier > 0;
+}
+
 static void
 say_failure(const struct run *r, const struct result *res)
 {
@@ -278,16 +292,11 @@ say_failure(const struct run *r, const struct result *res)
 		buf_addf(&what, "refused: %.*s", STR_ARG(res->text.n
 		    ? utf8_clip(res->text, 500) : res->error_message));
 	else
-		buf_addf(&what, "no answer: %.*s (%.*s)",
+		buf_addf(&what, is_best_so_far(res) ? "only the best answer so "
+		    "far: %.*s (%.*s)" : "no answer: %.*s (%.*s)",
 		    STR_ARG(res->error_message), STR_ARG(res->error_code));
 	say("%s", what.p ? what.p : "out of memory");
 	buf_release(&what);
-}
-
-static bool
-is_answered(const struct result *res)
-{
-	return res->status == TASK_ACCEPTED || res->status == TASK_EXHAUSTED;
 }
 
 /* An answer that no tier accepted is an answer, but not without a word. */
@@ -320,7 +329,7 @@ format(struct run *r, const struct result *res)
 		buf_addc(&r->text, '\n');
 		return;
 	}
-	if (!is_answered(res) || (r->answer_only && !res->has_answer))
+	if ((!is_answered(res) && !is_best_so_far(res)) || (r->answer_only && !res->has_answer))
 		s = (struct str){ 0 };
 	if (r->reader) {
 		add_one_line(&r->text, s);
@@ -340,7 +349,10 @@ done(void *cookie, const struct result *res, struct err *e)
 		for (size_t i = 0; i < res->n_attempts; i++)
 			say_attempt(&res->attempts[i]);
 	say_exhausted(r, res);
-	if (!is_answered(res)) {
+	if (res->status == TASK_BUDGET) {
+		r->over_budget++;
+		say_failure(r, res);
+	} else if (!is_answered(res)) {
 		r->failed++;
 		say_failure(r, res);
 	} else if (r->answer_only && !res->has_answer && !r->json) {
@@ -497,6 +509,8 @@ run_main(const struct command *self, int argc, char **argv)
 		status = say_err(&e);
 	if (status == 0 && (r.failed || r.bad))
 		status = 1;
+	if (status == 0 && r.over_budget)
+		status = err_status(ERR_BUDGET);
 out:
 	output_free(r.out);
 	task_free(r.only);

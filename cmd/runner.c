@@ -9,7 +9,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/input.h"
+#include "base/money.h"
 #include "base/utf8.h"
 
 #define MAX_TEMPLATE ((size_t)1 << 20)
@@ -78,6 +80,24 @@ choose_cascade(struct runner *r, struct err *e)
 	return 0;
 }
 
+/* What the command line says goes before the configuration. */
+static int
+read_bounds(struct runner *r, struct err *e)
+{
+	const struct runner_options *o = r->o;
+
+	r->caps = r->cfg->max_cost;
+	r->task_timeout_ms = r->cfg->task_timeout_ms;
+	if (o->max_cost && !money_parse(str_of(o->max_cost), &r->caps.run))
+		return err_set(e, ERR_USAGE, "--max-cost takes dollars such as "
+		    "2.50, not '%.60s'", o->max_cost);
+	if (o->task_timeout && (!clock_parse_duration(str_of(o->task_timeout),
+	    &r->task_timeout_ms) || r->task_timeout_ms <= 0))
+		return err_set(e, ERR_USAGE, "--task-timeout takes a time such "
+		    "as 90s or 5m, not '%.60s'", o->task_timeout);
+	return 0;
+}
+
 static int
 catch_signals(struct runner *r, struct err *e)
 {
@@ -106,6 +126,7 @@ runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 	if (check_options(o, e) < 0
 	    || common_config(&o->common, o->model != NULL, false, &r->cfg, e)
 	    < 0
+	    || read_bounds(r, e) < 0
 	    || choose_cascade(r, e) < 0 || read_template(r, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->set.n; i++)
@@ -146,6 +167,25 @@ on_signal(void *cookie)
 	}
 }
 
+/* What an earlier run left behind is money, and should be known. */
+static void
+say_found(const struct runner *r)
+{
+	struct asks_lost f = engine_totals(r->engine).found;
+	struct buf most;
+
+	if (!f.requests || r->quiet)
+		return;
+	buf_init(&most, 64);
+	money_show(&most, f.picousd);
+	say("a run that was ended had asked %lld request%s that were never "
+	    "answered: they may have been billed, %s at most%s",
+	    (long long)f.requests, f.requests == 1 ? "" : "s",
+	    most.p ? most.p : "", f.unknown ? ", those without a price not "
+	    "counted" : "");
+	buf_release(&most);
+}
+
 int
 runner_run(struct runner *r, const struct engine_io *io, const char *source,
     struct err *e)
@@ -157,6 +197,8 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 		.cache = o->no_cache ? CACHE_NONE : o->refresh ? CACHE_REFRESH
 		    : o->cache_only ? CACHE_ONLY : CACHE_USE,
 		.source = str_of(source),
+		.caps = r->caps,
+		.task_timeout_ms = r->task_timeout_ms,
 	};
 	int rc;
 
@@ -166,6 +208,7 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 	    || http_watch(r->http, r->signals, on_signal, r, e) < 0)
 		return -1;
 	rc = engine_run(r->engine, e);
+	say_found(r);
 	if (r->interrupts)
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	return rc;
@@ -233,6 +276,6 @@ runner_notice(void *cookie, const struct tier *t, struct str code,
     struct str message)
 {
 	(void)cookie;
-	say("tier '%.*s' is of no use in this run: %.*s (%.*s)",
-	    STR_ARG(t->name), STR_ARG(message), STR_ARG(code));
+	say("'%.*s' is of no use in this run: %.*s (%.*s)",
+	    STR_ARG(t->model), STR_ARG(message), STR_ARG(code));
 }

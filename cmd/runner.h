@@ -14,6 +14,7 @@ struct runner_options {
 	const char *cascade, *model, *system, *template_file;
 	struct opt_list set, tag;
 	int64_t in_flight, retries;
+	const char *max_cost, *task_timeout;
 	bool no_cache, refresh, cache_only;
 };
 #define RUNNER_OPTIONS_INIT { .in_flight = ENGINE_IN_FLIGHT, .retries = -1 }
@@ -42,6 +43,13 @@ struct runner_options {
 	{ OPT_INT, 0, "retries", &(o)->retries, "N", \
 	    "tries after a failed one (default: 4, or as configured)", \
 	    0, 100, NULL }, \
+	{ OPT_TEXT, 0, "max-cost", &(o)->max_cost, "USD", \
+	    "spend no more than this in this run: a request leaves\n" \
+	    "only when the most that it can cost still fits", \
+	    0, 0, NULL }, \
+	{ OPT_TEXT, 0, "task-timeout", &(o)->task_timeout, "TIME", \
+	    "give up a task after this time, e.g. 90s or 5m", \
+	    0, 0, NULL }, \
 	{ OPT_FLAG, 0, "no-cache", &(o)->no_cache, NULL, \
 	    "neither look up nor keep completions", 0, 0, NULL }, \
 	{ OPT_FLAG, 0, "refresh", &(o)->refresh, NULL, \
@@ -63,6 +71,8 @@ struct runner {
 	struct buf template_text;
 	int signals;      /* signalfd, or -1 */
 	int interrupts;   /* SIGINT, SIGTERM, SIGHUP so far */
+	struct caps caps; /* of the options, else of the configuration */
+	int64_t task_timeout_ms;
 	bool quiet;
 };
 
