@@ -753,7 +753,7 @@ put_results(struct engine *en, struct err *e)
 static int
 commit(struct engine *en, bool synced, struct err *e)
 {
-	if (!en->store)
+	if (!en->store || en->o.dry)
 		return 0;
 	if ((synced ? store_begin(en->store, e)
 	    : store_begin_unsynced(en->store, e)) < 0)

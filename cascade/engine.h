@@ -38,6 +38,7 @@ struct engine_options {
 	enum cache_mode cache;
 	struct str source;  /* for the ledger: "run", "batch tasks.jsonl" */
 	struct caps caps;   /* on the cost of the run, the day, each task */
+	bool dry;           /* write nothing to the ledger */
 	int64_t task_timeout_ms; /* for each task, from its start; 0: none */
 };
 

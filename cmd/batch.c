@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cmd/estimate.h"
 #include "cmd/order.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
@@ -210,6 +211,10 @@ done(void *cookie, const struct result *r, struct err *e)
 {
 	struct batch *b = cookie;
 
+	if (b->runner.estimate) {
+		estimate_add(b->runner.estimate, r);
+		return 0;
+	}
 	buf_clear(&b->text);
 	result_json(&b->text, r, b->runner.cfg->simulated);
 	buf_addc(&b->text, '\n');
@@ -307,10 +312,12 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 	if (runner_open(&b->runner, &b->o, e) < 0)
 		return -1;
 	b->runner.quiet = b->quiet;
+	if (b->o.estimate)
+		b->out_file = NULL; /* it is not touched */
 	b->to_file = is_file(b->out_file);
 	if (b->to_file && resume_open(&b->resume, b->out_file, e) < 0)
 		return -1;
-	if (b->order_mode == ORDER_INPUT && !(b->order = order_new()))
+	if (b->order_mode == ORDER_INPUT && !b->o.estimate && !(b->order = order_new()))
 		return err_nomem(e);
 	return output_open(&b->out, b->out_file, OUTPUT_APPEND, e);
 }
@@ -381,6 +388,16 @@ say_how_to_resume(const struct batch *b, const char *source)
 }
 
 static int
+estimate(struct batch *b, struct err *e)
+{
+	struct engine_io io = { .cookie = b, .next = next, .done = done };
+
+	if (runner_run(&b->runner, &io, "estimate", e) < 0)
+		return -1;
+	return estimate_print(b->runner.estimate, b->runner.caps.run, e);
+}
+
+static int
 go(struct batch *b, struct err *e)
 {
 	struct engine_io io = { .cookie = b, .next = next, .done = done,
@@ -440,10 +457,10 @@ batch_main(const struct command *self, int argc, char **argv)
 	else if (rc > 0)
 		goto out;
 	if (rc == 0)
-		rc = go(&b, &e);
+		rc = b.o.estimate ? estimate(&b, &e) : go(&b, &e);
 	if (rc < 0)
 		status = say_err(&e);
-	if (status == 0 && (b.bad || (b.runner.engine
+	if (status == 0 && (b.bad || (b.runner.engine && !b.o.estimate
 	    && (engine_state(b.runner.engine)->by_status[TASK_FAILED]
 	    || engine_state(b.runner.engine)->by_status[TASK_REFUSED]))))
 		status = 1;

@@ -13,6 +13,7 @@
 #include "base/input.h"
 #include "base/money.h"
 #include "base/utf8.h"
+#include "cmd/estimate.h"
 #include "cmd/order.h"
 #include "cmd/output.h"
 #include "cmd/runner.h"
@@ -345,6 +346,10 @@ done(void *cookie, const struct result *res, struct err *e)
 {
 	struct run *r = cookie;
 
+	if (r->runner.estimate) {
+		estimate_add(r->runner.estimate, res);
+		return 0;
+	}
 	if (r->verbose)
 		for (size_t i = 0; i < res->n_attempts; i++)
 			say_attempt(&res->attempts[i]);
@@ -442,6 +447,9 @@ go(struct run *r, struct err *e)
 	struct err ending;
 	int rc = runner_run(&r->runner, &io, "run", e);
 
+	if (r->runner.estimate)
+		return rc < 0 ? -1 : estimate_print(r->runner.estimate,
+		    r->runner.caps.run, e);
 	if (r->order) {
 		buf_clear(&r->ready);
 		order_flush(r->order, &r->ready);

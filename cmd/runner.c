@@ -24,6 +24,10 @@ check_options(const struct runner_options *o, struct err *e)
 	if (o->cascade && o->model)
 		return err_set(e, ERR_USAGE, "give --cascade or --model, not "
 		    "both");
+	if (o->estimate && (o->no_cache || o->refresh || o->cache_only))
+		return err_set(e, ERR_USAGE, "--estimate looks into the store "
+		    "alone: give none of --no-cache, --refresh and "
+		    "--cache-only with it");
 	if (o->no_cache + o->refresh + o->cache_only > 1)
 		return err_set(e, ERR_USAGE, "give one of --no-cache, "
 		    "--refresh and --cache-only");
@@ -133,6 +137,8 @@ runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 		if (config_set(r->cfg, str_of(o->set.v[i]), e) < 0)
 			return -1;
 	if (common_store(&o->common, r->cfg, true, &r->store, e) < 0
+	    || (o->estimate && estimate_new(&r->estimate, r->cfg, r->store, e)
+	    < 0)
 	    || http_new(&r->http, (int)o->in_flight, e) < 0)
 		return -1;
 	return catch_signals(r, e);
@@ -143,6 +149,7 @@ runner_close(struct runner *r)
 {
 	engine_free(r->engine);
 	http_free(r->http);
+	estimate_free(r->estimate);
 	store_close(r->store);
 	config_free(r->cfg);
 	buf_release(&r->template_text);
@@ -195,14 +202,15 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 		.in_flight = (int)o->in_flight,
 		.retries = (int)o->retries,
 		.cache = o->no_cache ? CACHE_NONE : o->refresh ? CACHE_REFRESH
-		    : o->cache_only ? CACHE_ONLY : CACHE_USE,
+		    : o->cache_only || o->estimate ? CACHE_ONLY : CACHE_USE,
+		.dry = o->estimate,
 		.source = str_of(source),
 		.caps = r->caps,
 		.task_timeout_ms = r->task_timeout_ms,
 	};
 	int rc;
 
-	if (r->cfg->simulated && !r->quiet)
+	if (r->cfg->simulated && !r->quiet && !o->estimate)
 		say("simulated models: no network, no key, no real answers");
 	if (engine_new(&r->engine, r->cfg, r->store, r->http, &eo, io, e) < 0
 	    || http_watch(r->http, r->signals, on_signal, r, e) < 0)

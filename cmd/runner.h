@@ -6,6 +6,7 @@
 #define CMD_RUNNER_H
 
 #include "cascade/engine.h"
+#include "cascade/estimate.h"
 #include "cmd/common.h"
 
 /* Filled by RUNNER_OPTS. */
@@ -15,7 +16,7 @@ struct runner_options {
 	struct opt_list set, tag;
 	int64_t in_flight, retries;
 	const char *max_cost, *task_timeout;
-	bool no_cache, refresh, cache_only;
+	bool no_cache, refresh, cache_only, estimate;
 };
 #define RUNNER_OPTIONS_INIT { .in_flight = ENGINE_IN_FLIGHT, .retries = -1 }
 
@@ -58,6 +59,9 @@ struct runner_options {
 	{ OPT_FLAG, 0, "cache-only", &(o)->cache_only, NULL, \
 	    "answer from the store alone; what is missing fails", \
 	    0, 0, NULL }, \
+	{ OPT_FLAG, 0, "estimate", &(o)->estimate, NULL, \
+	    "send nothing; tell what it would cost, from the prompts,\n" \
+	    "the prices and the ledger", 0, 0, NULL }, \
 	COMMON_STORE_OPT(&(o)->common)
 
 struct runner {
@@ -73,6 +77,7 @@ struct runner {
 	int interrupts;   /* SIGINT, SIGTERM, SIGHUP so far */
 	struct caps caps; /* of the options, else of the configuration */
 	int64_t task_timeout_ms;
+	struct estimate *estimate; /* with --estimate: takes the results */
 	bool quiet;
 };
 
