@@ -159,6 +159,12 @@ input_close(struct input *in)
 	free(in);
 }
 
+void
+input_limit(struct input *in, size_t max_record)
+{
+	in->max_record = max_record ? max_record : INPUT_MAX_RECORD;
+}
+
 const char *
 input_name(const struct input *in)
 {
@@ -636,18 +642,22 @@ cut_field(char *p, size_t n, char sep, size_t *at)
 	return (struct str){ p + from, to - from };
 }
 
-/* Cut the well-formed record p, which has no line end any more. */
-static bool
-cut_record(struct input *in, char *p, size_t n, char sep, size_t *count)
+/* Cut the well-formed record p, which has no line end any more. 1, or -1. */
+static int
+cut_record(struct input *in, char *p, size_t n, char sep, size_t *count,
+    struct err *e)
 {
 	size_t at = 0;
 
 	*count = 0;
 	for (;;) {
+		if (*count == INPUT_MAX_FIELDS)
+			return err_set(e, ERR_INPUT, "the record has more than "
+			    "%d fields", INPUT_MAX_FIELDS);
 		if (!add_field(in, count, cut_field(p, n, sep, &at)))
-			return false;
+			return no_memory(in, e);
 		if (at >= n)
-			return true;
+			return 1;
 		at++;
 	}
 }
@@ -694,9 +704,7 @@ csv_record(struct input *in, char sep, size_t *count, struct err *e)
 		return too_long(in, "record", e);
 	if (n == 0)
 		return r.at == 0 ? 0 : 2;
-	if (!cut_record(in, p, n, sep, count))
-		return no_memory(in, e);
-	return 1;
+	return cut_record(in, p, n, sep, count, e);
 }
 
 int

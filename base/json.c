@@ -277,6 +277,14 @@ check_word(struct source *s, size_t *i, struct err *e)
 	return bad_at(s, *i, e, "expected a value");
 }
 
+static size_t max_values = JSON_MAX_VALUES;
+
+void
+json_limit(size_t max)
+{
+	max_values = max ? max : JSON_MAX_VALUES;
+}
+
 /* What may come next. */
 enum {
 	VALUE = 1 << 0,
@@ -290,6 +298,7 @@ struct nesting {
 	int depth;
 	uint64_t objects; /* a bit a level, the innermost lowest */
 	unsigned next;
+	size_t values;
 };
 
 _Static_assert(JSON_MAX_DEPTH <= 64, "one bit a level");
@@ -367,6 +376,9 @@ check_token(struct source *s, struct nesting *in, size_t *i, struct err *e)
 	}
 	if (!(in->next & VALUE))
 		return bad_at(s, *i, e, expected(in));
+	/* "0," is two bytes, and 80 in memory. */
+	if (in->values++ == max_values)
+		return bad_at(s, *i, e, "too many values in one document");
 	if (c == '{' || c == '[')
 		return check_open(s, in, i, e);
 	after_value(in);

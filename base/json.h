@@ -18,6 +18,10 @@
 struct json; /* opaque: a document or any value inside one */
 
 #define JSON_MAX_DEPTH 64
+#define JSON_MAX_VALUES 4000000 /* of one document; 80 bytes of memory each */
+
+/* For every document that follows: other than JSON_MAX_VALUES; 0: that. */
+void json_limit(size_t max_values);
 
 /* NULL: not JSON; *e (ERR_INPUT) says "column N: ...", counted in characters
  * from 1. json_free() it. */

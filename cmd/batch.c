@@ -22,6 +22,7 @@ struct files {
 	size_t n, at; /* at: of the open one */
 	struct task_reader *reader;
 	enum task_format format;
+	const struct task_limits *limits;
 	bool needs_prompt;
 	int64_t bytes, bytes_before; /* of all; of those that are done */
 	int64_t tasks;
@@ -47,7 +48,10 @@ struct batch {
 static int
 files_open(struct files *f, struct err *e)
 {
-	return task_reader_open(&f->reader, f->names[f->at], f->format, e);
+	if (task_reader_open(&f->reader, f->names[f->at], f->format, e) < 0)
+		return -1;
+	task_reader_limit(f->reader, f->limits);
+	return 0;
 }
 
 static void
@@ -262,7 +266,7 @@ restore_order(const struct batch *b, struct err *e)
 {
 	struct ids c = { .f = {
 	    .names = b->files.names, .n = b->files.n,
-	    .format = b->files.format,
+	    .format = b->files.format, .limits = b->files.limits,
 	    .needs_prompt = b->files.needs_prompt } };
 	int rc;
 
@@ -306,6 +310,7 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 		return -1;
 	if (runner_open(&b->runner, &b->o, e) < 0)
 		return -1;
+	b->files.limits = &b->runner.cfg->limits.task;
 	b->runner.quiet = b->quiet;
 	b->to_file = is_file(b->out_file);
 	if (b->to_file && resume_open(&b->resume, b->out_file, e) < 0)

@@ -104,6 +104,8 @@ common_config(const struct common *c, bool optional, bool warn,
 		rc = optional ? config_empty(out, e) : no_config(e);
 	else if (rc > 0)
 		rc = config_load(out, path.p, &messages, &warnings, e);
+	if (rc >= 0)
+		limits_apply(&(*out)->limits);
 	if (rc < 0 && messages.n)
 		e->msg[0] = '\0';
 	say_block(&messages);

@@ -45,7 +45,8 @@ struct common { /* zeroed, then filled by the options below */
 
 /*
  * Find and load the configuration; complaints are printed, warnings too if
- * `warn`. With `optional`, none at all gives an empty one. -1: *e, whose
+ * `warn`; its limits are in force from then on. With `optional`, none at all
+ * gives an empty one. -1: *e, whose
  * message is empty when the complaints have said it all.
  */
 int common_config(const struct common *c, bool optional, bool warn,

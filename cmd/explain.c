@@ -519,6 +519,8 @@ pattern_of(struct explain *x, const char *given, struct config **cfg)
 	if (config_find(given, &path, &e) > 0
 	    && config_load(cfg, path.p, &messages, NULL, &e) == 0)
 		k = config_cascade(*cfg, x->task.cascade, &e);
+	if (k)
+		limits_apply(&(*cfg)->limits);
 	if (k && k->answer.pattern)
 		x->answer = &k->answer;
 	buf_release(&path);

@@ -106,6 +106,7 @@ replay_file(struct replay_run *r, const char *path, struct err *e)
 		e->code = ERR_USAGE;
 		return -1;
 	}
+	trace_limit(trace, &r->cfg->limits.task, r->cfg->limits.trace);
 	while (rc == 0 && (rc = trace_next(trace, &t, e)) != 0) {
 		if (rc > 0) {
 			rc = replay_one(r, t, e);
