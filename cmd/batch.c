@@ -397,6 +397,9 @@ go(struct batch *b, struct err *e)
 		say_err(e);
 		e->msg[0] = '\0';
 		say_how_to_resume(b, b->files.names[0]);
+	} else if (rc < 0 && !b->quiet) {
+		say("standard output was closed: what has come is in the "
+		    "store; the same command pays only for the rest");
 	}
 	return rc;
 }
@@ -439,6 +442,9 @@ batch_main(const struct command *self, int argc, char **argv)
 		rc = go(&b, &e);
 	if (rc < 0)
 		status = say_err(&e);
+	/* Whoever closed the pipe has not had every answer. */
+	if (rc < 0 && is_closed_pipe(&e))
+		status = 1;
 	if (status == 0 && (b.bad || (b.runner.engine
 	    && (engine_state(b.runner.engine)->by_status[TASK_FAILED]
 	    || engine_state(b.runner.engine)->by_status[TASK_REFUSED]))))

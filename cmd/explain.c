@@ -429,7 +429,7 @@ json_task(struct explain *x, struct jw *w)
 static int
 show_json(struct explain *x, struct err *e)
 {
-	struct jw w = jw_on(&x->out);
+	struct jw w = jw_shown(&x->out);
 
 	jw_open(&w, '{');
 	json_task(x, &w);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,15 @@ failed(struct output *o, size_t at, struct err *e)
 	return -1;
 }
 
+/* A pipe that somebody at its other end made non-blocking is full. */
+static bool
+wait_writable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, -1) >= 0 || errno == EINTR;
+}
+
 int
 output_flush(struct output *o, struct err *e)
 {
@@ -125,7 +135,8 @@ output_flush(struct output *o, struct err *e)
 
 	while (at < o->waiting.n) {
 		ssize_t n = write(o->fd, o->waiting.p + at, o->waiting.n - at);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR
+		    || (errno == EAGAIN && wait_writable(o->fd))))
 			continue;
 		if (n < 0) {
 			int rc = failed(o, at, e);

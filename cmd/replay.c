@@ -204,7 +204,7 @@ show_json(struct replay_run *r, struct err *e)
 	int rc;
 
 	buf_clear(&r->line);
-	w = jw_on(&r->line);
+	w = jw_shown(&r->line);
 	jw_open(&w, '{');
 	jw_kstr(&w, "cascade", r->k->name);
 	jw_ki64(&w, "left_out", r->left_out);

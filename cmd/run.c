@@ -503,6 +503,9 @@ run_main(const struct command *self, int argc, char **argv)
 		rc = go(&r, &e);
 	if (rc < 0)
 		status = say_err(&e);
+	/* Whoever closed the pipe has not had every answer. */
+	if (rc < 0 && is_closed_pipe(&e))
+		status = 1;
 	if (status == 0 && (r.failed || r.bad))
 		status = 1;
 out:
