@@ -278,7 +278,8 @@ restore_order(const struct batch *b, struct err *e)
 		    "input cannot be read again to sort them", b->out_file);
 		return 0;
 	}
-	rc = resume_sort(b->out_file, next_id, &c, e);
+	rc = resume_sort(b->out_file, b->runner.cfg->limits.result, next_id,
+	    &c, e);
 	task_free(c.t);
 	files_close(&c.f);
 	return rc;
@@ -313,7 +314,8 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 	b->files.limits = &b->runner.cfg->limits.task;
 	b->runner.quiet = b->quiet;
 	b->to_file = is_file(b->out_file);
-	if (b->to_file && resume_open(&b->resume, b->out_file, e) < 0)
+	if (b->to_file && resume_open(&b->resume, b->out_file,
+	    b->runner.cfg->limits.result, e) < 0)
 		return -1;
 	if (b->order_mode == ORDER_INPUT && !(b->order = order_new()))
 		return err_nomem(e);
