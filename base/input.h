@@ -48,10 +48,12 @@ int input_line(struct input *in, struct str *line, struct err *e);
 int input_csv(struct input *in, char sep, struct str **fields, size_t *n,
     struct err *e);
 
-/* Would input_line() return without waiting? True if a whole line is at hand
- * or the descriptor has something to read, be it the end; false: watch
- * input_fd() until it can be read. */
-bool input_ready(const struct input *in);
+/*
+ * Would input_line(), or once it has been used input_csv(), return without
+ * waiting? Takes in what there is to read, so that half a line is not waited
+ * for. False: watch input_fd() until it can be read, and ask again.
+ */
+bool input_ready(struct input *in);
 int input_fd(const struct input *in);
 
 /* Line number, from 1, at which what was last returned begins, or of the last

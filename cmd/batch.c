@@ -78,10 +78,12 @@ name_task(const struct files *f, struct task *t, struct err *e)
 	return 0;
 }
 
-/* As task_reader_next(), over all files. */
+/* As task_reader_next(), over all files. 2: none yet, see *fd; which is only
+ * so where it is not NULL. */
 static int
-files_next(struct files *f, struct task **t, struct err *e)
+files_next(struct files *f, struct task **t, int *fd, struct err *e)
 {
+	struct input *in;
 	int rc;
 
 	for (;;) {
@@ -91,10 +93,15 @@ files_next(struct files *f, struct task **t, struct err *e)
 			if (files_open(f, e) < 0)
 				return -1;
 		}
+		in = task_reader_input(f->reader);
+		if (fd && !input_ready(in)) {
+			*fd = input_fd(in);
+			return 2;
+		}
 		rc = task_reader_next(f->reader, f->needs_prompt, t, e);
 		if (rc != 0)
 			break;
-		f->bytes_before += input_offset(task_reader_input(f->reader));
+		f->bytes_before += input_offset(in);
 		files_close(f);
 		f->at++;
 	}
@@ -177,14 +184,9 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 
 		if (b->order && b->seq >= order_limit(b->order))
 			return 2;
-		if (b->files.reader && !input_ready(task_reader_input(
-		    b->files.reader))) {
-			*fd = input_fd(task_reader_input(b->files.reader));
-			return 2;
-		}
-		rc = files_next(&b->files, &t, e);
-		if (rc == 0)
-			return 0;
+		rc = files_next(&b->files, &t, fd, e);
+		if (rc == 0 || rc == 2)
+			return rc;
 		if (rc < 0) {
 			if (bad_task(b, e) < 0)
 				return -1;
@@ -253,7 +255,7 @@ next_id(void *cookie, struct str *id, struct err *e)
 	task_free(c->t);
 	c->t = NULL;
 	do
-		rc = files_next(&c->f, &c->t, e);
+		rc = files_next(&c->f, &c->t, NULL, e);
 	while (rc < 0 && e->code == ERR_INPUT); /* said already */
 	if (rc > 0)
 		*id = c->t->id;

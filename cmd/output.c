@@ -44,10 +44,13 @@ open_file(struct output *o, const char *path, struct err *e)
 		o->temporary = buf_take(&b);
 		if (!o->temporary)
 			return err_nomem(e);
+		/* What a killed process left; and in a folder that others can
+		 * write, no link of theirs is followed. */
+		unlink(o->temporary);
 	}
 	o->is_file = true;
 	o->fd = open(o->replace ? o->temporary : path, O_WRONLY | O_CREAT
-	    | O_CLOEXEC | (o->replace ? O_TRUNC : 0), 0666);
+	    | O_CLOEXEC | (o->replace ? O_EXCL : 0), 0666);
 	if (o->fd < 0)
 		return err_sys(e, ERR_IO, "cannot write '%s'", path);
 	if (!o->replace && flock(o->fd, LOCK_EX | LOCK_NB) < 0

@@ -274,7 +274,9 @@ rewrite_open(struct rewrite *w, const char *path, struct err *e)
 	if (!w->temporary)
 		return err_nomem(e);
 	w->from = fopen(w->path, "re");
-	w->to = fopen(w->temporary, "we");
+	/* What a killed process left; no link of somebody else is followed. */
+	unlink(w->temporary);
+	w->to = fopen(w->temporary, "wxe");
 	if (!w->from || !w->to || fstat(fileno(w->from), &st) < 0
 	    || fchmod(fileno(w->to), st.st_mode & 07777) < 0)
 		return err_sys(e, ERR_IO, "cannot write '%s'", w->temporary);

@@ -421,3 +421,32 @@ on_terminal() {
 	count 6 out
 	requests 6
 }
+
+@test "half a line on standard input holds up neither answers nor Ctrl-C" {
+	server
+	write_config
+	mkfifo lines
+	env --default-signal=INT "$FRUGAL" run --lines <lines >out 2>err 3>&- &
+	exec 8>lines
+	printf 'one\ntw' >&8
+	wait_until test -s out
+	kill -INT $!
+	local got=0
+	wait $! || got=$?
+	exec 8>&-
+	same "status $got" "status 130"
+	requests 1
+
+	rm lines && mkfifo lines
+	env --default-signal=INT "$FRUGAL" batch - --format csv -o answers <lines 2>err 3>&- &
+	exec 8>lines
+	printf 'prompt\n"thr\nee' >&8
+	printf '"\nfo' >&8
+	wait_until test -s answers
+	kill -INT $!
+	got=0
+	wait $! || got=$?
+	exec 8>&-
+	same "status $got" "status 130"
+	requests 2
+}

@@ -49,10 +49,27 @@ check_written(const struct str *fields, size_t n, char sep)
 	buf_release(&b);
 }
 
+/* To have asked whether there is a record changes nothing about it. */
+static void
+check_asked(struct input *in, char sep, int rc, size_t n, int64_t line,
+    const struct err *e)
+{
+	struct str *fields;
+	struct err mine = { 0 };
+	size_t count = 0;
+
+	must(input_ready(in));
+	must(input_ready(in));
+	must(input_csv(in, sep, &fields, &count, &mine) == rc);
+	must(input_lineno(in) == line);
+	must(rc != 1 || count == n);
+	must(rc >= 0 || (mine.code == e->code && !strcmp(mine.msg, e->msg)));
+}
+
 static void
 check_records(const char *path, char sep, size_t max, size_t size)
 {
-	struct input *in;
+	struct input *in, *asked;
 	struct str *fields;
 	struct err e = { 0 };
 	int64_t line = 0;
@@ -60,7 +77,9 @@ check_records(const char *path, char sep, size_t max, size_t size)
 	int rc, written = 0;
 
 	must(input_open(&in, path, max, &e) == 0);
+	must(input_open(&asked, path, max, &e) == 0);
 	while ((rc = input_csv(in, sep, &fields, &n, &e)) != 0) {
+		check_asked(asked, sep, rc, n, input_lineno(in), &e);
 		must(++calls <= FUZZ_MAX_LINES(size));
 		if (rc < 0) {
 			must(e.code == ERR_INPUT || e.code == ERR_IO);
@@ -79,21 +98,26 @@ check_records(const char *path, char sep, size_t max, size_t size)
 		if (written++ < 8)
 			check_written(fields, n, sep);
 	}
+	input_close(asked);
 	input_close(in);
 }
 
 static void
 check_lines(const char *path, size_t max, size_t size)
 {
-	struct input *in;
-	struct str line;
-	struct err e = { 0 };
+	struct input *in, *asked;
+	struct str line, again;
+	struct err e = { 0 }, mine;
 	int64_t number = 0;
 	size_t calls = 0;
 	int rc;
 
 	must(input_open(&in, path, max, &e) == 0);
+	must(input_open(&asked, path, max, &e) == 0);
 	while ((rc = input_line(in, &line, &e)) != 0) {
+		must(input_ready(asked));
+		must(input_line(asked, &again, &mine) == rc);
+		must(rc < 0 ? !strcmp(mine.msg, e.msg) : str_eq(line, again));
 		must(++calls <= FUZZ_MAX_LINES(size));
 		if (rc < 0 && e.code == ERR_IO)
 			break;
@@ -101,6 +125,7 @@ check_lines(const char *path, size_t max, size_t size)
 		must(rc < 0 || (line.n <= max && (!line.n
 		    || !memchr(line.p, '\n', line.n))));
 	}
+	input_close(asked);
 	input_close(in);
 }
 
