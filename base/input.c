@@ -74,7 +74,8 @@ struct input {
 	struct str *fields;
 	size_t fields_cap;
 	/* What input_ready() has seen of what comes next. */
-	char sep;         /* of the last input_csv(); 0: lines */
+	char sep;         /* of records; 0: lines */
+	bool expects;     /* it is known which */
 	struct csv ahead; /* of a line only `at` counts */
 	bool dropped;     /* its beginning, for it is too long */
 	struct err late;  /* an error that was met then; ERR_NONE: none */
@@ -526,14 +527,24 @@ look_afresh(struct input *in)
 	in->dropped = false;
 }
 
+void
+input_expect(struct input *in, char sep)
+{
+	if (!in->expects || in->sep != sep)
+		look_afresh(in);
+	in->sep = sep;
+	in->expects = true;
+}
+
 int
 input_line(struct input *in, struct str *line, struct err *e)
 {
-	bool dropped = in->dropped;
+	bool dropped;
 	size_t n;
 
 	in->column = 0;
-	in->sep = '\0';
+	input_expect(in, '\0');
+	dropped = in->dropped;
 	look_afresh(in);
 	if (begin(in, e) < 0 || find_line_end(in, true, &n, e) < 0)
 		return -1;
@@ -758,7 +769,7 @@ input_csv(struct input *in, char sep, struct str **fields, size_t *n,
 	int rc;
 
 	in->column = 0;
-	in->sep = sep;
+	input_expect(in, sep);
 	if (begin(in, e) < 0)
 		return -1;
 	do
@@ -870,7 +881,8 @@ input_ready(struct input *in)
 	bool dry = false;
 
 	while (!in->failed && !in->text_end && !is_whole(in)) {
-		if (in->ahead.at > in->max_record + LINE_END_MAX || in->dropped)
+		if (in->dropped || (in->expects
+		    && in->ahead.at > in->max_record + LINE_END_MAX))
 			drop_ahead(in);
 		if (make_room(in, &in->late) < 0
 		    || pour(in, false, &dry, &in->late) < 0)

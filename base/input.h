@@ -49,10 +49,13 @@ int input_csv(struct input *in, char sep, struct str **fields, size_t *n,
     struct err *e);
 
 /*
- * Would input_line(), or once it has been used input_csv(), return without
- * waiting? Takes in what there is to read, so that half a line is not waited
- * for. False: watch input_fd() until it can be read, and ask again.
+ * Would the next input_line() or input_csv() return without waiting? Takes in
+ * what there is to read, so that half a line is not waited for. False: watch
+ * input_fd() until it can be read, and ask again. Which of the two it will be
+ * is what it was before; input_expect() says so at the start: the separator of
+ * CSV records, or 0 for lines.
  */
+void input_expect(struct input *in, char sep);
 bool input_ready(struct input *in);
 int input_fd(const struct input *in);
 

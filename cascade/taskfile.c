@@ -73,6 +73,8 @@ task_reader_open(struct task_reader **out, const char *path,
 		task_reader_close(r);
 		return -1;
 	}
+	input_expect(r->in, format == TASKS_CSV ? ',' : format == TASKS_TSV
+	    ? '\t' : '\0');
 	*out = r;
 	return 0;
 }

@@ -78,6 +78,8 @@ check_records(const char *path, char sep, size_t max, size_t size)
 
 	must(input_open(&in, path, max, &e) == 0);
 	must(input_open(&asked, path, max, &e) == 0);
+	if (size % 2)
+		input_expect(asked, sep);
 	while ((rc = input_csv(in, sep, &fields, &n, &e)) != 0) {
 		check_asked(asked, sep, rc, n, input_lineno(in), &e);
 		must(++calls <= FUZZ_MAX_LINES(size));
@@ -114,6 +116,8 @@ check_lines(const char *path, size_t max, size_t size)
 
 	must(input_open(&in, path, max, &e) == 0);
 	must(input_open(&asked, path, max, &e) == 0);
+	if (size % 2)
+		input_expect(asked, '\0');
 	while ((rc = input_line(in, &line, &e)) != 0) {
 		must(input_ready(asked));
 		must(input_line(asked, &again, &mine) == rc);
