@@ -342,6 +342,17 @@ configuration_keys() {
 	same "$(cat missing)" ""
 }
 
+@test "every limit that can be set is in the manual" {
+	sed -n 's/^	{ "\([a-z_]*\)", "limit .*/\1/p' \
+	    "$FRUGAL_SOURCE/cascade/config_limits.c" >names
+	[ "$(wc -l <names)" -ge 11 ]
+	section LIMITS >here
+	while read -r name; do
+		grep -q "^\.It Ic $name Ta " here || echo "$name"
+	done <names >missing
+	same "$(cat missing)" ""
+}
+
 @test "every scorer with its options is in the manual" {
 	for s in $(frugal scorers | sed -n 's/^\([a-z]\+\) .*/\1/p'); do
 		section "Scorers" | grep -q "^\.It Ic $s\\b" || echo "$s"
