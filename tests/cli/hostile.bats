@@ -354,9 +354,9 @@ on_terminal() {
 	server
 	write_config
 	echo one >in.txt
-	run bash -c '"$FRUGAL" run hello </dev/null 2>err >&-'
+	run bash -c '"$FRUGAL" run --store :memory: hello </dev/null 2>err >&-'
 	same "status $status" "status 1"
-	grep -q 'cannot write to standard output' err
+	grep -q 'cannot write to standard output: Bad file descriptor' err
 	run bash -c '"$FRUGAL" batch in.txt -o out 0<&- 1>&- 2>&-'
 	same "status $status" "status 0"
 	count 1 out
