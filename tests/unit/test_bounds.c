@@ -1,5 +1,5 @@
 /*
- * test_limits.c -- bounds on what comes from outside: just below one it is
+ * test_bounds.c -- bounds on what comes from outside: just below one it is
  * taken, just above it is one clear error, and what follows goes on.
  */
 #include <setjmp.h>
@@ -42,7 +42,7 @@ write_file(const char *ending, struct str text)
 {
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/tmp/frugal-limits-%ld%s",
+	snprintf(path, sizeof(path), "/tmp/frugal-bounds-%ld%s",
 	    (long)getpid(), ending);
 	f = fopen(path, "w");
 	assert_non_null(f);
