@@ -29,13 +29,13 @@ enum { SIZE, COUNT, STEPS };
 
 #define AT(member) offsetof(struct limits_config, member)
 
-static const struct limit {
+static const struct bound {
 	const char *name, *what;
 	int kind; /* SIZE: of bytes, into a size_t; COUNT: likewise, no bytes;
 	             STEPS: into a uint32_t */
 	size_t at;
 	int64_t min, max;
-} limits[] = {
+} bounds[] = {
 	{ "line", "limit 'line'", SIZE, AT(task.line), KIB, GIB },
 	/* A request holds it with every byte escaped, at worst by six. */
 	{ "prompt", "limit 'prompt'", SIZE, AT(task.prompt), KIB,
@@ -53,7 +53,7 @@ static const struct limit {
 	{ "regex_steps", "limit 'regex_steps'", STEPS, AT(regex_steps), 1000,
 	    1000000000 },
 };
-#define N_LIMITS (sizeof(limits) / sizeof(*limits))
+#define N_BOUNDS (sizeof(bounds) / sizeof(*bounds))
 
 /* "64M": powers of 1024, as sizes of files are; a plain number is bytes. */
 static bool
@@ -90,7 +90,7 @@ show_size(struct load *l, int64_t v, const char **out)
 }
 
 static bool
-read_size(struct load *l, const struct ynode *n, const struct limit *k,
+read_size(struct load *l, const struct ynode *n, const struct bound *k,
     int64_t *out)
 {
 	const char *low, *high;
@@ -108,15 +108,15 @@ read_size(struct load *l, const struct ynode *n, const struct limit *k,
 void
 config_limits(struct load *l, const struct ynode *n)
 {
-	const char *names[N_LIMITS + 1] = { NULL };
+	const char *names[N_BOUNDS + 1] = { NULL };
 
-	for (size_t i = 0; i < N_LIMITS; i++)
-		names[i] = limits[i].name;
+	for (size_t i = 0; i < N_BOUNDS; i++)
+		names[i] = bounds[i].name;
 	if (!config_is_map(l, n, "limits"))
 		return;
 	ynode_known(n, "limits", names, l->r);
-	for (size_t i = 0; i < N_LIMITS; i++) {
-		const struct limit *k = &limits[i];
+	for (size_t i = 0; i < N_BOUNDS; i++) {
+		const struct bound *k = &bounds[i];
 		const struct ynode *value = ynode_get(n, k->name);
 		char *to = (char *)&l->c->limits + k->at;
 		int64_t v = -1;
