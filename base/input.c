@@ -426,13 +426,29 @@ grow_text(struct input *in, struct err *e)
 	return make_room(in, e) < 0 ? -1 : more_text(in, e);
 }
 
-/* Before the first record: drop a byte order mark. No more is read than shows
- * that there is none, since the next bytes may be long in coming. */
-static int
-begin(struct input *in, struct err *e)
+/* A byte order mark at the start is dropped. False: more text must show whether
+ * there is one; no more than that is wanted, for it may be long in coming. */
+static bool
+mark_is_settled(struct input *in)
 {
 	static const char mark[] = "\xef\xbb\xbf";
 	const size_t n = sizeof(mark) - 1;
+
+	if (in->begun)
+		return true;
+	if (in->text_n < n && !in->text_end &&
+	    memcmp(in->text, mark, in->text_n) == 0)
+		return false;
+	if (in->text_n >= n && memcmp(in->text, mark, n) == 0)
+		in->text_at = n;
+	in->begun = true;
+	return true;
+}
+
+/* Before every record. */
+static int
+begin(struct input *in, struct err *e)
+{
 	enum err_code late = in->late.code;
 
 	in->late.code = ERR_NONE;
@@ -441,16 +457,10 @@ begin(struct input *in, struct err *e)
 	if (in->failed)
 		return err_set(e, ERR_IO, "cannot read '%s': reading it has "
 		    "failed before", in->name);
-	if (in->begun || in->dropped)
-		return 0;
-	in->begun = true;
-	while (in->text_n < n && !in->text_end &&
-	    memcmp(in->text, mark, in->text_n) == 0) {
+	while (!mark_is_settled(in)) {
 		if (grow_text(in, e) < 0)
 			return -1;
 	}
-	if (in->text_n >= n && memcmp(in->text, mark, n) == 0)
-		in->text_at = n;
 	return 0;
 }
 
@@ -880,7 +890,8 @@ input_ready(struct input *in)
 {
 	bool dry = false;
 
-	while (!in->failed && !in->text_end && !is_whole(in)) {
+	while (!in->failed && !in->text_end
+	    && !(mark_is_settled(in) && is_whole(in))) {
 		if (in->dropped || (in->expects
 		    && in->ahead.at > in->max_record + LINE_END_MAX))
 			drop_ahead(in);
