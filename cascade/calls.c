@@ -10,7 +10,6 @@
 #include "cascade/calls_internal.h"
 #include "providers/outcome.h"
 
-#define MAX_BODY ((size_t)64 << 20)
 #define MAX_REQUEST ((size_t)64 << 20)
 #define ODD_IN_A_ROW 3
 
@@ -739,7 +738,7 @@ transmit(struct call *c, struct err *e)
 		.connect_timeout_ms = p->connect_timeout_ms,
 		.timeout_ms = timeout_of(c),
 		.idle_timeout_ms = p->idle_timeout_ms,
-		.max_body = MAX_BODY,
+		.max_body = (size_t)c->k->cfg->limits.response,
 	};
 	return http_send(c->k->h, &q, on_reply, c, &c->http, e);
 }

@@ -200,13 +200,10 @@ fill_prompt(struct climb *c, const struct tier *t, int which, struct str *out,
 		*out = c->task->prompt;
 		return 0;
 	}
-	buf_init(&b, TASK_MAX_PROMPT);
+	buf_init(&b, task_limits(c->task)->prompt);
 	rc = template_fill(t->prompts[which].text, c->task, &b, e);
 	if (rc < 0)
 		err_in(e, "prompt '%.*s'", STR_ARG(t->prompts[which].name));
-	else if (b.failed)
-		rc = err_set(e, ERR_INPUT, "the filled template is longer "
-		    "than %zu MB", TASK_MAX_PROMPT >> 20);
 	else if (!arena_str(c->arena, buf_str(&b), out))
 		rc = err_nomem(e);
 	buf_release(&b);

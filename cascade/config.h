@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/yaml.h"
 #include "cascade/price.h"
+#include "cascade/task.h"
 #include "providers/provider.h"
 #include "scorers/answer.h"
 #include "scorers/rule.h"
@@ -80,6 +81,23 @@ struct caps {
 	int64_t run, day, task;
 };
 
+/* `limits:`: bounds on what servers, files of tasks and traces give, for who
+ * needs more or less. What has no name here has a fixed bound. */
+struct limits_config {
+	struct task_limits task; /* of files of tasks and of traces */
+	size_t template;   /* bytes of a prompt file or a --template */
+	size_t response;   /* bytes of a server's answer, unpacked */
+	size_t result;     /* bytes of a line of an output file that is resumed */
+	size_t trace;      /* bytes in memory of one task of a trace */
+	size_t json_values; /* of one document */
+	uint32_t regex_steps; /* of one search */
+};
+#define LIMITS_MAX_PROMPT ((size_t)10 << 20) /* of what `prompt` may be */
+#define LIMITS_MAX_TEMPLATE ((size_t)10 << 20)
+extern const struct limits_config limits_default;
+/* Tell base/ (json_limit() and regex_limit()), once a configuration is in use. */
+void limits_apply(const struct limits_config *limits);
+
 struct config {
 	const char *file;  /* as the user named it; "demo" for the built-in one */
 	struct arena *arena;
@@ -93,6 +111,7 @@ struct config {
 	struct caps max_cost;
 	int64_t task_timeout_ms; /* for each task; 0: none */
 	int retries;       /* of a failed request; -1: the default (see call.h) */
+	struct limits_config limits;
 	bool simulated;    /* every provider is simulated */
 };
 

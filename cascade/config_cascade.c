@@ -9,7 +9,6 @@
 #include "cascade/config_internal.h"
 #include "cascade/task.h"
 
-#define MAX_PROMPT_FILE ((size_t)1 << 20)
 #define MAX_TOKENS 100000000
 #define MAX_STOP 4
 #define MAX_REPAIR 3
@@ -190,10 +189,11 @@ read_prompt_file(struct load *l, const struct ynode *at, struct str *out)
 	struct err e;
 	bool ok = false;
 
-	buf_init(&text, MAX_PROMPT_FILE);
+	buf_init(&text, l->c->limits.template);
 	if (path.n == 0)
 		report_error(l->r, at, "the name of a prompt file is empty");
-	else if (input_slurp(path.p, MAX_PROMPT_FILE, &text, &e) < 0)
+	else if (input_slurp(path.p, l->c->limits.template, &text,
+	    &e) < 0)
 		report_error(l->r, at, "prompt: %s", e.msg);
 	else if (!utf8_valid(buf_str(&text)))
 		report_error(l->r, at, "prompt '%.*s' is not UTF-8 text",

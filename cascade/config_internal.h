@@ -2,6 +2,7 @@
  * config_internal.h -- shared by the files that read the configuration:
  *
  *	config.c           finding, loading, the top level
+ *	config_limits.c    limits:
  *	config_provider.c  providers:
  *	config_model.c     models:, -m and --set
  *	config_cascade.c   cascades: and their tiers
@@ -46,6 +47,9 @@ void config_unknown(struct load *l, const struct ynode *at, const char *what,
  * with a complaint. */
 int config_choice(struct load *l, const struct ynode *n, const char *what,
     const char *const *words);
+
+/* First, since prompt files are read within them. n may be NULL. */
+void config_limits(struct load *l, const struct ynode *n);
 
 void config_providers(struct load *l, const struct ynode *n);
 const struct provider *config_provider(const struct config *c, struct str name);

@@ -97,7 +97,7 @@ add_answer(struct jw *w, const struct result *r)
 void
 result_json(struct buf *out, const struct result *r, bool simulated)
 {
-	struct jw w = jw_on(out);
+	struct jw w = jw_shown(out);
 
 	jw_open(&w, '{');
 	jw_kstr(&w, "id", r->task->id);

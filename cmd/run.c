@@ -54,7 +54,7 @@ read_prompt(struct buf *out, struct err *e)
 			return err_set(e, ERR_INPUT, "standard input is longer "
 			    "than %zu MB, the most a prompt may have; for many "
 			    "prompts use --lines or `frugal batch`",
-			    TASK_MAX_PROMPT >> 20);
+			    LIMITS_MAX_PROMPT >> 20);
 	}
 	if (!utf8_valid(buf_str(out)))
 		return err_set(e, ERR_INPUT, "standard input is not UTF-8; "
@@ -95,9 +95,9 @@ one_prompt(struct run *r, int argc, char **argv, struct err *e)
 	struct buf args, in, all;
 	int rc = 0;
 
-	buf_init(&args, TASK_MAX_PROMPT);
-	buf_init(&in, TASK_MAX_PROMPT);
-	buf_init(&all, 2 * TASK_MAX_PROMPT);
+	buf_init(&args, LIMITS_MAX_PROMPT);
+	buf_init(&in, LIMITS_MAX_PROMPT);
+	buf_init(&all, 2 * LIMITS_MAX_PROMPT);
 	for (int i = 0; i < argc; i++)
 		buf_addf(&args, "%s%s", i ? " " : "", argv[i]);
 	if (!argc && (r->no_stdin || is_terminal(STDIN_FILENO)))
@@ -113,7 +113,7 @@ one_prompt(struct run *r, int argc, char **argv, struct err *e)
 		rc = err_set(e, ERR_USAGE, "the prompt is empty");
 	if (rc == 0 && (all.failed || args.failed))
 		rc = err_set(e, ERR_INPUT, "the prompt is longer than %zu MB",
-		    TASK_MAX_PROMPT >> 20);
+		    LIMITS_MAX_PROMPT >> 20);
 	if (rc == 0) {
 		r->only = task_of_prompt(buf_str(&all));
 		if (!r->only)
@@ -411,6 +411,7 @@ static int
 prepare(struct run *r, int argc, char **argv, struct err *e)
 {
 	bool many = r->lines || r->jsonl;
+	const struct task_limits *limits;
 
 	if (r->lines && r->jsonl)
 		return err_set(e, ERR_USAGE, "give --lines or --jsonl, not "
@@ -427,6 +428,12 @@ prepare(struct run *r, int argc, char **argv, struct err *e)
 		return -1;
 	if (runner_open(&r->runner, &r->o, e) < 0)
 		return -1;
+	limits = &r->runner.cfg->limits.task;
+	if (!many) {
+		r->only->limits = limits;
+		if (task_check(r->only, false, e) < 0)
+			return -1;
+	}
 	if (many) {
 		r->order = order_new();
 		if (!r->order)
@@ -434,6 +441,7 @@ prepare(struct run *r, int argc, char **argv, struct err *e)
 		if (task_reader_open(&r->reader, "-", r->jsonl ? TASKS_JSONL
 		    : TASKS_TXT, e) < 0)
 			return -1;
+		task_reader_limit(r->reader, limits);
 	}
 	return output_open(&r->out, r->out_file, OUTPUT_REPLACE, e);
 }
@@ -515,6 +523,9 @@ run_main(const struct command *self, int argc, char **argv)
 		rc = go(&r, &e);
 	if (rc < 0)
 		status = say_err(&e);
+	/* Whoever closed the pipe has not had every answer. */
+	if (rc < 0 && is_closed_pipe(&e))
+		status = 1;
 	if (status == 0 && (r.failed || r.bad))
 		status = 1;
 	if (status == 0 && r.over_budget)

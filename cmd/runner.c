@@ -14,8 +14,6 @@
 #include "base/money.h"
 #include "base/utf8.h"
 
-#define MAX_TEMPLATE ((size_t)1 << 20)
-
 /* --- opening ------------------------------------------------------------------------ */
 
 static int
@@ -47,7 +45,8 @@ read_template(struct runner *r, struct err *e)
 
 	if (!file)
 		return 0;
-	if (input_slurp(file, MAX_TEMPLATE, &r->template_text, e) < 0) {
+	if (input_slurp(file, r->cfg->limits.template, &r->template_text, e)
+	    < 0) {
 		e->code = ERR_USAGE;
 		return err_in(e, "template");
 	}
@@ -126,7 +125,7 @@ int
 runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 {
 	*r = (struct runner){ .o = o, .signals = -1 };
-	buf_init(&r->template_text, MAX_TEMPLATE + 1);
+	buf_init(&r->template_text, LIMITS_MAX_TEMPLATE + 1);
 	if (check_options(o, e) < 0
 	    || common_config(&o->common, o->model != NULL, false, &r->cfg, e)
 	    < 0
@@ -232,11 +231,8 @@ fill(struct runner *r, struct task *t, struct err *e)
 
 	if (!r->o->template_file)
 		return 0;
-	buf_init(&b, TASK_MAX_PROMPT);
+	buf_init(&b, task_limits(t)->prompt);
 	rc = template_fill(buf_str(&r->template_text), t, &b, e);
-	if (rc == 0 && b.failed)
-		rc = err_set(e, ERR_INPUT, "the filled template is longer "
-		    "than %zu MB", TASK_MAX_PROMPT >> 20);
 	if (rc == 0 && !arena_str(t->arena, buf_str(&b), &t->prompt))
 		rc = err_nomem(e);
 	for (size_t i = t->n_messages; rc == 0 && i-- > 0;)

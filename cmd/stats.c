@@ -467,7 +467,7 @@ show_json(struct stats *s, const struct ledger_stats *total, struct err *e)
 {
 	struct jw *w = &s->json;
 
-	*w = jw_on(&s->out);
+	*w = jw_shown(&s->out);
 	jw_open(w, '{');
 	jw_kstr(w, "by", str_of(s->by_word));
 	jw_kbool(w, "simulated", s->simulated);

@@ -22,6 +22,8 @@
 
 #define EVENTS 256
 #define NEVER INT64_MAX
+#define GRACE_MS 1000
+#define FLOWING_MS 50
 
 /* What is known of one descriptor, by number. */
 struct fd_state {
@@ -68,7 +70,8 @@ struct http_call {
 	void *cookie;
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
 	int64_t started_ms, heard_ms;
-	struct http_timer idle_timer;
+	struct http_timer idle_timer, end_timer;
+	int64_t grace_ms; /* past its time, but an answer is being read: until */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -260,6 +263,7 @@ call_free(struct http_call *c)
 	struct http *h = c->h;
 
 	http_timer_stop(h, &c->idle_timer);
+	http_timer_stop(h, &c->end_timer);
 	if (c->easy) {
 		curl_multi_remove_handle(h->multi, c->easy);
 		if (h->n_spare < h->max_spare) {
@@ -427,6 +431,28 @@ on_idle(void *cookie)
 		finish(c, CURLE_OUT_OF_MEMORY);
 }
 
+/*
+ * The time of the whole request is over. libcurl's own bound is not used: it
+ * looks at the clock before it looks at the socket, so that after a suspend
+ * answers that have long arrived, and are paid for, would be thrown away. Ours
+ * is looked at when all sockets have been read (see http_turn), and an answer
+ * that is just being read may end, for GRACE_MS.
+ */
+static void
+on_end(void *cookie)
+{
+	struct http_call *c = cookie;
+	int64_t now = clock_mono_ms();
+
+	if (!c->grace_ms)
+		c->grace_ms = now + GRACE_MS;
+	if (c->answer.n && now - c->heard_ms < FLOWING_MS && now < c->grace_ms
+	    && http_timer_set(c->h, &c->end_timer, now + FLOWING_MS, NULL)
+	    == 0)
+		return;
+	finish(c, CURLE_OPERATION_TIMEDOUT);
+}
+
 static int
 add_header(struct http_call *c, const char *name, struct str value)
 {
@@ -497,7 +523,6 @@ set_options(struct http_call *c)
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_MAXAGE_CONN, 30L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
-	SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, c->h);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
@@ -529,6 +554,9 @@ start(struct http_call *c)
 	c->started_ms = c->heard_ms = clock_mono_ms();
 	if (!set_options(c)
 	    || curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
+		return -1;
+	if (c->timeout_ms > 0 && http_timer_set(h, &c->end_timer,
+	    c->started_ms + c->timeout_ms, NULL) < 0)
 		return -1;
 	if (c->idle_timeout_ms > 0)
 		return http_timer_set(h, &c->idle_timer,
@@ -572,6 +600,7 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->timeout_ms = timeout_of(q->timeout_ms);
 	c->idle_timeout_ms = timeout_of(q->idle_timeout_ms);
 	c->idle_timer = (struct http_timer){ .fire = on_idle, .cookie = c };
+	c->end_timer = (struct http_timer){ .fire = on_end, .cookie = c };
 	buf_init(&c->answer, q->max_body ? q->max_body : HTTP_MAX_BODY);
 	c->url = str_dup(q->url);
 	if (!c->url || set_headers(c, q) < 0)
@@ -750,6 +779,7 @@ finish(struct http_call *c, CURLcode code)
 	long status = 0;
 
 	http_timer_stop(c->h, &c->idle_timer);
+	http_timer_stop(c->h, &c->end_timer);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	w.status = (int)status;
 	w.body = buf_str(&c->answer);
@@ -937,7 +967,11 @@ http_turn(struct http *h, int64_t max_wait_ms, struct err *e)
 	for (int i = 0; i < n; i++)
 		dispatch(h, &ev[i]);
 	run_due(h);
-	fire_timers(h);
+	if (h->multi)
+		hand_out(h);
+	/* What has arrived goes before what is overdue. */
+	if (n < EVENTS)
+		fire_timers(h);
 	if (h->multi)
 		hand_out(h);
 	start_waiting(h);
