@@ -111,7 +111,7 @@ unit: test-deps $(UNIT_BIN)
 
 cli: test-deps $(BIN) $(SERVER)
 	FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
-	    FRUGAL_SOURCE=$(CURDIR) bats tests/cli
+	    FRUGAL_SOURCE=$(CURDIR) bats tests/server tests/cli
 
 valgrind: test-deps $(UNIT_BIN)
 	@printf '%s\n' $(UNIT_BIN) | FRUGAL_QUICK=1 FRUGAL_DATA=none \
