@@ -322,6 +322,7 @@ read_match(struct arena *a, const struct json *v, void *into, struct err *e)
 		{ "contains", read_text, offsetof(struct rule, contains) },
 		{ "path", read_text, offsetof(struct rule, path) },
 		{ "nth", read_count, offsetof(struct rule, nth) },
+		{ "seen", read_count, offsetof(struct rule, come) },
 		{ "chance", read_chance, offsetof(struct rule, chance) },
 		{ NULL, NULL, 0 },
 	};
@@ -472,6 +473,7 @@ read_rule(struct arena *a, struct str line, struct rule *r, struct err *e)
 		return -1;
 	*r = (struct rule){
 		.times = -1, .delay_ms = -1, .drip_ms = 10, .chance = 1,
+		.come = -1,
 	};
 	rc = read_object(a, doc, r, table, e);
 	r->left = r->times;
@@ -543,10 +545,12 @@ script_release(struct script *s)
 }
 
 static bool
-fits(const struct rule *r, struct str path, const struct chat *c)
+fits(const struct rule *r, struct str path, const struct chat *c,
+    int64_t came)
 {
 	return (r->model.n == 0 || str_eq(r->model, c->model)) &&
 	    (r->path.n == 0 || str_eq(r->path, path)) &&
+	    (r->come < 0 || r->come == came) &&
 	    str_find(c->texts, r->contains) >= 0;
 }
 
@@ -564,12 +568,12 @@ is_drawn(const struct rule *r, uint64_t draw)
 
 struct rule *
 script_match(struct script *s, struct str path, const struct chat *c,
-    uint64_t draw)
+    int64_t came, uint64_t draw)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct rule *r = &s->rules[i];
 
-		if (r->left == 0 || !fits(r, path, c) || !is_drawn(r, draw))
+		if (r->left == 0 || !fits(r, path, c, came) || !is_drawn(r, draw))
 			continue;
 		r->seen++;
 		if (r->nth > 0 && r->seen != r->nth)

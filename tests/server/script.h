@@ -56,6 +56,7 @@ struct script_reply {
 struct rule {
 	int line; /* in the script */
 	struct str model, contains, path; /* empty: any */
+	int64_t come;    /* that this body came so often before; -1: any */
 	double chance;  /* that it fits after all; 1: always */
 	int64_t nth;   /* 0: any */
 	int64_t seen;  /* requests that the rest of the match fitted */
@@ -92,10 +93,11 @@ struct script {
 int script_load(struct script *s, const char *path, struct err *e);
 void script_release(struct script *s);
 
-/* The rule that answers this request, having counted it; or NULL. `draw` is
- * random and decides on the rules with a chance, each on its own. */
+/* The rule that answers this request, having counted it; or NULL. The body came
+ * `came` times before; `draw` is random and decides on the rules with a chance,
+ * each on its own. */
 struct rule *script_match(struct script *s, struct str path,
-    const struct chat *c, uint64_t draw);
+    const struct chat *c, int64_t came, uint64_t draw);
 /* Every rule as it was at the start. */
 void script_rewind(struct script *s);
 

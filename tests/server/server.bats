@@ -199,6 +199,16 @@ settled() { [ "$(server_stat in_flight)" = 0 ]; }
 	[ "$(tail -6 log | grep -c '"status":500')" -lt 6 ]
 }
 
+@test "a rule can be for the second time that a body comes" {
+	serve -- '{"match":{"seen":1},"status":500}'
+	post one; post two
+	stat faults 0
+	same "$(grep -c '"status":200' log)" 2
+	post two; post two; post one
+	same "$(grep -o '"status":[0-9]*' log | tail -3 | paste -s -d,)" \
+	    '"status":500,"status":200,"status":500'
+}
+
 @test "too many requests a minute are refused, with true headers" {
 	serve --rpm 60 --burst-s 3 -- '{}'
 	post; head_of | grep -q $'x-ratelimit-remaining-requests: 2\r'

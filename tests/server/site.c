@@ -446,6 +446,7 @@ site_answer(struct site *s, const struct http1_head *h, struct str body,
     struct response *out)
 {
 	uint64_t hash = body.n > 0 ? hash64(body, 0) | 1 : 0, draw;
+	int64_t came;
 	struct rule *r = NULL;
 	struct chat chat;
 
@@ -456,15 +457,15 @@ site_answer(struct site *s, const struct http1_head *h, struct str body,
 	buf_clear(&s->headers);
 	chat_scan(&chat, body, &s->text);
 	s->number++;
-	draw = draw_of(s, hash, stats_arrived(&s->stats, h->path, chat.model,
-	    hash));
+	came = stats_arrived(&s->stats, h->path, chat.model, hash);
+	draw = draw_of(s, hash, came);
 	out->counted = true;
 	out->charge = (struct charge){ .body = hash };
 	out->delay_ms = s->latency_ms;
 	if (s->jitter_ms > 0)
 		out->delay_ms += (int64_t)(draw % (uint64_t)s->jitter_ms);
 	if (admit(s, h, &chat, out)) {
-		r = script_match(&s->script, h->path, &chat, draw);
+		r = script_match(&s->script, h->path, &chat, came, draw);
 		if (!r || !apply(r, out))
 			route(s, h, &chat, r, out);
 		charge(s, &chat, r, out);

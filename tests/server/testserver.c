@@ -21,6 +21,7 @@
  *   {"match": {"model": "m",      the request's model is this
  *              "contains": "x",   the text of some message has this in it
  *              "path": "/v1/..."  the path is this
+ *              "seen": 1,         its body had come so often before
  *              "chance": 0.05,    and so is chance (see below)
  *              "nth": 3},         it is the 3rd request that fits the rest
  *    "times": 2,                  the rule fires so often; else without end
