@@ -458,6 +458,7 @@ read_rule(struct arena *a, struct str line, struct rule *r, struct err *e)
 		{ "encoding", read_encoding, offsetof(struct rule, gzip) },
 		{ "bomb_mb", read_count, offsetof(struct rule, bomb_mb) },
 		{ "size", read_count, offsetof(struct rule, size) },
+		{ "blanks", read_count, offsetof(struct rule, blanks) },
 		{ "many_headers", read_count,
 		    offsetof(struct rule, many_headers) },
 		{ "long_header", read_count,

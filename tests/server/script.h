@@ -76,6 +76,7 @@ struct rule {
 	bool chunked, gzip, echo_key;
 	int64_t bomb_mb;      /* 0: none */
 	int64_t size;         /* the least of a body, in bytes */
+	int64_t blanks;       /* before it */
 	int64_t many_headers, long_header; /* number, bytes */
 	bool has_retry_date;
 	int64_t retry_date_s; /* from now; may be in the past */

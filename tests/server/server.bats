@@ -138,7 +138,7 @@ settled() { [ "$(server_stat in_flight)" = 0 ]; }
 	    '{"fault":"garbage"}'
 	post huge
 	same "$(body_of | wc -c)" 3000000
-	body_of | grep -q 'chat.completion'
+	body_of | grep -q '^{"padding":"xxx*","id":.*chat.completion'
 	post broken
 	body_of | grep -q 'fp_test"$'
 	post garbage

@@ -36,7 +36,9 @@
  *    "chunked": true,             the body comes in chunks, without a length
  *    "encoding": "gzip",          compressed, whatever the request accepts
  *    "bomb_mb": 100,              gzip that becomes so many MiB of zeros
- *    "size": 1000000,             blanks before the body, to so many bytes
+ *    "size": 1000000,             padded to so many bytes, an object by one
+ *                                 more member
+ *    "blanks": 1000,              so many before the body
  *    "many_headers": 1000,        so many more header lines
  *    "long_header": 100000,       one more, with so many bytes
  *    "retry_after_date_s": 2,     Retry-After, as a date so far from now

@@ -41,21 +41,36 @@ fill_with_garbage(uint64_t draw, struct buf *body)
 		buf_addc(body, (char)(rng_u64(&rng) >> 32));
 }
 
-/* Blanks before it, so that it is as long as wanted and the same JSON. */
+/* `more` bytes c from offset `at` of the body on. */
+static void
+insert(struct buf *body, size_t at, size_t more, char c)
+{
+	if (!buf_reserve(body, more))
+		return;
+	memmove(body->p + at + more, body->p + at, body->n - at + 1);
+	memset(body->p + at, c, more);
+	body->n += more;
+}
+
+/* To so many bytes: an object by one more member, anything else at its end. */
 static void
 pad(int64_t size, struct buf *body)
 {
-	size_t had = body->n, more;
+	static const char member[] = "\"padding\":\"\",";
+	size_t frame = sizeof(member) - 1, more;
 
-	if (size <= (int64_t)had)
+	if (body->n == 0 || size <= (int64_t)(body->n + frame))
 		return;
-	more = (size_t)size - had;
-	if (!buf_reserve(body, more))
+	more = (size_t)size - body->n;
+	if (body->p[0] != '{' || body->p[1] == '}') {
+		insert(body, body->n, more, 'x');
 		return;
-	memmove(body->p + more, body->p, had);
-	memset(body->p, ' ', more);
-	body->n += more;
-	body->p[body->n] = '\0';
+	}
+	insert(body, 1, more, 'x');
+	if (body->failed)
+		return;
+	memcpy(body->p + 1, member, frame - 2);
+	memcpy(body->p + 1 + more - 2, member + frame - 2, 2);
 }
 
 /* `zeros` bytes of zero come before the body. */
@@ -159,6 +174,8 @@ wrap_body(const struct rule *r, uint64_t draw, struct buf *body)
 	if (r->fault == FAULT_GARBAGE)
 		fill_with_garbage(draw, body);
 	pad(r->size, body);
+	if (r->blanks > 0 && body->n > 0)
+		insert(body, 0, (size_t)r->blanks, ' ');
 	if (r->gzip || r->bomb_mb > 0)
 		compress_body(r, body);
 	if (wrap_is_chunked(r))
