@@ -80,7 +80,11 @@ trap 'exit 130' INT TERM
 # stat NAME...: numbers of the server's, with blanks between them
 stat() {
 	local v
-	v=$("$kit" get "$port" /stats | tee -a stats.log | "$kit" pick "$@") || exit 1
+	v=$("$kit" get "$port" /stats | tee -a stats.log | "$kit" pick "$@") || {
+		wrong 'the server is gone'
+		kill -TERM $$
+		exit 1
+	}
 	echo ${v//$'\n'/ }
 }
 # settle: until nothing is under way at the server
@@ -136,6 +140,17 @@ f() {
 	[[ "|$want|" == *"|$status|"* ]] && return 0
 	wrong "exit status $status, not $want: frugal $* [$(tail -3 err)]"
 	return 1
+}
+
+# within SECONDS PID: wait for a process we started; its exit status. One that
+# hangs is killed (137).
+within() {
+	local end=$((SECONDS + $1))
+	while kill -0 "$2" 2>/dev/null && [ "$SECONDS" -lt "$end" ]; do
+		sleep 0.02
+	done
+	kill -KILL "$2" 2>/dev/null
+	wait "$2" 2>/dev/null
 }
 
 # sum COLUMN FILE: of whole numbers, exact up to 2^53
