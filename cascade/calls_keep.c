@@ -32,6 +32,9 @@ call_note_end(struct call *c, enum ask_outcome outcome, int status,
 	struct ending *v;
 
 	k->totals.by_outcome[outcome]++;
+	if (cost_picousd != MONEY_UNKNOWN)
+		k->totals.cost_picousd = money_add(k->totals.cost_picousd,
+		    cost_picousd);
 	if (!c->ask_id)
 		return;
 	if (k->n_endings == k->cap_endings) {
