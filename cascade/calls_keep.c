@@ -104,6 +104,8 @@ on_look(void *cookie)
 void
 calls_look_soon(struct calls *k)
 {
+	if (k->look.entry.place || k->must_look)
+		return; /* it is to come already */
 	k->look_ms = k->look_ms ? k->look_ms * 2 : LOOK_FIRST_MS;
 	if (k->look_ms > LOOK_MOST_MS)
 		k->look_ms = LOOK_MOST_MS;
@@ -310,11 +312,11 @@ keep_ready(struct calls *k, struct store *s, struct err *e)
 		if (rc < 0)
 			return -1;
 	}
+	k->must_look = false;
 	if (k->n_elsewhere || k->day_full)
 		calls_look_soon(k);
 	else
 		k->look_ms = 0;
-	k->must_look = false;
 	return 0;
 }
 
