@@ -9,6 +9,7 @@
 
 #include "base/utf8.h"
 #include "cmd/estimate.h"
+#include "cmd/files.h"
 #include "cmd/order.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
@@ -16,18 +17,6 @@
 #include "cmd/runner.h"
 
 enum { ORDER_DONE, ORDER_INPUT };
-
-/* The tasks of several files, one after the other. */
-struct files {
-	char **names;
-	size_t n, at; /* at: of the open one */
-	struct task_reader *reader;
-	enum task_format format;
-	const struct task_limits *limits;
-	bool needs_prompt;
-	int64_t bytes, bytes_before; /* of all; of those that are done */
-	int64_t tasks;
-};
 
 struct batch {
 	struct runner runner;
@@ -47,115 +36,6 @@ struct batch {
 /* --- input ---------------------------------------------------------------------------- */
 
 static int
-files_open(struct files *f, struct err *e)
-{
-	if (task_reader_open(&f->reader, f->names[f->at], f->format, e) < 0)
-		return -1;
-	task_reader_limit(f->reader, f->limits);
-	return 0;
-}
-
-static void
-files_close(struct files *f)
-{
-	task_reader_close(f->reader);
-	f->reader = NULL;
-}
-
-/* With several files a line number alone names nothing. */
-static int
-name_task(const struct files *f, struct task *t, struct err *e)
-{
-	const char *name = f->names[f->at], *base = strrchr(name, '/');
-	char *id;
-
-	if (!t->numbered || f->n < 2)
-		return 0;
-	id = arena_printf(t->arena, "%s:%lld", base ? base + 1 : name,
-	    (long long)t->line);
-	if (!id)
-		return err_nomem(e);
-	t->id = str_of(id);
-	return 0;
-}
-
-/* As task_reader_next(), over all files. 2: none yet, see *fd; which is only
- * so where it is not NULL. */
-static int
-files_next(struct files *f, struct task **t, int *fd, struct err *e)
-{
-	struct input *in;
-	int rc;
-
-	for (;;) {
-		if (!f->reader) {
-			if (f->at == f->n)
-				return 0;
-			if (files_open(f, e) < 0)
-				return -1;
-		}
-		in = task_reader_input(f->reader);
-		if (fd && !input_ready(in)) {
-			*fd = input_fd(in);
-			return 2;
-		}
-		rc = task_reader_next(f->reader, f->needs_prompt, t, e);
-		if (rc != 0)
-			break;
-		f->bytes_before += input_offset(in);
-		files_close(f);
-		f->at++;
-	}
-	if (rc > 0) {
-		f->tasks++;
-		if (name_task(f, *t, e) < 0) {
-			task_free(*t);
-			return -1;
-		}
-	}
-	return rc;
-}
-
-/* Tasks in all, guessed from the bytes read so far; -1: no idea. */
-static int64_t
-files_total(const struct files *f)
-{
-	int64_t read = f->bytes_before;
-
-	if (f->at == f->n)
-		return f->tasks;
-	if (f->bytes < 0 || !f->reader)
-		return -1;
-	read += input_offset(task_reader_input(f->reader));
-	if (read <= 0 || !f->tasks)
-		return -1;
-	return (int64_t)((double)f->tasks * (double)f->bytes / (double)read);
-}
-
-/* Every file is opened once beforehand: a name that is wrong costs nothing. */
-static int
-files_check(struct files *f, struct err *e)
-{
-	for (size_t i = 0; i < f->n; i++) {
-		struct task_reader *r;
-		int64_t size;
-
-		if (strcmp(f->names[i], "-") == 0) {
-			f->bytes = -1;
-			continue;
-		}
-		if (task_reader_open(&r, f->names[i], f->format, e) < 0) {
-			e->code = ERR_USAGE;
-			return -1;
-		}
-		size = input_size(task_reader_input(r));
-		f->bytes = size < 0 || f->bytes < 0 ? -1 : f->bytes + size;
-		task_reader_close(r);
-	}
-	return 0;
-}
-
-static int
 bad_task(struct batch *b, struct err *e)
 {
 	if (e->code != ERR_INPUT)
@@ -163,14 +43,6 @@ bad_task(struct batch *b, struct err *e)
 	say_err(e);
 	b->bad++;
 	return 0;
-}
-
-/* Where the task stands, before what is wrong with it. */
-static void
-place(const struct batch *b, const struct task *t, struct err *e)
-{
-	err_in(e, "%s:%lld", b->files.names[b->files.at],
-	    (long long)t->line);
 }
 
 static int
@@ -203,7 +75,7 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 			*task = t;
 			return 1;
 		}
-		place(b, t, e);
+		files_place(&b->files, t, e);
 		task_free(t);
 		if (bad_task(b, e) < 0)
 			return -1;

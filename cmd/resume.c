@@ -5,20 +5,15 @@
 #include "cmd/resume.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/input.h"
 #include "base/json.h"
 #include "base/rand.h"
 #include "cache/ledger.h"
+#include "cmd/linefile.h"
 
-#define READ_SIZE ((size_t)256 << 10)
 #define HASH_SEED 0x6672756761ull
 
 /* The ids that are done: their hashes, sorted, and which of them were taken.
@@ -121,90 +116,6 @@ may_be_torn(struct str s)
 	return str_eq(str_sub(s, 0, start.n), str_sub(start, 0, s.n));
 }
 
-/* A file read a line at a time, within bounds. */
-struct reader {
-	const char *path;
-	int fd;
-	size_t max; /* bytes of a line, with its end */
-	char *p;    /* what has been read; NULL before that */
-	size_t cap, from, to;
-	bool end;
-};
-
-/* False: see errno. */
-static bool
-reader_open(struct reader *r, const char *path, size_t max)
-{
-	*r = (struct reader){ .path = path, .max = max };
-	r->fd = open(path, O_RDONLY | O_CLOEXEC);
-	return r->fd >= 0;
-}
-
-static void
-reader_close(struct reader *r)
-{
-	close(r->fd);
-	free(r->p);
-}
-
-/* Room behind what has been read, which is moved to the front. */
-static bool
-reader_room(struct reader *r)
-{
-	size_t cap = r->cap ? r->cap * 2 : READ_SIZE;
-	char *p;
-
-	if (r->from > 0) {
-		memmove(r->p, r->p + r->from, r->to - r->from);
-		r->to -= r->from;
-		r->from = 0;
-	}
-	if (r->to < r->cap)
-		return true;
-	p = realloc(r->p, cap);
-	if (!p)
-		return false;
-	r->p = p;
-	r->cap = cap;
-	return true;
-}
-
-/* 1: a line, with its end if it has one; 0: the end; -1: *e, which is
- * ERR_USAGE for a line that is too long. */
-static int
-reader_line(struct reader *r, struct str *line, struct err *e)
-{
-	size_t seen = 0, n;
-	const char *lf = NULL;
-	ssize_t got;
-
-	for (;;) {
-		n = r->to - r->from;
-		if (n > seen)
-			lf = memchr(r->p + r->from + seen, '\n', n - seen);
-		seen = n;
-		if (lf || r->end || n > r->max)
-			break;
-		if (!reader_room(r))
-			return err_nomem(e);
-		do
-			got = read(r->fd, r->p + r->to, r->cap - r->to);
-		while (got < 0 && errno == EINTR);
-		if (got < 0)
-			return err_sys(e, ERR_IO, "cannot read '%s'", r->path);
-		r->to += (size_t)got;
-		r->end = got == 0;
-	}
-	if (lf)
-		n = (size_t)(lf - (r->p + r->from)) + 1;
-	if (n > r->max)
-		return err_set(e, ERR_USAGE, "a line is longer than %zu bytes; "
-		    "the file is left as it is, see limit 'result'", r->max);
-	*line = (struct str){ n ? r->p + r->from : "", n };
-	r->from += n;
-	return n > 0;
-}
-
 /* Read the line into *line; 0: it is the beginning of one of ours. */
 static int
 look_at(struct line *line, struct err *e)
@@ -227,14 +138,14 @@ scan(const char *path, size_t max_line, int (*visit)(void *cookie,
     struct err *e)
 {
 	struct line line = { .number = 0 };
-	struct reader r;
+	struct linefile r;
 	int rc;
 
 	*end = 0;
-	if (!reader_open(&r, path, max_line))
+	if (!linefile_open(&r, path, max_line))
 		return errno == ENOENT ? 0
 		    : err_sys(e, ERR_IO, "cannot read '%s'", path);
-	while ((rc = reader_line(&r, &line.text, e)) > 0) {
+	while ((rc = linefile_next(&r, &line.text, e)) > 0) {
 		line.from = *end;
 		rc = look_at(&line, e);
 		if (rc <= 0)
@@ -245,66 +156,10 @@ scan(const char *path, size_t max_line, int (*visit)(void *cookie,
 		line.number++;
 		*end += (int64_t)line.text.n;
 	}
-	reader_close(&r);
+	linefile_close(&r);
 	if (rc < 0 && e->code == ERR_USAGE)
 		return err_in(e, "%s:%lld", path, (long long)line.number + 1);
 	return rc < 0 ? -1 : 0;
-}
-
-/* --- writing lines anew ---------------------------------------------------------------- */
-
-struct rewrite {
-	char *path; /* of the file itself, not of a link to it */
-	char *temporary;
-	FILE *from, *to;
-};
-
-static int
-rewrite_open(struct rewrite *w, const char *path, struct err *e)
-{
-	struct stat st;
-	struct buf b;
-
-	*w = (struct rewrite){ .path = realpath(path, NULL) };
-	if (!w->path)
-		return err_sys(e, ERR_IO, "cannot find '%s'", path);
-	buf_init(&b, 8192);
-	buf_addf(&b, "%s.%ld.tmp", w->path, (long)getpid());
-	w->temporary = buf_take(&b);
-	if (!w->temporary)
-		return err_nomem(e);
-	w->from = fopen(w->path, "re");
-	/* What a killed process left; no link of somebody else is followed. */
-	unlink(w->temporary);
-	w->to = fopen(w->temporary, "wxe");
-	if (!w->from || !w->to || fstat(fileno(w->from), &st) < 0
-	    || fchmod(fileno(w->to), st.st_mode & 07777) < 0)
-		return err_sys(e, ERR_IO, "cannot write '%s'", w->temporary);
-	return 0;
-}
-
-/* Into place, if all went well; else the new file goes away. */
-static int
-rewrite_close(struct rewrite *w, int rc, struct err *e)
-{
-	if (w->from)
-		fclose(w->from);
-	if (w->to) {
-		if (rc == 0 && (fflush(w->to) != 0 || fsync(fileno(w->to)) < 0))
-			rc = err_sys(e, ERR_IO, "cannot write '%s'",
-			    w->temporary);
-		if (fclose(w->to) != 0 && rc == 0)
-			rc = err_sys(e, ERR_IO, "cannot write '%s'",
-			    w->temporary);
-		if (rc == 0 && rename(w->temporary, w->path) < 0)
-			rc = err_sys(e, ERR_IO, "cannot rename '%s'",
-			    w->temporary);
-		if (rc < 0)
-			unlink(w->temporary);
-	}
-	free(w->temporary);
-	free(w->path);
-	return rc;
 }
 
 /* --- resuming ---------------------------------------------------------------------------- */
@@ -324,7 +179,7 @@ note_line(void *cookie, const struct line *line, struct err *e)
 static int
 copy_if_done(void *cookie, const struct line *line, struct err *e)
 {
-	struct rewrite *w = cookie;
+	struct linefile_new *w = cookie;
 
 	if (line->done && fwrite(line->text.p, 1, line->text.n, w->to)
 	    != line->text.n)
@@ -335,43 +190,13 @@ copy_if_done(void *cookie, const struct line *line, struct err *e)
 static int
 drop_failed(const char *path, size_t max_line, struct err *e)
 {
-	struct rewrite w;
+	struct linefile_new w;
 	int64_t end;
-	int rc = rewrite_open(&w, path, e);
+	int rc = linefile_rewrite(&w, path, e);
 
 	if (rc == 0)
 		rc = scan(path, max_line, copy_if_done, &w, &end, e);
-	return rewrite_close(&w, rc, e);
-}
-
-static int
-cut_torn(const char *path, int64_t end, int64_t *torn, struct err *e)
-{
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		return errno == ENOENT ? 0
-		    : err_sys(e, ERR_IO, "cannot read '%s'", path);
-	*torn = st.st_size - end;
-	if (*torn > 0 && truncate(path, (off_t)end) < 0)
-		return err_sys(e, ERR_IO, "cannot mend the torn last line of "
-		    "'%s'", path);
-	return 0;
-}
-
-/* Nobody else may be writing it: -1 with *e. *fd, to be closed, or -1 if there
- * is no such file yet. */
-static int
-lock(const char *path, int *fd, struct err *e)
-{
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (*fd < 0 || flock(*fd, LOCK_EX | LOCK_NB) == 0
-	    || errno != EWOULDBLOCK)
-		return 0;
-	close(*fd);
-	*fd = -1;
-	return err_set(e, ERR_USAGE, "'%s' is being written by another frugal; "
-	    "wait for it, or name another with -o", path);
+	return linefile_replace(&w, rc, e);
 }
 
 int
@@ -382,7 +207,7 @@ resume_open(struct resume **out, const char *path, size_t max_line,
 	int64_t end;
 	int rc, fd;
 
-	if (lock(path, &fd, e) < 0)
+	if (linefile_lock(path, &fd, e) < 0)
 		return -1;
 	r = calloc(1, sizeof(*r));
 	if (!r) {
@@ -392,7 +217,7 @@ resume_open(struct resume **out, const char *path, size_t max_line,
 	}
 	rc = scan(path, max_line, note_line, r, &end, e);
 	if (rc == 0)
-		rc = cut_torn(path, end, &r->counts.torn, e);
+		rc = linefile_cut(path, end, &r->counts.torn, e);
 	if (rc == 0 && r->counts.dropped)
 		rc = drop_failed(path, max_line, e);
 	if (fd >= 0)
@@ -518,33 +343,16 @@ take_place(struct places *l, struct str id)
 }
 
 static int
-copy_place(const struct rewrite *w, const struct place *p)
-{
-	char chunk[65536];
-	size_t left = p->n;
-
-	if (fseeko(w->from, (off_t)p->from, SEEK_SET) < 0)
-		return -1;
-	while (left > 0) {
-		size_t want = left < sizeof(chunk) ? left : sizeof(chunk);
-		size_t got = fread(chunk, 1, want, w->from);
-		if (!got || fwrite(chunk, 1, got, w->to) != got)
-			return -1;
-		left -= got;
-	}
-	return 0;
-}
-
-static int
 write_places(const char *path, const struct places *l, struct err *e)
 {
-	struct rewrite w;
-	int rc = rewrite_open(&w, path, e);
+	struct linefile_new w;
+	int rc = linefile_rewrite(&w, path, e);
 
 	for (size_t i = 0; rc == 0 && i < l->n; i++)
-		if (copy_place(&w, &l->v[i]) < 0)
+		if (linefile_copy(&w, l->v[i].from,
+		    (int64_t)l->v[i].n) < 0)
 			rc = err_sys(e, ERR_IO, "cannot copy '%s'", path);
-	return rewrite_close(&w, rc, e);
+	return linefile_replace(&w, rc, e);
 }
 
 int

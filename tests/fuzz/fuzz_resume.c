@@ -5,6 +5,7 @@
  */
 #include <sys/stat.h>
 
+#include "cmd/linefile.c"
 #include "cmd/resume.c"
 #include "tests/fuzz/fuzz.h"
 

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+#include "base/input.h"
+#include "cmd/linefile.c"
 #include "cmd/resume.c"
 
 #define MAX ((size_t)1 << 20)
@@ -380,12 +382,12 @@ long_lines_are_copied_whole(void **state)
 static void
 a_file_that_cannot_be_replaced_keeps_its_lines(void **state)
 {
-	struct rewrite w;
+	struct linefile_new w;
 
 	(void)state;
 	write_file(A D);
-	assert_int_equal(rewrite_open(&w, path, &e), 0);
-	assert_int_equal(rewrite_close(&w, -1, &e), -1);
+	assert_int_equal(linefile_rewrite(&w, path, &e), 0);
+	assert_int_equal(linefile_replace(&w, -1, &e), -1);
 	file_is(A D);
 }
 
