@@ -249,6 +249,36 @@ store_get_row(struct store *s, int64_t row, struct arena *a,
 	return rc;
 }
 
+int
+store_get_request(struct store *s, int64_t row, struct arena *a,
+    struct request_row *out, struct err *e)
+{
+	struct params p = { 0 };
+	struct columns col;
+	int rc = -1;
+
+	if (store_prepare(s, "SELECT key, provider, model, canon FROM requests"
+	    " WHERE id = ?1", &p, e) < 0)
+		goto out;
+	param_int(&p, row / STORE_SAMPLES);
+	rc = store_step(s, &p, "read", e);
+	if (rc < 1)
+		goto out;
+	*out = (struct request_row){ .canon = { 0 } };
+	if (sqlite3_column_bytes(p.stmt, 0) == SHA256_BYTES)
+		memcpy(out->key, sqlite3_column_blob(p.stmt, 0),
+		    SHA256_BYTES);
+	col = (struct columns){ .stmt = p.stmt, .n = 1, .arena = a };
+	out->provider = column_text(&col);
+	out->model = column_text(&col);
+	out->canon = column_text(&col);
+	if (col.failed)
+		rc = err_nomem(e);
+out:
+	sqlite3_finalize(p.stmt);
+	return rc;
+}
+
 /* The row of the request, which is made if there is none. */
 static int
 put_request(struct store *s, const struct request_row *q, int64_t *id,

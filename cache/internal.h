@@ -212,6 +212,12 @@ int completions_read(struct store *s, struct columns *col,
 #define SQL_MODEL_IS(full, part, arg) "(" arg " = '' OR " \
 	full " GLOB " SQL_GLOB(arg) " OR " part " GLOB " SQL_GLOB(arg) ")"
 
+/* SQL for "has the task t this tag", `key` '' being "whatever its tags are" and
+ * `value` '' "of any value". */
+#define SQL_TAG_IS(key, value) "(" key " = '' OR EXISTS (SELECT 1" \
+	" FROM json_each(t.tags) j WHERE j.key = " key " AND (" value \
+	" = '' OR CAST(j.value AS TEXT) = " value ")))"
+
 /* Parameters for bounds of time; 0 is open. */
 static inline int64_t
 since_or_open(int64_t utc_ms)

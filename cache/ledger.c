@@ -11,7 +11,8 @@
 #define TASK_COLUMNS \
 	"number, id, run, cascade, source, status, tier, tiers, model," \
 	" cost_picousd, cached_picousd, top_picousd, finished_utc_ms," \
-	" latency_ms, cached, error, tags, prompt, booked_picousd"
+	" latency_ms, cached, error, tags, prompt, booked_picousd," \
+	" audit_picousd, collected, reference"
 
 #define ATTEMPT_COLUMNS \
 	"tier, model, samples, cached, repairs, score, score_ln, threshold," \
@@ -69,8 +70,24 @@ attempt_verdict_name(enum attempt_verdict v)
 		return "unknown_in_cache";
 	case ATTEMPT_BUDGET:
 		return "budget";
+	case ATTEMPT_COLLECTED:
+		return "collected";
 	}
 	return "failed";
+}
+
+const char *
+audit_outcome_name(enum audit_outcome o)
+{
+	switch (o) {
+	case AUDIT_NO_ANSWER:
+		return "no_answer";
+	case AUDIT_AGREES:
+		return "agrees";
+	case AUDIT_DIFFERS:
+		return "differs";
+	}
+	return "no_answer";
 }
 
 static int
@@ -81,7 +98,7 @@ put_task(struct store *s, const struct ledger_task *t, int64_t *number,
 
 	if (store_stmt(s, STMT_TASK_PUT, "INSERT INTO tasks (" TASK_COLUMNS
 	    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-	    " ?13, ?14, ?15, ?16, ?17, ?18, ?19)", &p, e) < 0)
+	    " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)", &p, e) < 0)
 		return -1;
 	param_null(&p); /* SQLite gives the number */
 	param_text(&p, t->id);
@@ -105,6 +122,13 @@ put_task(struct store *s, const struct ledger_task *t, int64_t *number,
 		param_null(&p);
 	param_text(&p, utf8_clip(t->prompt, PROMPT_BYTES));
 	param_int(&p, t->booked_picousd);
+	param_known(&p, t->audit_picousd, MONEY_UNKNOWN);
+	param_int(&p, t->collected);
+	/* Half a right answer is a wrong one. */
+	if (t->reference.n && t->reference.n <= LEDGER_MAX_REFERENCE)
+		param_text(&p, t->reference);
+	else
+		param_null(&p);
 	if (store_run(s, &p, "write to", e) < 0)
 		return -1;
 	*number = sqlite3_last_insert_rowid(s->db);
@@ -167,31 +191,46 @@ last_attempt(const struct ledger_task *t)
 	return t->n_attempts - 1;
 }
 
+/* Attempt number i; the audit comes after them all. */
+static int
+put_attempt(struct store *s, const struct ledger_task *t, int64_t number,
+    size_t i, struct buf *rows, struct err *e)
+{
+	const struct ledger_attempt *a = i < t->n_attempts ? &t->attempts[i]
+	    : t->audit;
+	struct params p;
+
+	buf_clear(rows);
+	rows_encode(rows, a->rows, a->n_rows);
+	if (rows->failed)
+		return err_nomem(e);
+	if (store_stmt(s, STMT_ATTEMPT_PUT, "INSERT INTO attempts (task, seq,"
+	    " ended, audit, " ATTEMPT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5,"
+	    " ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
+	    " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)", &p, e) < 0)
+		return -1;
+	param_int(&p, number);
+	param_int(&p, (int64_t)i);
+	param_int(&p, i < t->n_attempts && i == last_attempt(t));
+	if (i < t->n_attempts)
+		param_null(&p);
+	else
+		param_int(&p, t->audit_outcome);
+	param_attempt(&p, a, buf_str(rows));
+	return store_run(s, &p, "write to", e);
+}
+
 static int
 put_attempts(struct store *s, const struct ledger_task *t, int64_t number,
     struct err *e)
 {
-	struct params p;
+	size_t n = t->n_attempts + (t->audit != NULL);
 	struct buf rows;
 	int rc = 0;
 
 	buf_init(&rows, BUF_MAX);
-	for (size_t i = 0; rc == 0 && i < t->n_attempts; i++) {
-		buf_clear(&rows);
-		rows_encode(&rows, t->attempts[i].rows, t->attempts[i].n_rows);
-		rc = rows.failed ? err_nomem(e) : store_stmt(s,
-		    STMT_ATTEMPT_PUT, "INSERT INTO attempts (task, seq, ended,"
-		    " " ATTEMPT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
-		    " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-		    " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)", &p, e);
-		if (rc < 0)
-			break;
-		param_int(&p, number);
-		param_int(&p, (int64_t)i);
-		param_int(&p, i == last_attempt(t));
-		param_attempt(&p, &t->attempts[i], buf_str(&rows));
-		rc = store_run(s, &p, "write to", e);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = put_attempt(s, t, number, i, &rows, e);
 	buf_release(&rows);
 	return rc;
 }
@@ -238,6 +277,9 @@ read_task(struct columns *col, struct ledger_task *t, struct err *e)
 	t->tags = column_text(col);
 	t->prompt = column_text(col);
 	t->booked_picousd = column_int(col);
+	t->audit_picousd = column_known(col, MONEY_UNKNOWN);
+	t->collected = column_int(col) != 0;
+	t->reference = column_text(col);
 	return col->failed ? err_nomem(e) : 0;
 }
 
@@ -312,6 +354,13 @@ read_attempt(struct store *s, struct columns *col, struct ledger_attempt *t,
 	return rows_decode(s, rows, col->arena, t, e);
 }
 
+static enum audit_outcome
+audit_of(int64_t v)
+{
+	return v >= AUDIT_NO_ANSWER && v <= AUDIT_DIFFERS
+	    ? (enum audit_outcome)v : AUDIT_NO_ANSWER;
+}
+
 static int
 find_attempts(struct store *s, struct arena *a, struct ledger_task *t,
     struct err *e)
@@ -319,17 +368,18 @@ find_attempts(struct store *s, struct arena *a, struct ledger_task *t,
 	struct ledger_attempt *v = NULL;
 	struct params p = { 0 };
 	struct columns col;
-	int64_t n;
+	int64_t n, audit;
 	int rc = -1;
 
 	if (store_prepare(s, "SELECT (SELECT count(*) FROM attempts"
-	    " WHERE task = ?1), " ATTEMPT_COLUMNS " FROM attempts"
-	    " WHERE task = ?1 ORDER BY seq", &p, e) < 0)
+	    " WHERE task = ?1), coalesce(audit, -1), " ATTEMPT_COLUMNS
+	    " FROM attempts WHERE task = ?1 ORDER BY seq", &p, e) < 0)
 		goto out;
 	param_int(&p, t->number);
 	while ((rc = store_step(s, &p, "read", e)) == 1) {
 		col = (struct columns){ .stmt = p.stmt, .arena = a };
 		n = column_int(&col);
+		audit = column_int(&col);
 		if (!v)
 			v = arena_array(a, (size_t)n, sizeof(*v));
 		if (!v) {
@@ -339,7 +389,13 @@ find_attempts(struct store *s, struct arena *a, struct ledger_task *t,
 		rc = read_attempt(s, &col, &v[t->n_attempts], e);
 		if (rc < 0)
 			goto out;
-		t->n_attempts++;
+		if (audit < 0) {
+			t->n_attempts++;
+			continue;
+		}
+		/* It is the last one. */
+		t->audit = &v[t->n_attempts];
+		t->audit_outcome = audit_of(audit);
 	}
 	t->attempts = v;
 out:
@@ -417,4 +473,34 @@ ledger_recent(struct store *s, int limit, struct arena *a,
 out:
 	sqlite3_finalize(p.stmt);
 	return rc;
+}
+
+int
+ledger_latest(struct store *s, const struct ledger_filter *f,
+    int (*each)(void *cookie, int64_t number, struct err *e), void *cookie,
+    struct err *e)
+{
+	struct params p = { 0 };
+	int rc = -1;
+
+	if (store_prepare(s, "SELECT max(t.number) FROM tasks t"
+	    " WHERE t.finished_utc_ms >= ?1 AND t.finished_utc_ms < ?2"
+	    " AND (?3 = '' OR t.cascade = ?3) AND (?4 = '' OR t.run = ?4)"
+	    " AND " SQL_TAG_IS("?5", "?6") " GROUP BY t.id ORDER BY 1", &p, e)
+	    < 0)
+		goto out;
+	param_int(&p, since_or_open(f->since_utc_ms));
+	param_int(&p, until_or_open(f->until_utc_ms));
+	param_text(&p, f->cascade);
+	param_text(&p, f->run);
+	param_text(&p, f->tag_key);
+	param_text(&p, f->tag_value);
+	while ((rc = store_step(s, &p, "read", e)) == 1) {
+		rc = each(cookie, sqlite3_column_int64(p.stmt, 0), e);
+		if (rc < 0)
+			break;
+	}
+out:
+	sqlite3_finalize(p.stmt);
+	return rc < 0 ? -1 : 0;
 }

@@ -28,9 +28,18 @@ enum attempt_verdict {
 	ATTEMPT_FAILED,      /* the request was wrong for this model or task */
 	ATTEMPT_UNKNOWN_IN_CACHE, /* --cache-only, and it is not there */
 	ATTEMPT_BUDGET,      /* a cost cap left nothing for it */
+	ATTEMPT_COLLECTED,   /* asked for a trace: nobody judged it */
 };
-#define ATTEMPT_VERDICTS 8
+#define ATTEMPT_VERDICTS 9
 const char *attempt_verdict_name(enum attempt_verdict v);
+
+/* What the top tier said of an answer that a tier below it was accepted with. */
+enum audit_outcome {
+	AUDIT_NO_ANSWER = 0, /* nothing: it had none, or none that is whole */
+	AUDIT_AGREES,
+	AUDIT_DIFFERS,
+};
+const char *audit_outcome_name(enum audit_outcome o);
 
 struct ledger_attempt {
 	int tier;               /* from 1 */
@@ -79,15 +88,24 @@ struct ledger_task {
 	struct str error;       /* "code: message" of a failed task */
 	const struct ledger_attempt *attempts;
 	size_t n_attempts;
+	/* The audit, which is none of the attempts; NULL: none. Its cost is part
+	 * of the task's. */
+	const struct ledger_attempt *audit;
+	enum audit_outcome audit_outcome;
+	int64_t audit_picousd;
+	bool collected;         /* every tier was asked for a trace: no climb */
+	struct str reference;   /* the right answer; empty: none, or a long one */
 };
+#define LEDGER_MAX_REFERENCE 4096 /* bytes of one that is kept */
 
 /* Inside a transaction of the store. */
 int ledger_put(struct store *s, const struct ledger_task *t, struct err *e);
 
-struct ledger_filter { /* zeroed: everything */
+struct ledger_filter { /* zeroed: every climb */
 	int64_t since_utc_ms, until_utc_ms; /* 0: open */
 	struct str cascade, model, run;
 	struct str tag_key, tag_value;
+	bool collected; /* what `collect` asked instead: see struct ledger_task */
 };
 
 /* The latest task with this id, with its attempts, in arena memory. `number`
@@ -113,7 +131,9 @@ struct ledger_stats { /* one group */
 	int64_t by_status[5];   /* of tasks that ended here, by enum task_status */
 	int64_t by_verdict[ATTEMPT_VERDICTS];  /* attempts, by enum attempt_verdict */
 	int64_t completions, cached_completions, repairs, requests, retries, fallbacks;
-	int64_t cost_picousd;   /* paid; known costs only */
+	int64_t cost_picousd;   /* paid; known costs only; an audit counts where
+	                           the answer was accepted */
+	int64_t audit_picousd;  /* part of it */
 	int64_t unknown_cost;   /* attempts whose cost is unknown */
 	int64_t top_picousd;    /* of the tasks where it is known */
 	int64_t top_paid_picousd; /* what those same tasks cost, cached part at
@@ -135,6 +155,32 @@ int ledger_stats(struct store *s, const struct ledger_filter *f,
 int ledger_reasons(struct store *s, const struct ledger_filter *f,
     bool (*each)(void *cookie, struct str cascade, int tier,
     enum attempt_verdict v, struct str scorer, int64_t count), void *cookie,
+    struct err *e);
+
+/* What audits found, of answers that were accepted. */
+struct ledger_audits { /* one group */
+	struct str group;       /* as in ledger_stats; borrowed in `each` */
+	struct str cascade, model; /* empty, 0: not by tier */
+	int tier;               /* that was accepted */
+	int64_t accepted;       /* below the top tier: what audits speak for */
+	int64_t tasks;          /* that came to an answer at all, of any tier */
+	int64_t audited, differ; /* audited: with an answer of the top tier, each
+	                            set of completions once */
+	int64_t unanswered;     /* audits without one */
+	int64_t cost_picousd, unknown_cost;
+};
+/* Groups without an audit are left out. LEDGER_BY_TIER, LEDGER_BY_CASCADE,
+ * LEDGER_BY_TAG or LEDGER_TOTAL; `tasks` is only there by cascade. In the
+ * order of their names. filter->model is not looked at. */
+int ledger_audits(struct store *s, const struct ledger_filter *f,
+    enum ledger_group by, bool (*each)(void *cookie,
+    const struct ledger_audits *g), void *cookie, struct err *e);
+
+/* The number of the latest task of each id, oldest first, whether it climbed
+ * or was collected. filter->model and ->collected are not looked at. `each` may
+ * read the store; -1 from it, with *e, ends it. */
+int ledger_latest(struct store *s, const struct ledger_filter *f,
+    int (*each)(void *cookie, int64_t number, struct err *e), void *cookie,
     struct err *e);
 
 #endif

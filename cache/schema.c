@@ -137,7 +137,19 @@ static const char *const migration[] = {
 	"ALTER TABLE attempts ADD COLUMN"
 	" booked_picousd INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE tasks ADD COLUMN"
-	" booked_picousd INTEGER NOT NULL DEFAULT 0;",
+	" booked_picousd INTEGER NOT NULL DEFAULT 0;"
+
+	/* An audit is an attempt that is no part of the climb. */
+	"ALTER TABLE attempts ADD COLUMN"
+	" audit INTEGER;" /* enum audit_outcome; NULL: of the climb */
+	"CREATE INDEX attempts_audit ON attempts (task)"
+	" WHERE audit IS NOT NULL;"
+	"ALTER TABLE tasks ADD COLUMN"
+	" audit_picousd INTEGER DEFAULT 0;" /* NULL: unknown */
+	"ALTER TABLE tasks ADD COLUMN" /* 1: by `collect`, not a climb */
+	" collected INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN"
+	" reference TEXT;", /* NULL: none */
 };
 
 _Static_assert(sizeof(migration) / sizeof(migration[0]) == VERSION,

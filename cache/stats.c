@@ -22,8 +22,7 @@
 	" AND (?3 = '' OR t.cascade = ?3) AND (?4 = '' OR t.run = ?4)" \
 	" AND " SQL_MODEL_IS("a.model", \
 	    "substr(a.model, instr(a.model, '/') + 1)", "?5") \
-	" AND (?6 = '' OR EXISTS (SELECT 1 FROM json_each(t.tags) j" \
-	"  WHERE j.key = ?6 AND (?7 = '' OR CAST(j.value AS TEXT) = ?7)))"
+	" AND " SQL_TAG_IS("?6", "?7") " AND t.collected = ?8"
 
 static void
 param_filter(struct params *p, const struct ledger_filter *f)
@@ -35,6 +34,7 @@ param_filter(struct params *p, const struct ledger_filter *f)
 	param_text(p, f->model);
 	param_text(p, f->tag_key);
 	param_text(p, f->tag_value);
+	param_int(p, f->collected);
 }
 
 struct group {
@@ -113,8 +113,9 @@ static const struct grouping grouping[] = {
 	" a.task IS NOT NULL, coalesce(a.ended, 1), a.verdict, a.samples," \
 	" a.cached, a.repairs, a.requests, a.retries, a.fallbacks, a.cost_picousd," \
 	" a.cached_picousd, a.prompt_tokens, a.completion_tokens," \
-	" a.latency_ms, a.score IS NOT NULL, a.score" \
-	" FROM tasks t %s JOIN attempts a ON a.task = t.number" WHERE
+	" a.latency_ms, a.score IS NOT NULL, a.score, t.audit_picousd" \
+	" FROM tasks t %s JOIN attempts a ON a.task = t.number" \
+	" AND a.audit IS NULL" WHERE
 
 struct item {
 	struct str group, cascade, model;
@@ -159,6 +160,7 @@ read_item(struct columns *col, struct item *i)
 	a->latency_ms = column_int(col);
 	a->scored = column_int(col) != 0;
 	a->score = column_real(col);
+	t->audit_picousd = column_known(col, MONEY_UNKNOWN);
 }
 
 /* Saturates; what is unknown is left out. */
@@ -206,6 +208,9 @@ add_task(struct ledger_stats *g, const struct item *i)
 
 	if (i->status >= 0 && i->status <= TASK_BUDGET)
 		g->by_status[i->status]++;
+	g->unknown_cost += t->audit_picousd == MONEY_UNKNOWN;
+	add(&g->cost_picousd, t->audit_picousd);
+	add(&g->audit_picousd, t->audit_picousd);
 	if (t->top_picousd == MONEY_UNKNOWN ||
 	    t->cost_picousd == MONEY_UNKNOWN ||
 	    t->cached_picousd == MONEY_UNKNOWN)
@@ -443,7 +448,7 @@ ledger_reasons(struct store *s, const struct ledger_filter *f,
 	/* 0 is ATTEMPT_ACCEPT. */
 	if (store_prepare(s, "SELECT t.cascade, a.tier, a.verdict, a.scorer,"
 	    " count(*) AS n FROM tasks t JOIN attempts a ON a.task = t.number"
-	    WHERE " AND a.verdict BETWEEN 1 AND 6 GROUP BY 1, 2, 3, 4"
+	    " AND a.audit IS NULL" WHERE " AND a.verdict BETWEEN 1 AND 6 GROUP BY 1, 2, 3, 4"
 	    " ORDER BY n DESC, 1, 2, 3, 4", &p, e) < 0)
 		goto out;
 	param_filter(&p, f);

@@ -73,6 +73,10 @@ int store_put(struct store *s, const struct request_row *q, int sample,
 int store_get_row(struct store *s, int64_t row, struct arena *a,
     struct completion *out, struct err *e);
 
+/* The request that a completion of this row number answers. 1, 0, -1. */
+int store_get_request(struct store *s, int64_t row, struct arena *a,
+    struct request_row *out, struct err *e);
+
 /*
  * What `frugal cache` does. Text in a struct cached_row is borrowed for the
  * call of `each`; each returns false to stop.

@@ -247,7 +247,7 @@ call_lose_budget(struct call *c)
 {
 	lose(c, (struct climb_failure){ .outcome = OUTCOME_FAIL,
 	    .budget = true, .code = STR("budget"), .message =
-	    STR("max_cost of a task leaves too little for this request") });
+	    STR("max_cost leaves too little for this request") });
 }
 
 static void

@@ -46,6 +46,8 @@ struct want {
 	size_t slot;        /* the wanter's */
 	void *owner;        /* the wanter's */
 	struct budget *budget; /* the wanter's cap; may be NULL */
+	bool dispensable;      /* where a cap of the run or the day leaves no room
+	                          for it, it is lost, and nothing is `broke` */
 	int64_t deadline_ms;   /* on the monotonic clock; 0: none */
 	int64_t *row;       /* set by the wanter in `got`: where the row number
 	                       goes at calls_kept(); may stay NULL */

@@ -154,8 +154,10 @@ void call_end(struct call *c);
 /* Tell all who want it that it will not come, and end it. */
 void call_lose(struct call *c, enum outcome outcome, struct str code,
     struct str message);
-/* The same for a cap of theirs. */
+/* The same for a cap. */
 void call_lose_budget(struct call *c);
+/* Nobody who wants it needs it. */
+bool call_is_dispensable(const struct call *c);
 /* Send what is written down. */
 void call_send(struct call *c);
 struct want *want_take(struct want **list, int sample);

@@ -261,7 +261,7 @@ fits_day(struct call *c, struct store *s, struct err *e)
 	call_enqueue(c, true);
 	if (asks_others(s, c->asked_utc_ms, &others, e) < 0)
 		return -1;
-	if (k->budget.open == 0 && others == 0) {
+	if (k->budget.open == 0 && others == 0 && !call_is_dispensable(c)) {
 		k->broke_worst = c->worst_picousd;
 		k->broke_held = held;
 		k->broke = true;

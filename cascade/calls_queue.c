@@ -122,6 +122,15 @@ find_payer(const struct call *c)
 	return NULL;
 }
 
+bool
+call_is_dispensable(const struct call *c)
+{
+	for (const struct want *w = c->wants; w; w = w->next)
+		if (!w->dispensable)
+			return false;
+	return true;
+}
+
 enum fit { FITS, FITS_LATER, FITS_NOT, FITS_NOBODY };
 
 static enum fit
@@ -135,9 +144,10 @@ hold(struct call *c)
 	if (!c->payer)
 		return FITS_NOBODY;
 	if (k->day_full)
-		return FITS_LATER;
+		return call_is_dispensable(c) ? FITS_NOBODY : FITS_LATER;
 	if (!budget_fits(&k->budget, c->worst_picousd))
-		return k->budget.open > 0 ? FITS_LATER : FITS_NOT;
+		return call_is_dispensable(c) ? FITS_NOBODY
+		    : k->budget.open > 0 ? FITS_LATER : FITS_NOT;
 	budget_hold(&k->budget, c->worst_picousd);
 	c->task_budget = c->payer->budget;
 	if (c->task_budget)

@@ -4,8 +4,11 @@
  *   ASKING   completions of this tier are wanted or on their way
  *                -> ASKING when the verdict needs more samples or a repair
  *                -> ASKING one tier up when it says "escalate"
+ *                -> ASKING the top tier when the answer is to be audited
  *                -> DONE
  *   DONE     final; the result stands
+ *
+ * With CLIMB_ALL it is ASKING each tier once, for everything, and then DONE.
  *
  * A tier has one slot for each completion it may ask for. A slot is WANTED,
  * ASKED, then HERE or FAILED. When no slot is wanted or asked, the completions
@@ -18,6 +21,7 @@
 
 #include "base/money.h"
 #include "base/utf8.h"
+#include "cascade/audit.h"
 
 enum slot_state { SLOT_WANTED, SLOT_ASKED, SLOT_HERE, SLOT_FAILED };
 
@@ -36,7 +40,8 @@ struct climb {
 	const struct cascade *cascade;
 	const struct task *task;
 	const struct tier_state *tiers;
-	bool recorded, done;
+	enum climb_way way;
+	bool auditing, done; /* auditing: the last attempt is the audit */
 	int tier;
 	struct slot *slots; /* of this tier */
 	size_t n_slots;
@@ -54,6 +59,7 @@ struct climb {
 	int64_t started_ms, tier_started_ms;
 	struct ledger_attempt *attempts;
 	size_t n_attempts;
+	struct visit *visits; /* CLIMB_ALL */
 	struct result result;
 };
 
@@ -93,6 +99,20 @@ add_slots(struct climb *c, size_t n)
 }
 
 static int finish(struct climb *c, enum task_status status, int64_t now_ms);
+static int finish_visits(struct climb *c, int64_t now_ms);
+
+/* The tier is out of use, and it is for that that the task fails. */
+static int
+finish_out_of_use(struct climb *c, const struct tier_state *s,
+    int64_t now_ms)
+{
+	if (!c->result.error_message.n) {
+		c->result.error_code = s->code;
+		c->result.error_message = s->message;
+	}
+	return c->way == CLIMB_ALL ? finish_visits(c, now_ms)
+	    : finish(c, TASK_FAILED, now_ms);
+}
 
 /* Begin the tier c->tier, or the first above it that is in use. */
 static int
@@ -109,11 +129,9 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 			break;
 		at->reason = s->message;
 		if (c->tier + 1 == (int)c->cascade->n_tiers
-		    || c->cascade->on_outage != OUTAGE_CLIMB) {
-			c->result.error_code = s->code;
-			c->result.error_message = s->message;
-			return finish(c, TASK_FAILED, now_ms);
-		}
+		    || (c->cascade->on_outage != OUTAGE_CLIMB
+		    && c->way != CLIMB_ALL))
+			return finish_out_of_use(c, s, now_ms);
 	}
 	c->tier_started_ms = now_ms;
 	c->slots = NULL;
@@ -127,14 +145,15 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 	c->rows = arena_array(c->arena, (size_t)(tier_now(c)->samples_max
 	    + tier_now(c)->repair), sizeof(*c->rows));
 	attempt_now(c)->rows = c->rows;
-	if (!c->rows || !add_slots(c, (size_t)tier_now(c)->samples_min))
+	if (!c->rows || !add_slots(c, (size_t)(c->way == CLIMB_ALL
+	    ? tier_now(c)->samples_max : tier_now(c)->samples_min)))
 		return err_nomem(e);
 	return 0;
 }
 
 struct climb *
 climb_new(const struct cascade *k, const struct task *t,
-    const struct tier_state *tiers, bool recorded, int64_t now_ms)
+    const struct tier_state *tiers, enum climb_way way, int64_t now_ms)
 {
 	struct climb *c = arena_alloc(t->arena, sizeof(*c));
 
@@ -144,12 +163,24 @@ climb_new(const struct cascade *k, const struct task *t,
 	c->cascade = k;
 	c->task = t;
 	c->tiers = tiers;
-	c->recorded = recorded;
+	c->way = way;
 	c->started_ms = now_ms;
+	/* An audit comes only where a tier was left out: there is room for it. */
 	c->attempts = arena_array(t->arena, k->n_tiers, sizeof(*c->attempts));
-	if (!c->attempts || enter_tier(c, now_ms, NULL) < 0)
+	if (way == CLIMB_ALL)
+		c->visits = arena_array(t->arena, k->n_tiers,
+		    sizeof(*c->visits));
+	c->result.visits = c->visits;
+	if (!c->attempts || (way == CLIMB_ALL && !c->visits)
+	    || enter_tier(c, now_ms, NULL) < 0)
 		return NULL;
 	return c;
+}
+
+bool
+climb_is_audit(const struct climb *c)
+{
+	return c->auditing && !c->done;
 }
 
 /* Those of one prompt come together: they can share a request. */
@@ -276,6 +307,13 @@ climb_messages(struct climb *c, const struct climb_ask *ask,
 
 /* --- the end -------------------------------------------------------------------- */
 
+static int64_t
+top_now(struct climb *c)
+{
+	return result_top(c->cascade, attempt_now(c),
+	    c->unknown_tokens ? 0 : c->prompt_tokens, c->asked_utc_ms);
+}
+
 static void
 sum_up(struct climb *c)
 {
@@ -297,8 +335,12 @@ sum_up(struct climb *c)
 		cached += at->cached;
 	}
 	r->cached = samples > 0 && samples == cached;
-	r->top_picousd = result_top(c->cascade, attempt_now(c),
-	    c->unknown_tokens ? 0 : c->prompt_tokens, c->asked_utc_ms);
+	/* An audit tells what the top tier costs; one that brought nothing does
+	 * not. Who was asked for a trace saved nothing and meant not to. */
+	if (c->way == CLIMB_ALL)
+		r->top_picousd = MONEY_UNKNOWN;
+	else if (!c->auditing || attempt_now(c)->samples)
+		r->top_picousd = top_now(c);
 }
 
 static int
@@ -309,10 +351,16 @@ finish(struct climb *c, enum task_status status, int64_t now_ms)
 	r->task = c->task;
 	r->cascade = c->cascade;
 	r->status = status;
-	r->latency_ms = now_ms - c->started_ms;
 	r->attempts = c->attempts;
 	r->n_attempts = c->n_attempts;
 	sum_up(c);
+	if (c->auditing) {
+		r->n_attempts--;
+		r->audit = attempt_now(c);
+		r->audit_picousd = r->audit->cost_picousd;
+	} else {
+		r->latency_ms = now_ms - c->started_ms;
+	}
 	c->done = true;
 	return 0;
 }
@@ -362,6 +410,50 @@ take_answer(struct climb *c, const struct slot *s)
 	r->reason = at->reason;
 }
 
+/* --- the audit ------------------------------------------------------------------- */
+
+/* The answer stands. Is it audited? A top tier that is out of use is not asked,
+ * and that is no audit. */
+static int
+accepted(struct climb *c, int64_t now_ms, struct err *e)
+{
+	const struct cascade *k = c->cascade;
+
+	if (c->way != CLIMB_UP || c->tier + 1 == (int)k->n_tiers
+	    || c->tiers[k->n_tiers - 1].out_of_use
+	    || !audit_chooses(k->audit, c->task))
+		return finish(c, TASK_ACCEPTED, now_ms);
+	c->result.latency_ms = now_ms - c->started_ms;
+	c->result.top_picousd = top_now(c);
+	c->auditing = true;
+	c->tier = (int)k->n_tiers - 1;
+	return enter_tier(c, now_ms, e);
+}
+
+static enum audit_outcome
+compare(const struct climb *c, const struct completion *top)
+{
+	const struct result *r = &c->result;
+
+	if (r->has_answer != top->has_answer)
+		return AUDIT_DIFFERS;
+	/* Where a pattern found nothing in either, neither says anything. */
+	if (!r->has_answer)
+		return AUDIT_AGREES;
+	return answer_equal(r->answer, top->answer) ? AUDIT_AGREES
+	    : AUDIT_DIFFERS;
+}
+
+static int
+audited(struct climb *c, const struct completion *top, int64_t now_ms)
+{
+	enum attempt_verdict v = attempt_now(c)->verdict;
+
+	if (v == ATTEMPT_ACCEPT || v == ATTEMPT_ESCALATE)
+		c->result.audit_outcome = compare(c, top);
+	return finish(c, TASK_ACCEPTED, now_ms);
+}
+
 /* --- judging -------------------------------------------------------------------- */
 
 /* The failure that ends the attempt whatever else has come: the run stops, or
@@ -407,6 +499,18 @@ outage(struct climb *c, int64_t now_ms, struct err *e)
 	return next_tier_or(c, TASK_FAILED, now_ms, e);
 }
 
+/* Where it means nothing for the task. */
+static enum attempt_verdict
+failed_verdict(const struct slot *s)
+{
+	if (s->not_cached)
+		return ATTEMPT_UNKNOWN_IN_CACHE;
+	if (s->budget)
+		return ATTEMPT_BUDGET;
+	return s->outcome == OUTCOME_RETRY || s->outcome == OUTCOME_WAIT
+	    ? ATTEMPT_UNAVAILABLE : ATTEMPT_FAILED;
+}
+
 /* What the failure of an attempt means for the tier and the task. */
 static int
 attempt_failed(struct climb *c, const struct slot *s, int64_t now_ms,
@@ -417,6 +521,10 @@ attempt_failed(struct climb *c, const struct slot *s, int64_t now_ms,
 
 	at->latency_ms = now_ms - c->tier_started_ms;
 	at->reason = s->message;
+	if (c->auditing) {
+		at->verdict = failed_verdict(s);
+		return finish(c, TASK_ACCEPTED, now_ms);
+	}
 	c->result.error_code = s->code;
 	c->result.error_message = s->message;
 	if (s->not_cached) {
@@ -521,9 +629,11 @@ conclude(struct climb *c, const struct verdict *v, struct slot *chosen,
 		return begin_repair(c, chosen, v->reason, e);
 	if (note_verdict(c, v, chosen, n, now_ms, e) < 0)
 		return -1;
+	if (c->auditing)
+		return audited(c, &chosen->c, now_ms);
 	if (v->kind == VERDICT_ACCEPT) {
 		take_answer(c, chosen);
-		return finish(c, TASK_ACCEPTED, now_ms);
+		return accepted(c, now_ms, e);
 	}
 	if (!last)
 		return next_tier_or(c, TASK_EXHAUSTED, now_ms, e);
@@ -540,6 +650,72 @@ conclude(struct climb *c, const struct verdict *v, struct slot *chosen,
 	return finish(c, TASK_EXHAUSTED, now_ms);
 }
 
+/* --- every tier ------------------------------------------------------------------ */
+
+/* The first slot that failed; NULL: everything is here. */
+static const struct slot *
+first_failed(const struct climb *c)
+{
+	for (size_t i = 0; i < c->n_slots; i++)
+		if (c->slots[i].state == SLOT_FAILED)
+			return &c->slots[i];
+	return NULL;
+}
+
+static int
+finish_visits(struct climb *c, int64_t now_ms)
+{
+	return finish(c, c->result.n_visits == c->cascade->n_tiers
+	    ? TASK_ACCEPTED : TASK_FAILED, now_ms);
+}
+
+/* A tier that did not give everything is left out: what came is in the store,
+ * and the next run asks for the rest. */
+static int
+not_whole(struct climb *c, const struct slot *failed, int64_t now_ms,
+    struct err *e)
+{
+	attempt_now(c)->verdict = failed_verdict(failed);
+	attempt_now(c)->reason = failed->message;
+	if (!c->result.error_message.n) {
+		c->result.error_code = failed->code;
+		c->result.error_message = failed->message;
+	}
+	if (failed->outcome == OUTCOME_STOP)
+		c->result.stopped = true;
+	if (failed->budget)
+		return finish(c, TASK_BUDGET, now_ms);
+	if (c->result.stopped || c->tier + 1 == (int)c->cascade->n_tiers)
+		return finish_visits(c, now_ms);
+	c->tier++;
+	return enter_tier(c, now_ms, e);
+}
+
+static int
+visited(struct climb *c, int64_t now_ms, struct err *e)
+{
+	struct ledger_attempt *at = attempt_now(c);
+	const struct slot *failed = first_failed(c);
+	struct completion *v;
+
+	at->latency_ms = now_ms - c->tier_started_ms;
+	at->samples = (int)at->n_rows;
+	if (failed)
+		return not_whole(c, failed, now_ms, e);
+	at->verdict = ATTEMPT_COLLECTED;
+	v = arena_array(c->arena, c->n_slots, sizeof(*v));
+	if (!v)
+		return err_nomem(e);
+	for (size_t i = 0; i < c->n_slots; i++)
+		v[i] = c->slots[i].c;
+	c->visits[c->result.n_visits++] = (struct visit){ tier_now(c), v,
+	    c->n_slots };
+	if (c->tier + 1 == (int)c->cascade->n_tiers)
+		return finish_visits(c, now_ms);
+	c->tier++;
+	return enter_tier(c, now_ms, e);
+}
+
 /* Every slot is here or failed: what now? */
 static int
 judge(struct climb *c, int64_t now_ms, struct err *e)
@@ -552,6 +728,8 @@ judge(struct climb *c, int64_t now_ms, struct err *e)
 	const struct slot *failure;
 	struct verdict verdict;
 
+	if (c->way == CLIMB_ALL)
+		return visited(c, now_ms, e);
 	if (!v || !of)
 		return err_nomem(e);
 	for (size_t i = 0; i < c->n_slots; i++) {
@@ -600,7 +778,7 @@ copy_completion(struct climb *c, const struct completion *from,
 		    from->n_tokens * sizeof(*tokens));
 	}
 	to->tokens = tokens;
-	if (!c->recorded) {
+	if (c->way != CLIMB_RECORDED) {
 		to->has_answer = answer_extract(&c->cascade->answer, to->text,
 		    &to->answer);
 		return true;

@@ -27,10 +27,29 @@ struct tier_state {
 	unsigned endpoints_out; /* bit n: its endpoint n is; see struct tier */
 };
 
-/* NULL: out of memory. `recorded`: answers come with the completions and are
- * not extracted (replay). Everything given is borrowed for the task's life. */
+enum climb_way {
+	CLIMB_UP = 0,   /* until an answer is accepted */
+	CLIMB_RECORDED, /* the same in replay: answers come with the completions
+	                   and are not extracted, and nobody is audited */
+	CLIMB_ALL,      /* no climb at all: every tier is asked for all its
+	                   samples, none is judged (collect) */
+};
+
+/*
+ * NULL: out of memory. Everything given is borrowed for the task's life.
+ *
+ * With `audit` in the cascade, an accepted task that is chosen (see audit.h)
+ * goes on to the top tier: what it says never becomes the answer and what goes
+ * wrong there never becomes the task's status. The climb has no result before
+ * that has ended, so that one transaction holds all that there is to say of the
+ * task: a run that was killed in between does it again, out of the store.
+ */
 struct climb *climb_new(const struct cascade *k, const struct task *t,
-    const struct tier_state *tiers, bool recorded, int64_t now_ms);
+    const struct tier_state *tiers, enum climb_way way, int64_t now_ms);
+
+/* What is wanted now is for an audit: nobody waits for it for long, and no
+ * budget is broken for it. */
+bool climb_is_audit(const struct climb *c);
 
 /* The next completion wanted; false: none for now. */
 bool climb_next(struct climb *c, struct climb_ask *out);

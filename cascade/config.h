@@ -58,6 +58,13 @@ enum on_outage {
 	OUTAGE_FAIL,      /* no: the task fails */
 };
 
+/* What the cascade was chosen for (`promise`), which audits look after. */
+struct promise {
+	bool given;
+	double max_loss, confidence;
+	int64_t since_utc_ms; /* what was before is of another cascade; 0: none */
+};
+
 struct cascade {
 	struct str name;
 	struct answer_rule answer;
@@ -66,6 +73,9 @@ struct cascade {
 	size_t n_tiers;
 	bool fail_exhausted; /* `exhausted: fail`: no answer below its rule */
 	enum on_outage on_outage;
+	double audit;        /* share of accepted tasks that the top tier is
+	                        asked about as well; 0: none */
+	struct promise promise;
 	int line, column;
 };
 

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/input.h"
 #include "base/utf8.h"
 #include "cascade/config_internal.h"
@@ -416,11 +417,58 @@ read_tiers(struct load *l, const struct ynode *at, struct cascade *k)
 }
 
 static void
+read_since(struct load *l, const struct ynode *at, struct promise *p)
+{
+	struct str text;
+	struct err e;
+
+	if (!ynode_str(at, "since", &text, l->r) || !at)
+		return;
+	if (clock_parse_since(text, l->now_utc_ms, &p->since_utc_ms, &e) < 0)
+		report_error(l->r, at, "since: %s", e.msg);
+}
+
+static void
+read_promise(struct load *l, const struct ynode *at, struct cascade *k)
+{
+	static const char *const keys[] = { "max_loss", "confidence", "since",
+		NULL };
+	const struct ynode *loss = ynode_get(at, "max_loss");
+
+	if (!at || !config_is_map(l, at, "a promise"))
+		return;
+	ynode_known(at, "promise", keys, l->r);
+	if (!loss)
+		report_error(l->r, at, "a promise has a max_loss, such as "
+		    "0.02");
+	k->promise.confidence = 0.95;
+	ynode_double(loss, "max_loss", 0, 1, &k->promise.max_loss, l->r);
+	ynode_double(ynode_get(at, "confidence"), "confidence", 0.5, 0.999999,
+	    &k->promise.confidence, l->r);
+	read_since(l, ynode_get(at, "since"), &k->promise);
+	k->promise.given = loss != NULL;
+	if (!(k->audit > 0))
+		report_warn(l->r, at, "nothing looks after the promise of "
+		    "'%.*s' without audit, such as 'audit: 0.02'",
+		    STR_ARG(k->name));
+}
+
+static void
+read_audit(struct load *l, const struct ynode *at, struct cascade *k)
+{
+	if (at && ynode_double(at, "audit", 0, 1, &k->audit, l->r)
+	    && k->n_tiers == 1)
+		report_warn(l->r, at, "audit does nothing in a cascade of one "
+		    "tier");
+}
+
+static void
 read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
     struct cascade *k)
 {
 	static const char *const keys[] = {
-		"answer", "system", "exhausted", "on_outage", "tiers", NULL
+		"answer", "system", "exhausted", "on_outage", "audit",
+		"promise", "tiers", NULL
 	};
 	static const char *const exhausted[] = { "answer", "fail", NULL };
 	static const char *const outage[] = { "climb", "wait", "fail", NULL };
@@ -449,6 +497,8 @@ read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
 	else
 		report_error(l->r, key, "cascade '%.*s' has no tiers",
 		    STR_ARG(k->name));
+	read_audit(l, ynode_get(n, "audit"), k);
+	read_promise(l, ynode_get(n, "promise"), k);
 }
 
 void

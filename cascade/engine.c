@@ -169,7 +169,7 @@ look_up(struct job *j, const unsigned char *key, const struct climb_ask *ask,
 	int rc;
 
 	arena_clear(en->lookup);
-	rc = store_get(en->store, key, ask->sample, false, en->lookup, &c,
+	rc = store_get(en->store, key, ask->sample, en->o.collect, en->lookup, &c,
 	    &row, e);
 	if (rc <= 0)
 		return rc;
@@ -211,8 +211,12 @@ outage_rule(const struct job *j, int tier, size_t endpoint)
 {
 	size_t next = endpoint + 1;
 
-	if (usable_endpoint(j, tier, &next))
+	/* An audit may wait for nobody, and a trace for as long as it takes the
+	 * tier: there is no other one in its place. */
+	if (usable_endpoint(j, tier, &next) || climb_is_audit(j->climb))
 		return OUTAGE_LEAVE;
+	if (j->en->o.collect && j->cascade->on_outage != OUTAGE_WAIT)
+		return OUTAGE_PATIENT;
 	switch (j->cascade->on_outage) {
 	case OUTAGE_WAIT:
 		return OUTAGE_STAY;
@@ -406,6 +410,7 @@ wanted_new(struct job *j, const struct climb_ask *ask, size_t endpoint)
 	*w = (struct wanted){ .ask = *ask, .endpoint = endpoint,
 	    .want = { .sample = ask->sample, .slot = ask->slot, .owner = j,
 	    .budget = j->budget.cap == BUDGET_NONE ? NULL : &j->budget,
+	    .dispensable = climb_is_audit(j->climb),
 	    .deadline_ms = j->deadline_ms } };
 	return w;
 }
@@ -799,6 +804,12 @@ count_result(struct engine *en, const struct result *r)
 	    && r->cost_picousd != MONEY_UNKNOWN)
 		s->saved_picousd += r->top_picousd - r->cost_picousd;
 	s->cached += r->cached;
+	if (r->audit) {
+		s->audited += r->audit_outcome != AUDIT_NO_ANSWER;
+		s->differ += r->audit_outcome == AUDIT_DIFFERS;
+		s->audit_picousd = money_add(s->audit_picousd,
+		    r->audit_picousd);
+	}
 	s->labelled += r->correct != UNSET;
 	s->correct += r->correct == YES;
 }
@@ -927,7 +938,7 @@ begin(struct engine *en, struct task *t, const struct cascade *k,
 
 	if (j)
 		j->climb = climb_new(k, t, en->tiers[cascade_number(en, k)],
-		    false, clock_mono_ms());
+		    en->o.collect ? CLIMB_ALL : CLIMB_UP, clock_mono_ms());
 	if (!j || !j->climb) {
 		task_free(t);
 		return err_nomem(e);

@@ -39,6 +39,9 @@ struct engine_options {
 	struct str source;  /* for the ledger: "run", "batch tasks.jsonl" */
 	struct caps caps;   /* on the cost of the run, the day, each task */
 	bool dry;           /* write nothing to the ledger */
+	bool collect;       /* ask every tier for everything (CLIMB_ALL). Answers
+	                       that were cut off or refused are taken from the
+	                       store too: they are what the model said */
 	int64_t task_timeout_ms; /* for each task, from its start; 0: none */
 };
 
@@ -54,6 +57,9 @@ struct engine_state {
 	int64_t saved_picousd;  /* against the top tier, where that is known */
 	int64_t cached;      /* tasks answered from the store alone */
 	int64_t labelled, correct; /* answered tasks that have a reference */
+	int64_t audited, differ;   /* audits that brought an answer, and another
+	                              one than was given */
+	int64_t audit_picousd;     /* part of the cost */
 	int64_t to_keep;     /* completions not yet committed */
 	int64_t booked_picousd; /* part of the cost, see struct result */
 	int64_t undone_picousd; /* paid for tasks that have no result yet */

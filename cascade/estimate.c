@@ -18,7 +18,8 @@ struct known { /* of one tier, from the ledger */
 
 struct sums {
 	struct known known;
-	double tasks[ESTIMATE_FIGURES], cost[ESTIMATE_FIGURES];
+	double tasks[ESTIMATE_FIGURES], requests[ESTIMATE_FIGURES];
+	double cost[ESTIMATE_FIGURES];
 	bool came; /* a task did */
 };
 
@@ -183,16 +184,17 @@ samples(const struct tier *t, const struct known *n, int figure)
 
 /* Where the server has `n` the samples of a visit share a request. */
 static double
-requests(const struct tier *t, const struct known *n, int figure)
+requests(const struct tier *t, double asked)
 {
 	if (t->provider->n == NO)
-		return samples(t, n, figure);
+		return asked;
 	return t->n_prompts ? (double)t->n_prompts : 1;
 }
 
+/* For so many samples. */
 static double
 visit_cost(const struct estimate *x, const struct tier *t,
-    const struct known *n, double prompt_bytes, int figure)
+    const struct known *n, double prompt_bytes, double asked, int figure)
 {
 	double answers[ESTIMATE_FIGURES];
 	struct usage u = { .cached = 0, .cache_write = 0 };
@@ -200,11 +202,11 @@ visit_cost(const struct estimate *x, const struct tier *t,
 
 	answer_tokens(t, n, answers);
 	u.prompt = (int64_t)(prompt_bytes / bytes_per_token[figure]) + 8;
-	u.completion = (int64_t)(answers[figure] * samples(t, n, figure)
-	    / requests(t, n, figure) + 0.5);
+	u.completion = (int64_t)(answers[figure] * asked
+	    / requests(t, asked) + 0.5);
 	cost = price_cost(&t->price, &u, x->now_utc_ms, false);
 	return cost == MONEY_UNKNOWN ? 0
-	    : (double)cost * requests(t, n, figure);
+	    : (double)cost * requests(t, asked);
 }
 
 /* --- tasks -------------------------------------------------------------------------------- */
@@ -226,11 +228,41 @@ prompt_bytes(const struct cascade *k, const struct tier *t,
 	return (double)n;
 }
 
+/* `share` of a visit of the tier. */
+static void
+add_visit(struct estimate *x, size_t k, size_t i, double share, double asked,
+    double bytes, int figure)
+{
+	const struct tier *t = &x->cfg->cascades[k].tiers[i];
+	struct sums *s = &x->of[k][i];
+
+	s->came |= share > 0;
+	s->tasks[figure] += share;
+	s->requests[figure] += share * requests(t, asked);
+	s->cost[figure] += share * visit_cost(x, t, &s->known, bytes, asked,
+	    figure);
+}
+
+/* Answered, but for the audit. */
+static void
+audit_rest(struct estimate *x, const struct result *r)
+{
+	size_t k = (size_t)(r->cascade - x->cfg->cascades);
+	size_t i = r->cascade->n_tiers - 1;
+	const struct tier *t = &r->cascade->tiers[i];
+
+	for (int f = 0; f < ESTIMATE_FIGURES; f++)
+		add_visit(x, k, i, 1, samples(t, &x->of[k][i].known, f),
+		    prompt_bytes(r->cascade, t, r->task), f);
+}
+
 static void
 climb_from(struct estimate *x, size_t k, size_t from,
     const struct task *task)
 {
 	const struct cascade *c = &x->cfg->cascades[k];
+	const struct tier *top = &c->tiers[c->n_tiers - 1];
+	const struct known *top_known = &x->of[k][c->n_tiers - 1].known;
 	double reach[ESTIMATE_FIGURES] = { 1, 1, 1 };
 
 	for (size_t i = from; i < c->n_tiers; i++) {
@@ -239,13 +271,37 @@ climb_from(struct estimate *x, size_t k, size_t from,
 		double bytes = prompt_bytes(c, &c->tiers[i], task);
 
 		s->came = true;
+		s->came = true;
 		acceptance(x, k, i, accept);
 		for (int f = 0; f < ESTIMATE_FIGURES; f++) {
-			s->tasks[f] += reach[f];
-			s->cost[f] += reach[f] * visit_cost(x, &c->tiers[i],
-			    &s->known, bytes, f);
+			add_visit(x, k, i, reach[f], samples(&c->tiers[i],
+			    &s->known, f), bytes, f);
+			if (i + 1 < c->n_tiers)
+				add_visit(x, k, c->n_tiers - 1,
+				    reach[f] * accept[f] * c->audit,
+				    samples(top, top_known, f),
+				    prompt_bytes(c, top, task), f);
 			reach[f] *= 1 - accept[f];
 		}
+	}
+}
+
+/* Everything that the store does not have of any tier. */
+static void
+collect_rest(struct estimate *x, const struct result *r)
+{
+	size_t k = (size_t)(r->cascade - x->cfg->cascades);
+
+	for (size_t i = 0; i < r->n_attempts; i++) {
+		const struct ledger_attempt *at = &r->attempts[i];
+		const struct tier *t = &r->cascade->tiers[at->tier - 1];
+
+		if (at->verdict != ATTEMPT_UNKNOWN_IN_CACHE)
+			continue;
+		for (int f = 0; f < ESTIMATE_FIGURES; f++)
+			add_visit(x, k, (size_t)at->tier - 1, 1,
+			    t->samples_max - at->samples,
+			    prompt_bytes(r->cascade, t, r->task), f);
 	}
 }
 
@@ -256,7 +312,13 @@ estimate_add(struct estimate *x, const struct result *r)
 	    ? &r->attempts[r->n_attempts - 1] : NULL;
 
 	x->tasks++;
-	if (last && last->verdict == ATTEMPT_UNKNOWN_IN_CACHE)
+	if (r->visits) {
+		collect_rest(x, r);
+		x->stored += r->status == TASK_ACCEPTED;
+		x->failed += last && last->verdict == ATTEMPT_FAILED;
+	} else if (r->audit && r->audit->verdict == ATTEMPT_UNKNOWN_IN_CACHE) {
+		audit_rest(x, r);
+	} else if (last && last->verdict == ATTEMPT_UNKNOWN_IN_CACHE)
 		climb_from(x, (size_t)(r->cascade - x->cfg->cascades),
 		    (size_t)last->tier - 1, r->task);
 	else if (r->tier)
@@ -287,8 +349,7 @@ fill_row(const struct estimate *x, size_t k, size_t i,
 	answer_tokens(row->tier, &s->known, row->answer_tokens);
 	for (int f = 0; f < ESTIMATE_FIGURES; f++) {
 		row->tasks[f] = s->tasks[f];
-		row->requests[f] = s->tasks[f] * requests(row->tier,
-		    &s->known, f);
+		row->requests[f] = s->requests[f];
 		row->cost_picousd[f] = price_known(&row->tier->price)
 		    ? rounded(s->cost[f]) : MONEY_UNKNOWN;
 	}

@@ -27,7 +27,8 @@ int estimate_new(struct estimate **out, const struct config *cfg,
 void estimate_free(struct estimate *x); /* NULL is fine */
 
 /* A task that was looked up in the store alone (CACHE_ONLY): it is done
- * already, or it would be asked from the tier on where its climb ended. */
+ * already, or it would be asked from the tier on where its climb ended, with its
+ * share of audits; or (CLIMB_ALL) for all samples that any tier lacks. */
 void estimate_add(struct estimate *x, const struct result *r);
 
 enum { ESTIMATE_LOW, ESTIMATE_EXPECTED, ESTIMATE_HIGH, ESTIMATE_FIGURES };

@@ -45,6 +45,19 @@ is_correct(const struct trace_task *t, const struct trace_tier *v, size_t i)
 	return answer_equal(c->answer, t->task->reference) ? YES : NO;
 }
 
+/* A recorded answer that the text has in it, too, is the one in the text: what
+ * is measured over the answer's tokens has to know where it lies. */
+static void
+find_answer(const struct cascade *k, struct completion *c)
+{
+	struct str in_text;
+
+	if (c->has_answer && c->n_tokens && !c->tokens_of_answer
+	    && answer_extract(&k->answer, c->text, &in_text)
+	    && str_eq(in_text, c->answer))
+		c->answer = in_text;
+}
+
 /* A copy with answers and costs where they were not recorded: the trace itself
  * may be replayed again, by another cascade with other prices. */
 static struct trace_tier *
@@ -62,7 +75,9 @@ fill_in(const struct cascade *k, const struct tier *tier,
 	for (size_t i = 0; i < v->n; i++) {
 		struct completion *c = &v->c[i];
 		*c = from->c[i];
-		if (!v->notes[i].has_recorded_answer)
+		if (v->notes[i].has_recorded_answer)
+			find_answer(k, c);
+		else
 			c->has_answer = answer_extract(&k->answer, c->text,
 			    &c->answer);
 		c->cost_picousd = cost_of(tier, v, i);
@@ -166,7 +181,7 @@ replay_task(const struct cascade *k, struct trace_task *t,
 		return -1;
 	if (out->missing)
 		return 0;
-	c = climb_new(k, t->task, states, true, 0);
+	c = climb_new(k, t->task, states, CLIMB_RECORDED, 0);
 	if (!c)
 		return err_nomem(e);
 	while (climb_next(c, &ask))

@@ -74,6 +74,22 @@ add_attempt(struct jw *w, const struct ledger_attempt *at)
 }
 
 static void
+add_audit(struct jw *w, const struct result *r)
+{
+	if (!r->audit)
+		return;
+	jw_key(w, "audit");
+	jw_open(w, '{');
+	jw_kstr(w, "model", r->audit->model);
+	jw_kstr(w, "outcome", str_of(audit_outcome_name(r->audit_outcome)));
+	if (r->audit->reason.n)
+		jw_kstr(w, "reason", r->audit->reason);
+	jw_kmoney(w, "cost_usd", r->audit->cost_picousd);
+	jw_ki64(w, "latency_ms", r->audit->latency_ms);
+	jw_close(w, '}');
+}
+
+static void
 add_answer(struct jw *w, const struct result *r)
 {
 	if (r->tier) {
@@ -118,6 +134,7 @@ result_json(struct buf *out, const struct result *r, bool simulated)
 	for (size_t i = 0; i < r->n_attempts; i++)
 		add_attempt(&w, &r->attempts[i]);
 	jw_close(&w, ']');
+	add_audit(&w, r);
 	if (r->error_message.n || r->error_code.n) {
 		jw_key(&w, "error");
 		jw_open(&w, '{');
@@ -128,8 +145,8 @@ result_json(struct buf *out, const struct result *r, bool simulated)
 	jw_close(&w, '}');
 }
 
-static void
-add_tags(struct buf *out, const struct task *t)
+void
+result_tags(struct buf *out, const struct task *t)
 {
 	struct jw w = jw_on(out);
 
@@ -150,7 +167,7 @@ result_ledger(const struct result *r, struct str run, struct str source,
 {
 	buf_clear(tags);
 	buf_clear(error);
-	add_tags(tags, r->task);
+	result_tags(tags, r->task);
 	if (r->error_code.n)
 		buf_addf(error, "%.*s: %.*s", STR_ARG(r->error_code),
 		    STR_ARG(r->error_message));
@@ -176,5 +193,10 @@ result_ledger(const struct result *r, struct str run, struct str source,
 		.error = buf_str(error),
 		.attempts = r->attempts,
 		.n_attempts = r->n_attempts,
+		.audit = r->audit,
+		.audit_outcome = r->audit_outcome,
+		.audit_picousd = r->audit_picousd,
+		.collected = r->visits != NULL,
+		.reference = r->task->reference,
 	};
 }

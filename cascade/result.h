@@ -9,6 +9,14 @@
 #include "cascade/config.h"
 #include "cascade/task.h"
 
+/* What a tier gave when all its samples were asked for: they are all here, in
+ * the order of the slots of climb.h. */
+struct visit {
+	const struct tier *tier;
+	const struct completion *c;
+	size_t n;
+};
+
 /* Everything is borrowed from the task's arena and the configuration. */
 struct result {
 	const struct task *task;
@@ -35,12 +43,21 @@ struct result {
 	                        its own */
 	struct ledger_attempt *attempts;
 	size_t n_attempts;
+	/* What the top tier said of the accepted answer: none of the attempts,
+	 * and no part of the latency. NULL: there was no audit. */
+	const struct ledger_attempt *audit;
+	enum audit_outcome audit_outcome;
+	int64_t audit_picousd;  /* part of the cost */
+	/* CLIMB_ALL: the tiers that gave everything; TASK_ACCEPTED if it is all
+	 * of them. Else NULL. */
+	const struct visit *visits;
+	size_t n_visits;
 	struct str error_code, error_message; /* TASK_FAILED, TASK_BUDGET */
 };
 
 /*
  * What the task would have cost on the top tier alone, in picodollars. If the
- * top tier answered: what that attempt cost, its cached part at the original
+ * top tier answered, if only for an audit: what that attempt cost, its cached part at the original
  * price. Otherwise an estimate: the tokens of one prompt and the mean
  * completion tokens of the last attempt, at the top tier's prices, times the
  * least number of samples that the top tier asks for, as of utc_ms. Unknown
@@ -51,6 +68,9 @@ int64_t result_top(const struct cascade *k, const struct ledger_attempt *last,
 
 /* One line of JSON without the line end. */
 void result_json(struct buf *out, const struct result *r, bool simulated);
+
+/* The tags of a task as a JSON object; nothing if it has none. */
+void result_tags(struct buf *out, const struct task *t);
 
 /* Rows for ledger_put(); `tags` is scratch that must outlive *out. */
 void result_ledger(const struct result *r, struct str run, struct str source,

@@ -198,6 +198,29 @@ read_tokens(const struct json *v, struct token *tokens, struct buf *text,
 	return text->failed ? err_nomem(e) : 0;
 }
 
+/* `from` and `to` of every token, where the first has them. */
+static int
+read_places(const struct json *v, struct completion *c, struct token *tokens,
+    struct err *e)
+{
+	const struct json *item;
+	int64_t from, to, n = (int64_t)c->text.n;
+
+	if (!json_get(json_first(v), "from"))
+		return 0;
+	for (item = json_first(v); item; item = json_next(item), tokens++) {
+		if (!json_i64(json_get(item, "from"), &from) ||
+		    !json_i64(json_get(item, "to"), &to) ||
+		    from < 0 || from > to || to > n)
+			return err_set(e, ERR_INPUT, "'from' and 'to' of a "
+			    "token must be bytes of the text");
+		tokens->from = (uint32_t)from;
+		tokens->to = (uint32_t)to;
+	}
+	c->tokens_of_answer = false;
+	return 0;
+}
+
 static int
 get_logprobs(const struct json *o, struct arena *a, struct completion *c,
     struct err *e)
@@ -221,6 +244,8 @@ get_logprobs(const struct json *o, struct arena *a, struct completion *c,
 	buf_release(&text);
 	for (size_t i = 0; c->tokens_of_answer && i < n; i++)
 		tokens[i].from = tokens[i].to = 0;
+	if (rc == 0)
+		rc = read_places(v, c, tokens, e);
 	c->tokens = n ? tokens : NULL;
 	c->n_tokens = n;
 	return rc;
@@ -248,6 +273,21 @@ get_answer(const struct json *o, struct arena *a, struct completion *c,
 	return 0;
 }
 
+/* An answer that was cut off or refused is never accepted. */
+static int
+get_finish(const struct json *o, struct completion *c, struct err *e)
+{
+	const struct json *v = json_get(o, "finish");
+	struct str word;
+
+	if (json_is_null(v))
+		return 0;
+	if (!json_str(v, &word) || !finish_parse(word, &c->finish))
+		return err_set(e, ERR_INPUT, "'finish' must be stop, length, "
+		    "refused, tool or other");
+	return 0;
+}
+
 static int
 read_completion(const struct json *o, struct arena *a, struct completion *c,
     struct trace_note *note, struct err *e)
@@ -269,6 +309,7 @@ read_completion(const struct json *o, struct arena *a, struct completion *c,
 	if (get_string(o, "text", a, &c->text, e) < 0 ||
 	    get_logprobs(o, a, c, e) < 0 ||
 	    get_answer(o, a, c, note, e) < 0 ||
+	    get_finish(o, c, e) < 0 ||
 	    get_tokens(o, "prompt_tokens", &c->prompt_tokens, e) < 0 ||
 	    get_tokens(o, "completion_tokens", &c->completion_tokens, e) < 0 ||
 	    get_money(o, "cost_usd", 1, &c->cost_picousd, e) < 0 ||

@@ -31,11 +31,12 @@ struct trace_tier {
 	struct str model; /* the name where there is none */
 	struct price_rates rates; /* MONEY_UNKNOWN where there are none */
 	/*
-	 * Of each completion text, answer and has_answer (where one is
+	 * Of each completion finish (FINISH_STOP where none is recorded), text, answer and has_answer (where one is
 	 * recorded) and tokens; model; cost_picousd (MONEY_UNKNOWN), prompt_tokens,
 	 * completion_tokens and latency_ms (-1) where recorded. Tokens that do
 	 * not make up the text are taken for those of the answer:
-	 * tokens_of_answer is set and they have no place in the text.
+	 * tokens_of_answer is set and they have no place in the text, unless
+	 * `from` and `to` say where they lie.
 	 */
 	struct completion *c;
 	struct trace_note *notes; /* one a completion */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cmd/audits.h"
 #include "cmd/estimate.h"
 #include "cmd/files.h"
 #include "cmd/order.h"
@@ -280,6 +281,18 @@ estimate(struct batch *b, struct err *e)
 	return estimate_print(b->runner.estimate, b->runner.caps.run, e);
 }
 
+/* Once, when there are new audits. That it cannot be told is no failure of the
+ * batch. */
+static void
+warn_of_drift(const struct batch *b)
+{
+	struct err e;
+
+	if (b->runner.store && audits_promises(b->runner.store,
+	    b->runner.cfg, (struct str){ 0 }, 0, audits_warn, NULL, &e) < 0)
+		say_err(&e);
+}
+
 static int
 go(struct batch *b, struct err *e)
 {
@@ -297,6 +310,8 @@ go(struct batch *b, struct err *e)
 	rc = finish(b, rc, e);
 	if (b->runner.engine)
 		progress_end(&b->progress, engine_state(b->runner.engine));
+	if (b->runner.engine && engine_state(b->runner.engine)->audited)
+		warn_of_drift(b);
 	if (rc < 0 && !is_closed_pipe(e)) {
 		say_err(e);
 		e->msg[0] = '\0';

@@ -358,7 +358,7 @@ explain_all(struct question *q, struct err *e)
 
 	q->tiers = calloc(k->n_tiers, sizeof(*q->tiers));
 	if (q->tiers)
-		q->climb = climb_new(k, q->task, q->tiers, false, 0);
+		q->climb = climb_new(k, q->task, q->tiers, CLIMB_UP, 0);
 	if (!q->climb)
 		return err_nomem(e);
 	buf_addf(&q->out, "cascade %.*s, store '%s'%s\n", STR_ARG(k->name),

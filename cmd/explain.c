@@ -250,8 +250,11 @@ add_attempt(struct explain *x, const struct ledger_attempt *at, struct err *e)
 
 	if (get_samples(x, at, &v, e) < 0)
 		return -1;
-	buf_addf(b, "\ntier %d of %d, %.*s: %s\n", at->tier, x->task.tiers,
-	    STR_ARG(at->model), attempt_verdict_name(at->verdict));
+	buf_addf(b, "\n%stier %d of %d, %.*s: %s\n",
+	    at == x->task.audit ? "audit by " : "", at->tier, x->task.tiers,
+	    STR_ARG(at->model), at == x->task.audit
+	    ? audit_outcome_name(x->task.audit_outcome)
+	    : attempt_verdict_name(at->verdict));
 	if (at->reason.n) {
 		label(b, "because");
 		buf_addf(b, "%.*s\n", STR_ARG(at->reason));
@@ -272,7 +275,13 @@ add_costs(struct buf *b, const struct ledger_task *t)
 	money_show(b, t->cached_picousd);
 	buf_adds(b, " saved by the cache; on the top tier alone ");
 	money_show(b, t->top_picousd);
-	buf_adds(b, t->tier == t->tiers ? "\n" : " (estimated)\n");
+	buf_adds(b, t->tier == t->tiers || (t->audit && t->audit->samples)
+	    ? "\n" : " (estimated)\n");
+	if (t->audit_picousd) {
+		label(b, "audit");
+		money_show(b, t->audit_picousd);
+		buf_adds(b, " of it\n");
+	}
 }
 
 static void
@@ -317,6 +326,8 @@ show_text(struct explain *x, struct err *e)
 	for (size_t i = 0; i < x->task.n_attempts; i++)
 		if (add_attempt(x, &x->task.attempts[i], e) < 0)
 			return -1;
+	if (x->task.audit && add_attempt(x, x->task.audit, e) < 0)
+		return -1;
 	return inspect_print(&x->out, e);
 }
 
@@ -451,6 +462,13 @@ show_json(struct explain *x, struct err *e)
 		if (json_attempt(x, &w, &x->task.attempts[i], e) < 0)
 			return -1;
 	jw_close(&w, ']');
+	if (x->task.audit) {
+		jw_kstr(&w, "audit_outcome", str_of(audit_outcome_name(
+		    x->task.audit_outcome)));
+		jw_key(&w, "audit");
+		if (json_attempt(x, &w, x->task.audit, e) < 0)
+			return -1;
+	}
 	jw_close(&w, '}');
 	buf_addc(&x->out, '\n');
 	return inspect_print(&x->out, e);

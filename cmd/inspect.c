@@ -36,6 +36,21 @@ inspect_store_create(const struct common *c, struct store **out,
 	return open_store(c, true, out, e);
 }
 
+void
+inspect_config(const struct common *c, struct config **out)
+{
+	struct buf path, messages;
+	struct err e;
+
+	buf_init(&path, 8192);
+	buf_init(&messages, BUF_MAX);
+	if (config_find(c->config_path, &path, &e) > 0
+	    && config_load(out, path.p, &messages, NULL, &e) == 0)
+		limits_apply(&(*out)->limits);
+	buf_release(&path);
+	buf_release(&messages);
+}
+
 int
 inspect_no_arguments(int argc, char **argv, int first, const char *instead,
     struct err *e)

@@ -15,6 +15,10 @@ int inspect_store(const struct common *c, struct store **out, struct err *e);
 int inspect_store_create(const struct common *c, struct store **out,
     struct err *e);
 
+/* The configuration, if there is one and it is right: what is wrong with it is
+ * of no interest where it is only looked at. Else *out stays as it is. */
+void inspect_config(const struct common *c, struct config **out);
+
 /* No command of these takes further arguments: 0, or ERR_USAGE that names the
  * first one and says what `instead`. */
 int inspect_no_arguments(int argc, char **argv, int first, const char *instead,

@@ -12,12 +12,12 @@
 #include "base/suggest.h"
 #include "cmd/common.h"
 
-extern const struct command cmd_run, cmd_batch, cmd_check, cmd_stats,
-    cmd_explain, cmd_replay, cmd_cache, cmd_models, cmd_scorers;
+extern const struct command cmd_run, cmd_batch, cmd_collect, cmd_check,
+    cmd_stats, cmd_explain, cmd_replay, cmd_cache, cmd_models, cmd_scorers;
 
 const struct command *const commands[] = {
-	&cmd_run, &cmd_batch, &cmd_check, &cmd_stats, &cmd_explain,
-	&cmd_replay, &cmd_cache, &cmd_models, &cmd_scorers, NULL
+	&cmd_run, &cmd_batch, &cmd_collect, &cmd_check, &cmd_stats,
+	&cmd_explain, &cmd_replay, &cmd_cache, &cmd_models, &cmd_scorers, NULL
 };
 
 static int

@@ -47,6 +47,11 @@ add_money(struct buf *b, const struct engine_state *s)
 		money_show(b, s->booked_picousd);
 		buf_adds(b, " booked without an answer)");
 	}
+	if (s->audit_picousd > 0) {
+		buf_adds(b, " (of it ");
+		money_show(b, s->audit_picousd);
+		buf_adds(b, " for audits)");
+	}
 	if (s->unknown_cost) {
 		buf_adds(b, " (and ");
 		add_count(b, s->unknown_cost);
@@ -102,7 +107,8 @@ progress_turn(struct progress *p, const struct engine_state *s, int64_t total)
 		add_count(&b, total);
 	}
 	add_rate(&b, p, s, total);
-	add_tiers(&b, s);
+	if (!p->collect)
+		add_tiers(&b, s);
 	if (s->by_status[TASK_FAILED]) {
 		buf_adds(&b, ", failed ");
 		add_count(&b, s->by_status[TASK_FAILED]);
@@ -113,6 +119,15 @@ progress_turn(struct progress *p, const struct engine_state *s, int64_t total)
 	else
 		say("%s", b.p);
 	buf_release(&b);
+}
+
+static const char *
+word_of(const struct progress *p, enum task_status s)
+{
+	if (!p->collect)
+		return task_status_name(s);
+	return s == TASK_ACCEPTED ? "whole" : s == TASK_BUDGET
+	    ? "cut short by max_cost" : "with tiers missing";
 }
 
 void
@@ -132,8 +147,7 @@ progress_end(struct progress *p, const struct engine_state *s)
 		if (s->by_status[i]) {
 			buf_addf(&b, ", ");
 			add_count(&b, s->by_status[i]);
-			buf_addf(&b, " %s", task_status_name(
-			    (enum task_status)i));
+			buf_addf(&b, " %s", word_of(p, (enum task_status)i));
 		}
 	if (s->labelled) {
 		buf_adds(&b, ", ");
@@ -142,7 +156,15 @@ progress_end(struct progress *p, const struct engine_state *s)
 		add_count(&b, s->labelled);
 		buf_adds(&b, " labelled right");
 	}
-	add_tiers(&b, s);
+	if (!p->collect)
+		add_tiers(&b, s);
+	if (s->audited) {
+		buf_adds(&b, ", ");
+		add_count(&b, s->differ);
+		buf_adds(&b, " of ");
+		add_count(&b, s->audited);
+		buf_adds(&b, " audited differ");
+	}
 	if (s->cached) {
 		buf_adds(&b, ", ");
 		add_count(&b, s->cached);

@@ -9,6 +9,8 @@
 
 struct progress {
 	bool quiet, simulated, terminal;
+	bool collect;    /* set after progress_start(): tasks are not answered,
+	                    they are whole or lack something */
 	int64_t started_ms, said_ms;
 	int64_t resumed; /* tasks that an earlier run had done */
 };

@@ -203,6 +203,7 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 		.cache = o->no_cache ? CACHE_NONE : o->refresh ? CACHE_REFRESH
 		    : o->cache_only || o->estimate ? CACHE_ONLY : CACHE_USE,
 		.dry = o->estimate,
+		.collect = o->collect,
 		.source = str_of(source),
 		.caps = r->caps,
 		.task_timeout_ms = r->task_timeout_ms,

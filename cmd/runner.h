@@ -1,6 +1,6 @@
 /*
- * runner.h -- what `run` and `batch` have in common: their options, the
- * configuration, the store, the loop, the engine, and Ctrl-C.
+ * runner.h -- what `run`, `batch` and `collect` have in common: their options,
+ * the configuration, the store, the loop, the engine, and Ctrl-C.
  */
 #ifndef CMD_RUNNER_H
 #define CMD_RUNNER_H
@@ -17,6 +17,7 @@ struct runner_options {
 	int64_t in_flight, retries;
 	const char *max_cost, *task_timeout;
 	bool no_cache, refresh, cache_only, estimate;
+	bool collect; /* not an option: every tier is asked for everything */
 };
 #define RUNNER_OPTIONS_INIT { .in_flight = ENGINE_IN_FLIGHT, .retries = -1 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "cache/ledger.h"
+#include "cmd/audits.h"
 #include "cmd/inspect.h"
 #include "cmd/stats_asks.h"
 
@@ -22,6 +23,8 @@ struct stats {
 	struct jw json;
 	struct table table;
 	struct asks_totals asks; /* of all cascades: requests know of none */
+	struct config *cfg;      /* if it is at hand: promises; else NULL */
+	struct ledger_stats collected; /* by `collect`: of all, no climb */
 };
 
 /* One column of the output in CSV and member of a group in JSON. */
@@ -57,6 +60,7 @@ static const struct column columns[] = {
 	{ "prompt_tokens", COUNT, FIELD(prompt_tokens) },
 	{ "completion_tokens", COUNT, FIELD(completion_tokens) },
 	{ "cost_usd", MONEY, FIELD(cost_picousd) },
+	{ "audit_usd", MONEY, FIELD(audit_picousd) },
 	{ "unknown_cost", COUNT, FIELD(unknown_cost) },
 	{ "top_usd", MONEY, FIELD(top_picousd) },
 	{ "top_paid_usd", MONEY, FIELD(top_paid_picousd) },
@@ -366,6 +370,11 @@ add_totals(struct stats *s, const struct ledger_stats *g)
 
 	add_outcomes(b, g);
 	add_line(b, "spent", g->cost_picousd);
+	if (g->audit_picousd) {
+		buf_adds(b, " (of it ");
+		money_show(b, g->audit_picousd);
+		buf_adds(b, " for audits)");
+	}
 	if (g->unknown_cost)
 		buf_addf(b, ", and %lld attempt%s of unknown cost",
 		    (long long)g->unknown_cost,
@@ -404,6 +413,42 @@ add_reason(void *cookie, struct str cascade, int tier,
 	else
 		table_cell(t, "-");
 	return true;
+}
+
+/* --- what is no climb --------------------------------------------------- */
+
+static void
+add_collected(struct buf *b, const struct ledger_stats *g)
+{
+	if (!g->tasks)
+		return;
+	buf_addf(b, "collected for traces: %lld task%s, ",
+	    (long long)g->tasks, g->tasks == 1 ? "" : "s");
+	money_show(b, g->cost_picousd);
+	buf_adds(b, " (not in the figures above)\n");
+}
+
+static void
+json_collected(struct jw *w, const struct ledger_stats *g)
+{
+	jw_key(w, "collected");
+	jw_open(w, '{');
+	jw_ki64(w, "tasks", g->tasks);
+	jw_ki64(w, "completions", g->completions);
+	jw_kmoney(w, "cost_usd", g->cost_picousd);
+	jw_ki64(w, "unknown_cost", g->unknown_cost);
+	jw_close(w, '}');
+}
+
+/* A promise is one about all tasks of a cascade, not about those with a tag. */
+static int
+each_promise(struct stats *s, void (*each)(void *cookie,
+    const struct audits_promise *p), void *cookie, struct err *e)
+{
+	if (!s->cfg || s->filter.tag_value.n)
+		return 0;
+	return audits_promises(s->store, s->cfg, s->filter.cascade,
+	    s->filter.since_utc_ms, each, cookie, e);
 }
 
 /* --- reading the ledger ------------------------------------------------ */
@@ -485,6 +530,14 @@ show_json(struct stats *s, const struct ledger_stats *total, struct err *e)
 	if (ledger_reasons(s->store, &s->filter, json_reason, s, e) < 0)
 		return -1;
 	jw_close(w, ']');
+	if (audits_json(w, s->store, &s->filter, s->by, e) < 0)
+		return -1;
+	jw_key(w, "promises");
+	jw_open(w, '[');
+	if (each_promise(s, audits_promise_json, w, e) < 0)
+		return -1;
+	jw_close(w, ']');
+	json_collected(w, &s->collected);
 	if (has_asks(s))
 		stats_asks_json(w, &s->asks);
 	jw_close(w, '}');
@@ -519,6 +572,7 @@ show_table(struct stats *s, const struct ledger_stats *total, struct err *e)
 	if (!total->tasks) {
 		say("no task in the ledger matches; `frugal run` and `frugal "
 		    "batch` write it");
+		add_collected(&s->out, &s->collected);
 		if (has_asks(s))
 			stats_asks_text(&s->out, &s->asks);
 		return inspect_print(&s->out, e);
@@ -530,11 +584,23 @@ show_table(struct stats *s, const struct ledger_stats *total, struct err *e)
 	if (groups(s, e) < 0 || table_print(&s->table, e) < 0)
 		return -1;
 	add_totals(s, total);
+	add_collected(&s->out, &s->collected);
 	if (has_asks(s))
 		stats_asks_text(&s->out, &s->asks);
-	if (inspect_print(&s->out, e) < 0)
+	if (each_promise(s, audits_promise_text, &s->out, e) < 0
+	    || inspect_print(&s->out, e) < 0 || show_reasons(s, e) < 0)
 		return -1;
-	return show_reasons(s, e);
+	return audits_table(s->store, &s->filter, s->by, e);
+}
+
+static int
+show_collected(struct stats *s, struct err *e)
+{
+	struct ledger_filter f = s->filter;
+
+	f.collected = true;
+	return ledger_stats(s->store, &f, LEDGER_TOTAL, each_total,
+	    &s->collected, e);
 }
 
 static int
@@ -552,6 +618,9 @@ show(struct stats *s, struct err *e)
 	    (struct str){ 0 }, (struct str){ 0 }, &s->asks, e) < 0)
 		return -1;
 	s->simulated = s->simulated && total.tasks > 0;
+	if (show_collected(s, e) < 0 || each_promise(s, audits_warn, NULL, e)
+	    < 0)
+		return -1;
 	switch (s->format) {
 	case FORMAT_JSON:
 		return show_json(s, &total, e);
@@ -667,11 +736,14 @@ stats_main(const struct command *self, int argc, char **argv)
 		rc = understand(&s, &w, &e);
 	if (rc == 0)
 		rc = inspect_store(&common, &s.store, &e);
-	if (rc == 0)
+	if (rc == 0) {
+		inspect_config(&common, &s.cfg);
 		rc = show(&s, &e);
+	}
 	if (rc == 0)
 		rc = out_flush(&e);
 	store_close(s.store);
+	config_free(s.cfg);
 	buf_release(&s.out);
 	buf_release(&s.table.text);
 	return rc < 0 ? say_err(&e) : 0;
@@ -689,7 +761,8 @@ const struct command cmd_stats = {
 	    "where it\nwas asked, else an estimate from the task's own "
 	    "tokens at its price. p50 and p95\nare latencies of what was not "
 	    "answered from the store. The last column is a\nhistogram of the "
-	    "scores, a bar for each tenth.",
+	    "scores, a bar for each tenth. Where a cascade has `audit`, the "
+	    "last table\nsays how often the top tier answered otherwise.",
 	.examples =
 	    "  frugal stats                         all tasks, by tier\n"
 	    "  frugal stats --since 7d --by day\n"

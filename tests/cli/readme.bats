@@ -286,7 +286,7 @@ missing_options() {
 		[ -s here ] || echo "there is no section 'frugal $c'"
 		section "Options that several commands have" >>here
 		case $c in
-		run|batch) section "Options of run and batch" >>here ;;
+		run|batch|collect) section "Options of run, batch and collect" >>here ;;
 		esac
 		sed -n '/^Options:/,/^$/s/^  \(-.,\|   \) --\([a-z-]*\).*/\1 \2/p' "$f" |
 		    sed 's/^-\(.\),/\1/' >options

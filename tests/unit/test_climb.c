@@ -87,7 +87,7 @@ start_task(struct task *t)
 {
 	assert_non_null(t);
 	task = t;
-	climb = climb_new(k, task, states, false, now);
+	climb = climb_new(k, task, states, CLIMB_UP, now);
 	assert_non_null(climb);
 }
 
@@ -493,7 +493,7 @@ recorded_answers_are_believed(void **state)
 	(void)state;
 	load(HEAD "    tiers:\n      - {model: p/a}\n");
 	task = task_of_prompt(STR("x"));
-	climb = climb_new(k, task, states, true, now);
+	climb = climb_new(k, task, states, CLIMB_RECORDED, now);
 	assert_non_null(climb);
 	wants(0, 0, 0, 0);
 	c.answer = STR("43");
@@ -501,14 +501,14 @@ recorded_answers_are_believed(void **state)
 	give_completion(ask.slot, &c);
 	is(ends(TASK_ACCEPTED, 1, 1)->answer, "43");
 
-	climb = climb_new(k, task, states, true, now);
+	climb = climb_new(k, task, states, CLIMB_RECORDED, now);
 	assert_non_null(climb);
 	wants(0, 0, 0, 0);
 	c.has_answer = false;
 	give_completion(ask.slot, &c);
 	assert_false(ends(TASK_ACCEPTED, 1, 1)->has_answer);
 
-	climb = climb_new(k, task, states, false, now);
+	climb = climb_new(k, task, states, CLIMB_UP, now);
 	assert_non_null(climb);
 	wants(0, 0, 0, 0);
 	c.answer = STR("43");
@@ -1706,12 +1706,231 @@ a_completion_of_unknown_length_gives_no_estimate(void **state)
 	    MONEY_UNKNOWN);
 }
 
+/* --- audits ---------------------------------------------------------------- */
+
+#define AUDIT HEAD "    audit: 1\n    tiers:\n" \
+	"      - {model: p/a, accept: {regex: '####'}}\n" \
+	"      - {model: p/b, accept: {regex: '####'}}\n"
+
+static void
+an_accepted_task_that_is_chosen_goes_on_to_the_top_tier(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start(AUDIT);
+	wants(0, 0, 0, 0);
+	assert_false(climb_is_audit(climb));
+	now = 1200;
+	give("#### 42");
+	assert_null(climb_result(climb));
+	assert_true(climb_is_audit(climb));
+	wants(1, 0, 0, 0);
+	now = 5000;
+	give("It is #### 42.");
+	r = ends(TASK_ACCEPTED, 1, 1);
+	is(r->text, "#### 42");
+	is(r->model, "p/a");
+	attempt(r, 0, ATTEMPT_ACCEPT);
+	assert_non_null(r->audit);
+	assert_int_equal(r->audit_outcome, AUDIT_AGREES);
+	is(r->audit->model, "p/b");
+	/* It is paid for, and told apart; nobody waited for it. */
+	assert_int_equal(r->cost_picousd, 40);
+	assert_int_equal(r->audit_picousd, 20);
+	assert_int_equal(r->latency_ms, 200);
+	assert_int_equal(r->top_picousd, 20);
+	no_error(r);
+}
+
+static void
+another_answer_of_the_top_tier_is_never_shown(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start_json(AUDIT, "{\"prompt\":\"6*7?\",\"reference\":\"42\"}");
+	wants(0, 0, 0, 0);
+	give("#### 41");
+	wants(1, 0, 0, 0);
+	give("#### 42");
+	r = ends(TASK_ACCEPTED, 1, 1);
+	is(r->answer, "41");
+	assert_int_equal(r->correct, NO);
+	assert_int_equal(r->audit_outcome, AUDIT_DIFFERS);
+}
+
+static void
+what_the_top_tier_does_not_say_is_no_disagreement(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start(AUDIT);
+	wants(0, 0, 0, 0);
+	give("#### 42");
+	wants(1, 0, 0, 0);
+	lose(OUTCOME_STOP, "invalid_api_key");
+	r = ends(TASK_ACCEPTED, 1, 1);
+	assert_int_equal(r->audit_outcome, AUDIT_NO_ANSWER);
+	is(r->audit->reason, "it went wrong");
+	no_error(r);
+	end(state);
+	start(AUDIT);
+	wants(0, 0, 0, 0);
+	give("#### 42");
+	wants(1, 0, 0, 0);
+	give_finish("I will not", FINISH_REFUSED);
+	r = ends(TASK_ACCEPTED, 1, 1);
+	assert_int_equal(r->audit_outcome, AUDIT_NO_ANSWER);
+}
+
+static void
+a_task_that_the_top_tier_answered_is_not_audited(void **state)
+{
+	(void)state;
+	start(AUDIT);
+	wants(0, 0, 0, 0);
+	give("no");
+	wants(1, 0, 0, 0);
+	give("#### 42");
+	assert_null(ends(TASK_ACCEPTED, 2, 2)->audit);
+}
+
+static void
+replay_and_a_top_tier_out_of_use_audit_nobody(void **state)
+{
+	struct completion c = completion("#### 42");
+
+	(void)state;
+	load(AUDIT);
+	task = task_of_prompt(STR("6*7?"));
+	climb = climb_new(k, task, states, CLIMB_RECORDED, now);
+	c.answer = STR("42");
+	c.has_answer = true;
+	wants(0, 0, 0, 0);
+	give_completion(0, &c);
+	assert_null(ends(TASK_ACCEPTED, 1, 1)->audit);
+	end(state);
+	load(AUDIT);
+	states[1].out_of_use = true;
+	start_task(task_of_prompt(STR("6*7?")));
+	wants(0, 0, 0, 0);
+	give("#### 42");
+	assert_null(ends(TASK_ACCEPTED, 1, 1)->audit);
+}
+
+/* --- every tier ------------------------------------------------------------ */
+
+#define ALL HEAD "    tiers:\n" \
+	"      - {model: p/a, samples: {min: 1, max: 3}, temperature: 1, " \
+	"accept: {agreement: 0.5}}\n" \
+	"      - {model: p/b, accept: {regex: '####'}}\n"
+
+static void
+start_all(const char *yaml)
+{
+	load(yaml);
+	task = task_of_prompt(STR("6*7?"));
+	assert_non_null(task);
+	climb = climb_new(k, task, states, CLIMB_ALL, now);
+	assert_non_null(climb);
+}
+
+static void
+every_tier_is_asked_for_everything_whatever_it_says(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start_all(ALL);
+	for (int i = 0; i < 3; i++)
+		wants(0, 0, i, 0);
+	wants_nothing();
+	give_slot(2, "#### c");
+	give_slot(0, "#### a");
+	give_slot(1, "no");
+	wants(1, 0, 0, 0);
+	give_finish("half an ans", FINISH_LENGTH);
+	r = ends(TASK_ACCEPTED, 0, 2);
+	attempt(r, 0, ATTEMPT_COLLECTED);
+	attempt(r, 1, ATTEMPT_COLLECTED);
+	assert_int_equal(r->n_visits, 2);
+	assert_int_equal(r->visits[0].n, 3);
+	/* In the order of their numbers, not of their coming. */
+	is(r->visits[0].c[0].text, "#### a");
+	is(r->visits[0].c[1].text, "no");
+	is(r->visits[0].c[2].text, "#### c");
+	is(r->visits[0].c[2].answer, "c");
+	is(r->visits[1].c[0].text, "half an ans");
+	assert_ptr_equal(r->visits[1].tier, &k->tiers[1]);
+	assert_int_equal(r->cost_picousd, 80);
+	assert_int_equal(r->top_picousd, MONEY_UNKNOWN);
+	no_error(r);
+}
+
+static void
+a_tier_that_lacks_a_sample_is_left_out_and_the_others_go_on(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start_all(ALL);
+	for (int i = 0; i < 3; i++)
+		wants(0, 0, i, 0);
+	give_slot(0, "#### a");
+	lose_slot(1, OUTCOME_FAIL, "content_filter");
+	give_slot(2, "#### c");
+	wants(1, 0, 0, 0);
+	give("#### b");
+	r = ends(TASK_FAILED, 0, 2);
+	attempt(r, 0, ATTEMPT_FAILED);
+	assert_int_equal(r->n_visits, 1);
+	assert_ptr_equal(r->visits[0].tier, &k->tiers[1]);
+	is(r->error_code, "content_filter");
+	assert_false(r->stopped);
+}
+
+static void
+a_tier_out_of_use_is_passed_over_and_the_end_of_a_run_is_no_result(
+    void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	load(ALL);
+	states[0].out_of_use = true;
+	states[0].code = STR("gone");
+	states[0].message = STR("shut down");
+	task = task_of_prompt(STR("6*7?"));
+	climb = climb_new(k, task, states, CLIMB_ALL, now);
+	wants(1, 0, 0, 0);
+	give("#### b");
+	r = ends(TASK_FAILED, 0, 2);
+	assert_int_equal(r->n_visits, 1);
+	end(state);
+	start_all(ALL);
+	for (int i = 0; i < 3; i++)
+		wants(0, 0, i, 0);
+	for (size_t i = 0; i < 3; i++)
+		lose_slot(i, OUTCOME_STOP, "stopped");
+	assert_true(climb_result(climb)->stopped);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(a_good_answer_is_accepted_at_the_first_tier),
+		T(an_accepted_task_that_is_chosen_goes_on_to_the_top_tier),
+		T(another_answer_of_the_top_tier_is_never_shown),
+		T(what_the_top_tier_does_not_say_is_no_disagreement),
+		T(a_task_that_the_top_tier_answered_is_not_audited),
+		T(replay_and_a_top_tier_out_of_use_audit_nobody),
+		T(every_tier_is_asked_for_everything_whatever_it_says),
+		T(a_tier_that_lacks_a_sample_is_left_out_and_the_others_go_on),
+		T(a_tier_out_of_use_is_passed_over_and_the_end_of_a_run_is_no_result),
 		T(a_bad_answer_goes_one_tier_up),
 		T(without_a_rule_a_complete_answer_is_accepted),
 		T(the_last_answer_is_returned_though_it_is_bad),

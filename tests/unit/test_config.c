@@ -1355,6 +1355,63 @@ it_is_found_in_the_order_of_the_manual(void **state)
 	leave(&at);
 }
 
+static void
+an_audit_and_a_promise_are_read(void **state)
+{
+	struct config *c = good(HEAD PRICES
+	    "cascades:\n"
+	    "  c:\n"
+	    "    audit: 0.02\n"
+	    "    promise: {max_loss: 0.01, confidence: 0.9, "
+	    "since: 2026-11-01T00:00:00Z}\n"
+	    "    tiers: [{model: p/a, accept: {regex: x}}, {model: p/b}]\n");
+
+	(void)state;
+	assert_true(c->cascades[0].audit == 0.02);
+	assert_true(c->cascades[0].promise.given);
+	assert_true(c->cascades[0].promise.max_loss == 0.01);
+	assert_true(c->cascades[0].promise.confidence == 0.9);
+	assert_true(c->cascades[0].promise.since_utc_ms
+	    == INT64_C(1793491200000));
+	config_free(c);
+	c = good(HEAD PRICES "cascades: {c: {audit: 1, promise: {max_loss: 0},"
+	    " tiers: [{model: p/a, accept: {regex: x}}, {model: p/b}]}}\n");
+	assert_true(c->cascades[0].promise.given);
+	assert_true(c->cascades[0].promise.confidence == 0.95);
+	config_free(c);
+}
+
+#define PAIR(settings) HEAD PRICES \
+	"cascades:\n" \
+	"  c:\n" \
+	"    " settings "\n" \
+	"    tiers: [{model: p/a, accept: {regex: x}}, {model: p/b}]\n"
+
+static void
+audits_and_promises_that_cannot_be_are_refused(void **state)
+{
+	static const struct row rows[] = {
+		{ PAIR("audit: 2"),
+		    "t.yaml:9:12: audit must be a number from 0 to 1, not '2'\n" },
+		{ HEAD PRICES "cascades: {c: {audit: 1, promise: {}, "
+		    "tiers: [{model: p/a}, {model: p/b}]}}\n",
+		    "t.yaml:7:35: a promise has a max_loss, such as 0.02\n" },
+	};
+	static const struct row warned[] = {
+		{ PAIR("promise: {max_loss: 0.1}"),
+		    "warning: t.yaml:9:14: nothing looks after the promise of "
+		    "'c' without audit, such as 'audit: 0.02'\n" },
+		{ HEAD PRICES "cascades:\n  c:\n    audit: 0.1\n"
+		    "    tiers: [{model: p/a}]\n",
+		    "warning: t.yaml:9:12: audit does nothing in a cascade of "
+		    "one tier\n" },
+	};
+
+	(void)state;
+	assert_all_wrong(rows, 2);
+	assert_all_warned(warned, 2);
+}
+
 int
 main(void)
 {
@@ -1397,6 +1454,9 @@ main(void)
 		cmocka_unit_test(a_prompt_file_is_bounded_and_text),
 		cmocka_unit_test(a_file_that_is_not_there_is_named),
 		cmocka_unit_test(it_is_found_in_the_order_of_the_manual),
+		cmocka_unit_test(an_audit_and_a_promise_are_read),
+		cmocka_unit_test(
+		    audits_and_promises_that_cannot_be_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
