@@ -28,6 +28,8 @@ add_task(struct jw *w, const struct trace_line *l)
 	}
 	if (t->system.n)
 		jw_kstr(w, "system", t->system);
+	if (t->cascade.n)
+		jw_kstr(w, "cascade", t->cascade);
 	if (t->has_reference)
 		jw_kstr(w, "reference", t->reference);
 	if (l->tags.n) {

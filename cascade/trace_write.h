@@ -11,7 +11,8 @@
 
 /* What is asked of one task at one tier. All is borrowed. */
 struct trace_line {
-	const struct task *task;  /* id, prompt or messages, system, reference */
+	const struct task *task;  /* id, prompt or messages, system, reference,
+	                             and the cascade that it names */
 	struct str tags;          /* a JSON object; empty: none */
 	struct str tier, model;   /* names: of the tier, and provider/model */
 	struct price_rates rates; /* input, output; MONEY_UNKNOWN: unknown */

@@ -224,7 +224,14 @@ add_cascade(struct buf *b, const struct cascade *k)
 		buf_adds(b, k->on_outage == OUTAGE_WAIT
 		    ? "; waits for a tier that does not answer"
 		    : "; fails when a tier does not answer");
+	if (k->audit > 0)
+		buf_addf(b, "; audits %g %% of what a tier below the top is "
+		    "accepted for", 100 * k->audit);
 	buf_addc(b, '\n');
+	if (k->promise.given)
+		buf_addf(b, "  promise: to lose no more than %g %%, %g %% "
+		    "sure\n", 100 * k->promise.max_loss,
+		    100 * k->promise.confidence);
 	if (k->answer.pattern) {
 		struct str pattern = regex_pattern(k->answer.pattern);
 		buf_addf(b, "  answer: %s match of '%.*s'",

@@ -96,9 +96,20 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 
 /* --- traces out ------------------------------------------------------------ */
 
+/* It is there, but nobody can read it as things are. */
+static void
+check_length(const struct collect *c, const struct result *r, size_t n)
+{
+	if (n > c->runner.cfg->limits.task.line)
+		say("warning: a line of task '%.*s' has %zu bytes: to read it, "
+		    "raise the limit 'line'", STR_ARG(r->task->id), n);
+}
+
 static int
 put_visits(struct collect *c, const struct result *r, struct err *e)
 {
+	size_t before;
+
 	buf_clear(&c->text);
 	buf_clear(&c->tags);
 	result_tags(&c->tags, r->task);
@@ -111,7 +122,9 @@ put_visits(struct collect *c, const struct result *r, struct err *e)
 			.answers = r->cascade->answer.pattern != NULL,
 			.c = v->c, .n = v->n };
 
+		before = c->text.n;
 		trace_write(&c->text, &line);
+		check_length(c, r, c->text.n - before);
 	}
 	if (c->text.failed || c->tags.failed)
 		return err_nomem(e);
@@ -158,18 +171,16 @@ is_file(const char *path)
 	    && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
 }
 
-/* What a task is whole by: the one cascade that the command line names, or any
- * that a task may name. */
 static int
 look_at_output(struct collect *c, struct err *e)
 {
 	const struct runner *r = &c->runner;
-	bool one = c->o.cascade || c->o.model;
+	const struct gathered_ask ask = { r->cfg, r->cascade,
+	    c->o.cascade || c->o.model };
 
 	c->to_file = is_file(c->out_file);
 	return gathered_open(&c->gathered, c->to_file ? c->out_file : NULL,
-	    r->cfg->limits.task.line + 1, one ? r->cascade
-	    : r->cfg->cascades, one ? 1 : r->cfg->n_cascades, e);
+	    r->cfg->limits.task.line + 1, &ask, e);
 }
 
 static int

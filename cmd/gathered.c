@@ -93,7 +93,7 @@ gathered_take(struct gathered *g, struct str id)
 
 /* The lines of one id, so far. */
 struct group {
-	struct buf id;
+	struct buf id, cascade; /* empty: it names none */
 	struct range lines;
 	struct arena *arena;
 	struct str tier[CONFIG_MAX_TIERS * 2];
@@ -103,8 +103,7 @@ struct group {
 
 struct scan {
 	struct gathered *g;
-	const struct cascade *k;
-	size_t n_k;
+	const struct gathered_ask *ask;
 	struct group group;
 };
 
@@ -117,19 +116,27 @@ has_tier(const struct group *p, const struct tier *t)
 	return false;
 }
 
+/* NULL: there is none (any more). */
+static const struct cascade *
+cascade_of(const struct scan *s)
+{
+	struct str name = buf_str(&s->group.cascade);
+	struct err e;
+
+	if (s->ask->all || !name.n)
+		return s->ask->k;
+	return config_cascade(s->ask->cfg, name, &e);
+}
+
 static bool
 is_whole(const struct scan *s)
 {
-	for (size_t i = 0; i < s->n_k; i++) {
-		size_t k = 0;
+	const struct cascade *k = cascade_of(s);
 
-		while (k < s->k[i].n_tiers
-		    && has_tier(&s->group, &s->k[i].tiers[k]))
-			k++;
-		if (k == s->k[i].n_tiers)
-			return true;
-	}
-	return false;
+	for (size_t i = 0; k && i < k->n_tiers; i++)
+		if (!has_tier(&s->group, &k->tiers[i]))
+			return false;
+	return k != NULL;
 }
 
 static bool
@@ -167,6 +174,7 @@ end_group(struct scan *s, struct err *e)
 		ok = add_drop(g, p->lines);
 	}
 	p->n = 0;
+	buf_clear(&p->cascade);
 	arena_clear(p->arena);
 	return ok ? 0 : err_nomem(e);
 }
@@ -193,7 +201,7 @@ add_line(struct scan *s, struct str line, struct range at, struct err *e)
 {
 	struct group *p = &s->group;
 	struct json *doc = json_parse(line, NULL);
-	struct str id, tier;
+	struct str id, tier, cascade;
 	size_t samples;
 	int rc = 0;
 
@@ -209,12 +217,14 @@ add_line(struct scan *s, struct str line, struct range at, struct err *e)
 		p->lines.from = at.from;
 		buf_clear(&p->id);
 		buf_add(&p->id, id);
+		if (json_str(json_get(doc, "cascade"), &cascade))
+			buf_add(&p->cascade, cascade);
 	}
 	p->lines.to = at.to;
 	/* More tiers than any cascade has: none of them is looked for. */
 	if (rc == 0 && p->n < sizeof(p->tier) / sizeof(*p->tier)) {
 		p->samples[p->n] = samples;
-		if (p->id.failed || !arena_str(p->arena, tier,
+		if (p->id.failed || p->cascade.failed || !arena_str(p->arena, tier,
 		    &p->tier[p->n++]))
 			rc = err_nomem(e);
 	}
@@ -302,18 +312,20 @@ read_file(struct scan *s, const char *path, size_t max_line, struct err *e)
 
 int
 gathered_open(struct gathered **out, const char *path, size_t max_line,
-    const struct cascade *k, size_t n, struct err *e)
+    const struct gathered_ask *ask, struct err *e)
 {
-	struct scan s = { .g = calloc(1, sizeof(*s.g)), .k = k, .n_k = n };
+	struct scan s = { .g = calloc(1, sizeof(*s.g)), .ask = ask };
 	int rc = 0;
 
 	buf_init(&s.group.id, BUF_MAX);
+	buf_init(&s.group.cascade, BUF_MAX);
 	s.group.arena = arena_new(0);
 	if (!s.g || !s.group.arena)
 		rc = err_nomem(e);
 	else if (path)
 		rc = read_file(&s, path, max_line, e);
 	buf_release(&s.group.id);
+	buf_release(&s.group.cascade);
 	arena_free(s.group.arena);
 	if (rc < 0) {
 		gathered_free(s.g);

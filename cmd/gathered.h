@@ -16,15 +16,20 @@ struct gathered_counts {
 };
 
 /*
- * Read a file of traces; NULL or no file is an empty one. A task is done if one
- * of the n cascades finds all its tiers in it, with all the samples that it may
- * ask for; the lines of others are taken out (in a new file that is renamed into
- * place), and so is a torn last line. A line that is not one of `collect` is an
+ * Read a file of traces; NULL or no file is an empty one. A task is done if its
+ * cascade finds all its tiers in it, with all the samples that it may ask for;
+ * the lines of others are taken out (in a new file that is renamed into place),
+ * and so is a torn last line. A line that is not one of `collect` is an
  * ERR_USAGE: this is somebody else's file, and it is left as it is; likewise one
  * with a line of more than max_line bytes, its end included.
  */
+struct gathered_ask {
+	const struct config *cfg; /* has the cascades that tasks name */
+	const struct cascade *k;  /* of those that name none; may be NULL */
+	bool all;                 /* k is that of the others, too */
+};
 int gathered_open(struct gathered **out, const char *path, size_t max_line,
-    const struct cascade *k, size_t n, struct err *e);
+    const struct gathered_ask *ask, struct err *e);
 void gathered_free(struct gathered *g); /* NULL is fine */
 struct gathered_counts gathered_counts(const struct gathered *g);
 

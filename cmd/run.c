@@ -268,6 +268,23 @@ say_attempt(const struct ledger_attempt *at)
 	buf_release(&b);
 }
 
+static void
+say_audit(const struct result *res)
+{
+	struct buf b;
+
+	if (!res->audit)
+		return;
+	buf_init(&b, 4096);
+	buf_addf(&b, "audit by %.*s: %s, ", STR_ARG(res->audit->model),
+	    audit_outcome_name(res->audit_outcome));
+	money_show(&b, res->audit->cost_picousd);
+	buf_adds(&b, ", ");
+	clock_duration(&b, res->audit->latency_ms);
+	say("%s", b.p ? b.p : "");
+	buf_release(&b);
+}
+
 static bool
 is_answered(const struct result *res)
 {
@@ -350,9 +367,11 @@ done(void *cookie, const struct result *res, struct err *e)
 		estimate_add(r->runner.estimate, res);
 		return 0;
 	}
-	if (r->verbose)
+	if (r->verbose) {
 		for (size_t i = 0; i < res->n_attempts; i++)
 			say_attempt(&res->attempts[i]);
+		say_audit(res);
+	}
 	say_exhausted(r, res);
 	if (res->status == TASK_BUDGET) {
 		r->over_budget++;

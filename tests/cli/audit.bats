@@ -134,8 +134,9 @@ batch() {
 @test "run shows the answer, and audits it too" {
 	usual_server
 	config 'audit: 1'
-	expect 0 frugal run "a hard one"
+	expect 0 frugal run -v "a hard one"
 	same "$output" "#### same"
+	has_err "audit by test/big: differs, \$0."
 	requests 2
 	expect 0 frugal stats --json
 	has '"audited":1,"differ":1'

@@ -359,3 +359,30 @@ lines_are() {
 	expect 1 frugal replay t2
 	has_err "tier 'test/big' was not recorded"
 }
+
+@test "a task is whole by the cascade that it names" {
+	server
+	config
+	sed -i "s/^models:/  pair:\n    tiers:\n      - {model: test\/small, accept: {regex: x}}\n      - model: test\/big\n&/" frugal.yaml
+	printf '{"id":"a","prompt":"one"}\n{"id":"b","prompt":"two","cascade":"pair"}\n' >in.jsonl
+	expect 0 collect in.jsonl
+	count 5 traces
+	cp traces before
+	expect 0 collect in.jsonl
+	cmp traces before
+	# By the default cascade b lacks one; by the pair a does not.
+	expect 0 frugal collect in.jsonl -o traces -k pair
+	has_err "2 tasks are whole"
+	expect 0 frugal collect in.jsonl -o traces -k default
+	has_err "1 tasks are whole, 1 that lack something"
+	count 6 traces
+}
+
+@test "one model is collected by -m, and to standard output" {
+	server
+	config
+	tasks 2
+	expect 0 frugal collect in.jsonl -q -m test/big
+	same "$(grep -c '"tier":"test/big"' <<<"$output")" 2
+	requests 2
+}
