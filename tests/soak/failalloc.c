@@ -1,6 +1,9 @@
 /*
  * failalloc.c -- an LD_PRELOAD library that lets allocations fail, to see what
- * a program does then.
+ * a program does then. Compiled with FAILALLOC_WRAP it is linked into a program
+ * (ld --wrap) whose own allocations it then lets fail, not those of shared
+ * libraries: so it goes together with AddressSanitizer, which looks for what is
+ * forgotten on the way out.
  *
  *   FAILALLOC=N       the Nth allocation of the process fails (from 1)
  *   FAILALLOC=N+      it and all after it
@@ -26,11 +29,24 @@
 #include <string.h>
 #include <unistd.h>
 
+#ifdef FAILALLOC_WRAP
+#define OURS(f) __wrap_##f
+#define REAL(f) __real_##f
+#else
 /* glibc's own allocator under its other names. */
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
+#define OURS(f) f
+#define REAL(f) __libc_##f
 extern void *__libc_memalign(size_t align, size_t n);
+#endif
+extern void *REAL(malloc)(size_t n);
+extern void *REAL(calloc)(size_t n, size_t size);
+extern void *REAL(realloc)(void *p, size_t n);
+void *OURS(malloc)(size_t n);
+void *OURS(calloc)(size_t n, size_t size);
+void *OURS(realloc)(void *p, size_t n);
+void *OURS(reallocarray)(void *p, size_t n, size_t size);
+char *OURS(strdup)(const char *s);
+char *OURS(strndup)(const char *s, size_t most);
 
 static atomic_long count;
 static long fail_at = -1; /* -1: not yet known, nothing is counted */
@@ -128,25 +144,25 @@ fails(const void *caller)
 }
 
 void *
-malloc(size_t n)
+OURS(malloc)(size_t n)
 {
-	return fails(__builtin_return_address(0)) ? NULL : __libc_malloc(n);
+	return fails(__builtin_return_address(0)) ? NULL : REAL(malloc)(n);
 }
 
 void *
-calloc(size_t n, size_t size)
+OURS(calloc)(size_t n, size_t size)
 {
-	return fails(__builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
+	return fails(__builtin_return_address(0)) ? NULL : REAL(calloc)(n, size);
 }
 
 void *
-realloc(void *p, size_t n)
+OURS(realloc)(void *p, size_t n)
 {
-	return fails(__builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
+	return fails(__builtin_return_address(0)) ? NULL : REAL(realloc)(p, n);
 }
 
 void *
-reallocarray(void *p, size_t n, size_t size)
+OURS(reallocarray)(void *p, size_t n, size_t size)
 {
 	if (fails(__builtin_return_address(0)))
 		return NULL;
@@ -154,9 +170,10 @@ reallocarray(void *p, size_t n, size_t size)
 		errno = ENOMEM;
 		return NULL;
 	}
-	return __libc_realloc(p, n * size);
+	return REAL(realloc)(p, n * size);
 }
 
+#ifndef FAILALLOC_WRAP
 void *
 aligned_alloc(size_t align, size_t n)
 {
@@ -173,23 +190,24 @@ posix_memalign(void **out, size_t align, size_t n)
 	*out = p;
 	return 0;
 }
+#endif
 
 char *
-strdup(const char *s)
+OURS(strdup)(const char *s)
 {
 	size_t n = strlen(s) + 1;
 	char *copy = fails(__builtin_return_address(0)) ? NULL :
-	    __libc_malloc(n);
+	    REAL(malloc)(n);
 
 	return copy ? memcpy(copy, s, n) : NULL;
 }
 
 char *
-strndup(const char *s, size_t most)
+OURS(strndup)(const char *s, size_t most)
 {
 	size_t n = strnlen(s, most);
 	char *copy = fails(__builtin_return_address(0)) ? NULL :
-	    __libc_malloc(n + 1);
+	    REAL(malloc)(n + 1);
 
 	if (!copy)
 		return NULL;
