@@ -59,6 +59,8 @@ struct call {
 	int earlier;                  /* requests before this call was split off */
 	int64_t failed_picousd;       /* what failed tries have cost, */
 	int64_t booked_picousd;       /* and the part that is a worst case */
+	bool charged;                 /* somebody who left has borne that, and what
+	                                 was under way: nobody else does */
 	struct wire wire;
 	struct http_call *http;
 	struct http_timer timer;
