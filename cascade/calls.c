@@ -12,7 +12,6 @@
 
 #define MAX_BODY ((size_t)64 << 20)
 #define MAX_REQUEST ((size_t)64 << 20)
-#define ODD_IN_A_ROW 3
 
 /* --- calls and their key ---------------------------------------------------------- */
 
@@ -538,10 +537,12 @@ count_odd(struct call *c, struct reply *r)
 		l->odd = 0;
 		return;
 	}
-	if (l->odd && memcmp(l->odd_key, c->key, sizeof(l->odd_key)) == 0)
-		return;
-	memcpy(l->odd_key, c->key, sizeof(l->odd_key));
-	if (++l->odd >= ODD_IN_A_ROW)
+	for (int i = 0; i < l->odd; i++)
+		if (memcmp(l->odd_key[i], c->key, SHA256_BYTES) == 0)
+			return;
+	if (l->odd < ODD_IN_A_ROW)
+		memcpy(l->odd_key[l->odd++], c->key, SHA256_BYTES);
+	if (l->odd >= ODD_IN_A_ROW)
 		r->outcome = OUTCOME_TIER;
 }
 

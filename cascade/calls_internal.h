@@ -68,6 +68,9 @@ struct call {
 	int64_t asked_utc_ms, sent_ms, until_utc_ms;
 };
 
+/* So many show that it is not the requests. */
+#define ODD_IN_A_ROW 3
+
 /* What all models of a provider share. */
 struct server {
 	const struct provider *p;
@@ -93,7 +96,7 @@ struct line {
 	struct arena *words;          /* theirs */
 	int odd;                      /* refusals in a row that look like the
 	                                 tier's fault, of different requests */
-	unsigned char odd_key[SHA256_BYTES];
+	unsigned char odd_key[ODD_IN_A_ROW][SHA256_BYTES]; /* those */
 };
 
 /* A request that has ended, to be written down. */
