@@ -447,8 +447,6 @@ may_retry(const struct call *c, const struct reply *r, int64_t due,
     int64_t now)
 {
 	const struct calls *k = c->k;
-	int most = k->retries;
-
 	if (k->stopped || c->line->server->stopped || too_late(c, due))
 		return false;
 	if (c->outage != OUTAGE_STAY && r->outcome == OUTCOME_WAIT
@@ -457,9 +455,9 @@ may_retry(const struct call *c, const struct reply *r, int64_t due,
 	if (c->outage == OUTAGE_STAY && lane_is_dark(&c->line->lane)
 	    && !r->maybe_billed)
 		return true;
-	if (r->most_retries >= 0 && r->most_retries < most)
-		most = r->most_retries;
-	return c->tries <= most;
+	if (r->most_retries >= 0 && c->in_a_row > r->most_retries)
+		return false;
+	return c->tries <= k->retries;
 }
 
 static void
@@ -575,17 +573,45 @@ book(struct call *c)
 	return c->worst_picousd;
 }
 
+/* What the server says that it cost, in money or in tokens; else unknown. */
+static int64_t
+cost_of_failure(const struct call *c, const struct reply *r)
+{
+	struct usage u = { r->prompt_tokens, r->cached_tokens,
+	    r->cache_write_tokens, r->completion_tokens };
+
+	if (r->charged_picousd != MONEY_UNKNOWN || !r->has_usage
+	    || !r->maybe_billed)
+		return r->charged_picousd;
+	return price_cost(&c->tier->price, &u, c->asked_utc_ms, false);
+}
+
+/* How often a kind of failure is tried again is bounded for each kind. */
+static void
+count_kind(struct call *c, const struct reply *r)
+{
+	if (c->in_a_row && str_eq(c->last_code, r->code)) {
+		c->in_a_row++;
+		return;
+	}
+	c->in_a_row = 1;
+	if (!arena_str(c->arena, r->code, &c->last_code))
+		c->last_code = (struct str){ 0 };
+}
+
 static void
 failed(struct call *c, struct reply *r)
 {
 	struct calls *k = c->k;
 	int64_t delay = outcome_delay(&k->rng, c->tries - 1,
 	    r->also & ACTION_SLOW, r->wait_ms);
-	bool said = r->charged_picousd != MONEY_UNKNOWN;
-	int64_t cost = said ? r->charged_picousd
-	    : r->maybe_billed ? book(c) : 0;
+	int64_t cost = cost_of_failure(c, r);
+	bool said = cost != MONEY_UNKNOWN;
 
-	if (said)
+	count_kind(c, r);
+	if (!said)
+		cost = r->maybe_billed ? book(c) : 0;
+	else
 		c->failed_picousd = money_add(c->failed_picousd, cost);
 	count_odd(c, r);
 	call_note_end(c, (enum ask_outcome)r->outcome, r->status, r->code,

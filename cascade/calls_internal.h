@@ -56,6 +56,8 @@ struct call {
 	int64_t ask_id;               /* its row; 0: none */
 	bool noted;                   /* written down: may be sent */
 	int tries;                    /* sent so far */
+	struct str last_code;         /* of the failure before, */
+	int in_a_row;                 /* and how often it came by now */
 	int earlier;                  /* requests before this call was split off */
 	int64_t failed_picousd;       /* what failed tries have cost, */
 	int64_t booked_picousd;       /* and the part that is a worst case */
