@@ -52,7 +52,8 @@ help:
 # --- what is needed -----------------------------------------------------------
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcurl4-openssl-dev libcjson-dev \
-              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev
+              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev \
+              liblinear-dev
 TEST_DEPS  := libcmocka-dev bats valgrind clang libclang-rt-14-dev
 
 deps:

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "scorers/agreement.h"
 #include "scorers/answer.h"
-#include "scorers/scorer.h"
 
 struct group {
 	size_t at, len; /* its normal form in tally.forms */
@@ -122,6 +122,43 @@ first_complete(const struct score_input *in)
 		if (scorer_complete(&in->c[i]))
 			return i;
 	return 0;
+}
+
+static size_t
+tally_second(const struct tally *t, const struct group *leader)
+{
+	size_t second = 0, g;
+
+	for (g = 0; g < t->n; g++)
+		if (&t->group[g] != leader && t->group[g].size > second)
+			second = t->group[g].size;
+	return second;
+}
+
+int
+agreement_of(const struct score_input *in, struct agreement *out,
+    struct err *e)
+{
+	const struct group *leader;
+	struct tally t;
+	bool ok;
+
+	*out = (struct agreement){ .samples = in->n + in->missing };
+	if (in->n <= 1) {
+		out->leader = out->groups = in->n && in->c[0].has_answer &&
+		    scorer_complete(&in->c[0]);
+		return 0;
+	}
+	ok = tally_fill(&t, in);
+	if (ok) {
+		leader = tally_leader(&t);
+		out->groups = t.n;
+		out->leader = leader ? leader->size : 0;
+		out->second = tally_second(&t, leader);
+		out->chosen = leader ? leader->first : first_complete(in);
+	}
+	tally_release(&t);
+	return ok ? 0 : err_nomem(e);
 }
 
 static void
