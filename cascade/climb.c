@@ -18,6 +18,7 @@
 
 #include "base/money.h"
 #include "base/utf8.h"
+#include "cascade/route.h"
 
 enum slot_state { SLOT_WANTED, SLOT_ASKED, SLOT_HERE, SLOT_FAILED };
 
@@ -128,6 +129,19 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 	return 0;
 }
 
+/* Where the climb begins. */
+static int
+begin_route(struct climb *c)
+{
+	char reason[SCORER_REASON];
+	size_t tier;
+
+	if (route_start(c->cascade->route, c->task, &tier, reason, NULL) < 0)
+		return -1;
+	c->tier = (int)tier;
+	return arena_str(c->arena, str_of(reason), &c->result.route) ? 0 : -1;
+}
+
 struct climb *
 climb_new(const struct cascade *k, const struct task *t,
     const struct tier_state *tiers, bool recorded, int64_t now_ms)
@@ -143,7 +157,8 @@ climb_new(const struct cascade *k, const struct task *t,
 	c->recorded = recorded;
 	c->started_ms = now_ms;
 	c->attempts = arena_array(t->arena, k->n_tiers, sizeof(*c->attempts));
-	if (!c->attempts || enter_tier(c, now_ms, NULL) < 0)
+	if (!c->attempts || begin_route(c) < 0 ||
+	    enter_tier(c, now_ms, NULL) < 0)
 		return NULL;
 	return c;
 }

@@ -3,8 +3,6 @@
  * that `frugal learn` has trained (scorers/model.h). The file is read when the
  * configuration is; scoring reads nothing.
  */
-#include <string.h>
-
 #include "scorers/model.h"
 #include "scorers/rule.h"
 
@@ -16,18 +14,6 @@ struct learned_state {
 	size_t n_rules;
 };
 
-/* A file named in the configuration, relative to its folder. */
-static char *
-beside(const struct report *r, struct str path, struct arena *a)
-{
-	const char *slash = r->file ? strrchr(r->file, '/') : NULL;
-
-	if (str_starts(path, "/") || !slash)
-		return arena_cstr(a, path);
-	return arena_printf(a, "%.*s%.*s", (int)(slash + 1 - r->file),
-	    r->file, STR_ARG(path));
-}
-
 static bool
 read_file(struct learned_state *st, const struct ynode *o, struct arena *a,
     struct report *r)
@@ -35,7 +21,6 @@ read_file(struct learned_state *st, const struct ynode *o, struct arena *a,
 	const struct ynode *file = ynode_get(o, "file");
 	struct str name = { NULL, 0 };
 	struct err e = { 0 };
-	char *path;
 
 	if (!file) {
 		report_error(r, o, "learned needs the file of a model, as in "
@@ -45,12 +30,7 @@ read_file(struct learned_state *st, const struct ynode *o, struct arena *a,
 	}
 	if (!ynode_str(file, "file", &name, r))
 		return false;
-	path = beside(r, name, a);
-	if (!path) {
-		r->nomem = true;
-		return false;
-	}
-	if (model_load(&st->model, path, a, &e) < 0) {
+	if (model_load_for(&st->model, name, r, a, &e) < 0) {
 		report_error(r, file, "%s", e.msg);
 		return false;
 	}

@@ -286,6 +286,18 @@ model_load(struct model *out, const char *path, struct arena *a,
 	return rc;
 }
 
+int
+model_load_for(struct model *out, struct str file, const struct report *r,
+    struct arena *a, struct err *e)
+{
+	const char *slash = r->file ? strrchr(r->file, '/') : NULL;
+	char *path = str_starts(file, "/") || !slash ? arena_cstr(a, file) :
+	    arena_printf(a, "%.*s%.*s", (int)(slash + 1 - r->file), r->file,
+	    STR_ARG(file));
+
+	return path ? model_load(out, path, a, e) : err_nomem(e);
+}
+
 /* --- writing ---------------------------------------------------------------- */
 
 static void

@@ -74,6 +74,9 @@ int model_parse(struct model *out, struct str text, struct arena *a,
     struct err *e);
 int model_load(struct model *out, const char *path, struct arena *a,
     struct err *e);
+/* One that a configuration names, relative to its folder. */
+int model_load_for(struct model *out, struct str file, const struct report *r,
+    struct arena *a, struct err *e);
 /* The file's text. Reads back as the same model, and is the same for the
  * same model. Its texts are free of control characters. */
 void model_print(struct buf *out, const struct model *m);

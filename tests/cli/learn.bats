@@ -129,3 +129,45 @@ traces() {
 	run -0 --separate-stderr "$FRUGAL" scorers learned
 	[[ "$output" == *"frugal learn"* && "$output" == *"default: 0.5"* ]]
 }
+
+@test "a task that a route names begins higher up, and says why" {
+	cat >route.yaml <<-'YAML'
+	providers: {sim: {api: simulated}}
+	cascades:
+	  default:
+	    route: [{start: 3, tags: {level: hard}}, {start: 2, regex: 'in all'}]
+	    tiers: [{model: sim/small}, {model: sim/medium}, {model: sim/large}]
+	YAML
+	cat >tasks.jsonl <<-'JSON'
+	{"id": "a", "prompt": "How much is 1 + 2?"}
+	{"id": "b", "prompt": "How much is 3 + 4 in all?"}
+	{"id": "c", "prompt": "How much is 5 + 6 in all?", "tags": {"level": "hard"}}
+	JSON
+	"$FRUGAL" batch tasks.jsonl -c route.yaml -o out.jsonl
+	[ "$(grep '"id":"a"' out.jsonl | grep -c '"route"')" = 0 ]
+	grep '"id":"a"' out.jsonl | grep -q '"attempts":\[{"tier":1,'
+	grep '"id":"b"' out.jsonl | grep -qF "\"route\":\"route, matches 'in all'\",\"attempts\":[{\"tier\":2,"
+	grep '"id":"c"' out.jsonl | grep -qF "\"route\":\"route, tag 'hard'\",\"attempts\":[{\"tier\":3,"
+	run -0 --separate-stderr "$FRUGAL" run -v -c route.yaml "How much is 3 + 4 in all?"
+	[[ "$stderr" == *"begins at tier 2: route, matches 'in all'"* ]]
+	run -0 --separate-stderr "$FRUGAL" explain c -c route.yaml
+	[[ "$output" != *"tier 1 of 3"* && "$output" == *"tier 3 of 3"* ]]
+}
+
+@test "a route that was learnt skips the tier that has no chance" {
+	traces 0 300 >train.jsonl
+	traces 1000 1200 >new.jsonl
+	"$FRUGAL" learn train.jsonl -c train.yaml --route -o easy.model
+	sed 's/    tiers:/    route: [{start: big, learned: easy.model, below: 0.3}]\n&/' train.yaml >route.yaml
+	run -0 --separate-stderr "$FRUGAL" replay new.jsonl -c route.yaml --json
+	small=$(sed 's/.*"tier":1,[^}]*"answered_here":{"tasks":\([0-9]*\).*/\1/' <<<"$output")
+	[ "$small" -gt 70 ] && [ "$small" -lt 130 ]
+	awk -v a="$(member accuracy <<<"$output")" 'BEGIN { exit !(a > 0.9) }'
+}
+
+@test "mistakes in a route are named with their place" {
+	sed 's/    tiers:/    route: [{start: huge, longer_than: 3}, {start: 2, longer_then: 3}]\n&/' train.yaml >route.yaml
+	run -2 --separate-stderr "$FRUGAL" check -c route.yaml
+	[[ "$stderr" == *route.yaml:4:*"'huge' is no tier"* ]]
+	[[ "$stderr" == *"did you mean 'longer_than'"* ]]
+}
