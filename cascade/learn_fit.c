@@ -70,23 +70,14 @@ struct job {
 	struct logit_cell *cell; /* scratch */
 };
 
-/* Features that are themselves scores of how sure an answer is. */
+/* Features that are themselves scores of how sure an answer is: of each scorer
+ * one, so that the weights cannot turn its order round. */
 static bool
 is_score(size_t k)
 {
-	switch (k) {
-	case F_agreement:
-	case F_runner_up:
-	case F_sure_mean:
-	case F_sure_min:
-	case F_sure_answer:
-	case F_p_mean:
-	case F_p_answer:
-	case F_answered:
-		return true;
-	default:
-		return k >= N_FEATURES;
-	}
+	if (k >= N_FEATURES)
+		return (k - N_FEATURES) % 2 == 1; /* the logarithm */
+	return k == F_agreement || k == F_sure_answer;
 }
 
 static size_t
