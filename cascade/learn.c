@@ -164,7 +164,7 @@ measure_row(const struct learn *l, const struct learn_row *from,
 	int rc = 0;
 
 	if (l->o.kind == MODEL_ROUTE)
-		in.n = in.missing = 0;
+		in.n = in.missing = in.n_below = 0;
 	if (agreement_of(&in, &a, e) < 0)
 		return -1;
 	features_measure(x, &in, &a);

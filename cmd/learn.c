@@ -147,14 +147,15 @@ add_row(struct learn_run *r, size_t t, const struct trace_task *task,
 	return learn_add(r->learn, &row, e);
 }
 
-/* ROW_...; -1: *e. */
+/* ROW_...; -1: *e. The tier's choice is added to those below the next. */
 static int
 take_tier(struct learn_run *r, size_t t, const struct trace_task *task,
-    struct err *e)
+    struct completion *below, size_t *n_below, struct err *e)
 {
 	struct tier_run *run = &r->tiers[t];
 	const struct trace_tier *v = replay_find(task, run->tier);
-	struct score_input in = { .prompt = task->task->prompt };
+	struct score_input in = { .prompt = task->task->prompt,
+	    .below = below, .n_below = *n_below };
 	struct agreement a;
 	enum tristate right;
 
@@ -172,6 +173,7 @@ take_tier(struct learn_run *r, size_t t, const struct trace_task *task,
 	in.c = v->c;
 	if (agreement_of(&in, &a, e) < 0)
 		return -1;
+	below[(*n_below)++] = v->c[a.chosen];
 	right = replay_correct(task, v, a.chosen);
 	if (right == UNSET)
 		return ROW_LABEL;
@@ -183,11 +185,13 @@ take_tier(struct learn_run *r, size_t t, const struct trace_task *task,
 static int
 take_task(struct learn_run *r, const struct trace_task *task, struct err *e)
 {
+	struct completion below[CONFIG_MAX_TIERS];
+	size_t n_below = 0;
 	int rc;
 
 	r->tasks++;
 	for (size_t t = 0; t < r->k->n_tiers; t++) {
-		rc = take_tier(r, t, task, e);
+		rc = take_tier(r, t, task, below, &n_below, e);
 		if (rc < 0)
 			return -1;
 		r->tiers[t].left_out[rc] += rc != ROW_FINE;

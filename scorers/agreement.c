@@ -135,15 +135,14 @@ tally_second(const struct tally *t, const struct group *leader)
 	return second;
 }
 
-int
-agreement_of(const struct score_input *in, struct agreement *out,
+static int
+count_samples(const struct score_input *in, struct agreement *out,
     struct err *e)
 {
 	const struct group *leader;
 	struct tally t;
 	bool ok;
 
-	*out = (struct agreement){ .samples = in->n + in->missing };
 	if (in->n <= 1) {
 		out->leader = out->groups = in->n && in->c[0].has_answer &&
 		    scorer_complete(&in->c[0]);
@@ -159,6 +158,49 @@ agreement_of(const struct score_input *in, struct agreement *out,
 	}
 	tally_release(&t);
 	return ok ? 0 : err_nomem(e);
+}
+
+/* The answers of the tiers below, beside the one chosen here. */
+static int
+count_below(const struct score_input *in, struct agreement *out,
+    struct err *e)
+{
+	const struct completion *c = out->chosen < in->n ?
+	    &in->c[out->chosen] : NULL;
+	struct buf forms;
+	size_t n, at;
+	int rc = 0;
+
+	if (!c || !c->has_answer || !in->n_below)
+		return 0;
+	buf_init(&forms, BUF_MAX);
+	answer_normal(&forms, c->answer);
+	n = forms.n;
+	for (size_t i = 0; i < in->n_below; i++) {
+		at = forms.n;
+		out->last_below = false;
+		if (!in->below[i].has_answer)
+			continue;
+		answer_normal(&forms, in->below[i].answer);
+		out->last_below = str_eq(str_sub(buf_str(&forms), 0, n),
+		    str_sub(buf_str(&forms), at, forms.n - at));
+		out->below += out->last_below;
+		buf_cut(&forms, n);
+	}
+	if (forms.failed)
+		rc = err_nomem(e);
+	buf_release(&forms);
+	return rc;
+}
+
+int
+agreement_of(const struct score_input *in, struct agreement *out,
+    struct err *e)
+{
+	*out = (struct agreement){ .samples = in->n + in->missing };
+	if (count_samples(in, out, e) < 0)
+		return -1;
+	return count_below(in, out, e);
 }
 
 static void

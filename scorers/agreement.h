@@ -13,10 +13,12 @@ struct agreement {
 	size_t second;  /* size of the next */
 	size_t chosen;  /* the first member of the largest group; without one
 	                   the first complete text */
+	size_t below;   /* of the tiers below: whose answer is that of `chosen` */
+	bool last_below; /* the highest of them is among these */
 };
 
-/* Of in->c; in->chosen is not looked at. Of one sample it needs no memory.
- * 0, or -1: out of memory. */
+/* Of in->c and in->below; in->chosen is not looked at. Of one sample at the
+ * lowest tier it needs no memory. 0, or -1: out of memory. */
 int agreement_of(const struct score_input *in, struct agreement *out,
     struct err *e);
 

@@ -274,6 +274,20 @@ measure_samples(double *x, const struct score_input *in,
 	x[F_text_spread] = spread_of_lengths(in);
 }
 
+/* --- tiers below ------------------------------------------------------------ */
+
+/* That two models agree says more than that one is sure. At the lowest tier it
+ * is 0, which speaks neither way. */
+static void
+measure_below(double *x, const struct score_input *in,
+    const struct agreement *a)
+{
+	if (!in->n_below)
+		return;
+	x[F_below] = 2 * share_of(a->below, in->n_below) - 1;
+	x[F_last_below] = a->last_below ? 1 : -1;
+}
+
 /* --- log-probabilities -------------------------------------------------------- */
 
 /*
@@ -376,6 +390,7 @@ features_measure(double x[N_FEATURES], const struct score_input *in,
 		return;
 	measure_text(x, in->prompt, c);
 	measure_samples(x, in, a);
+	measure_below(x, in, a);
 	if (c->n_tokens)
 		measure_logprobs(x, c);
 }

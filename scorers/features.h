@@ -44,6 +44,9 @@
 	X(unanswered, SAMPLES) \
 	X(samples, SAMPLES) \
 	X(text_spread, SAMPLES)    /* of the lengths, over their mean */ \
+	X(below, TEXT)             /* tiers below with the same answer, less \
+	                              those with another, over all; 0: none */ \
+	X(last_below, TEXT)        /* 1, -1 or 0: the same of the highest */ \
 	X(sure_mean, LOGPROBS)     /* over all tokens */ \
 	X(sure_min, LOGPROBS) \
 	X(sure_first, LOGPROBS) \

@@ -23,6 +23,10 @@ struct score_input {
 	size_t missing;              /* asked for and failed: they count as answers
 	                                that agree with nothing */
 	size_t chosen;               /* the completion that would be returned */
+	/* What the tiers below that were visited would have returned, and did not
+	 * accept, from the lowest up; borrowed. */
+	const struct completion *below;
+	size_t n_below;
 };
 
 #define SCORER_REASON 240

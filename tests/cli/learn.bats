@@ -171,3 +171,46 @@ traces() {
 	[[ "$stderr" == *route.yaml:4:*"'huge' is no tier"* ]]
 	[[ "$stderr" == *"did you mean 'longer_than'"* ]]
 }
+
+# agreeing FROM TO: two models that are each right half the time, but nearly
+# always when they say the same.
+agreeing() {
+	awk -v from="$1" -v to="$2" '
+	function unit() { x = (x * 16807) % 2147483647; return x / 2147483647 }
+	function line(i, tier, answer, cost) {
+		printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"reference\":\"1\",\"tier\":\"%s\",\"completions\":[{\"text\":\"%d\",\"answer\":\"%d\",\"cost_usd\":%s}]}\n",
+		    i, tier, answer, answer, cost
+	}
+	BEGIN {
+		x = 777 + from
+		for (i = 0; i < 20; i++) unit()
+		for (i = from; i < to; i++) {
+			same = unit() < 0.5
+			medium = unit() < (same ? 0.95 : 0.1) ? 1 : 2
+			small = same ? medium : 3 - medium
+			line(i, "small", small, 0.001)
+			line(i, "medium", medium, 0.01)
+			line(i, "big", 1, 0.1)
+		}
+	}'
+}
+
+@test "that the tier below gave the same answer is learnt, and seen in a climb" {
+	cat >three.yaml <<-'YAML'
+	providers: {rec: {api: recorded}}
+	cascades:
+	  default:
+	    tiers:
+	      - {model: rec/small, accept: {regex: 'never'}}
+	      - {model: rec/medium, name: medium, accept: {regex: 'never'}}
+	      - {model: rec/big}
+	YAML
+	sed "s/name: medium, accept: .*/accept: {learned: {file: m.model, at_least: 0.6}}}/" three.yaml >use.yaml
+	agreeing 0 400 >train.jsonl
+	agreeing 1000 1200 >new.jsonl
+	"$FRUGAL" learn train.jsonl -c three.yaml -t medium -o m.model
+	grep -q '^feature last_below [0-9]' m.model
+	run -0 --separate-stderr "$FRUGAL" replay new.jsonl -c use.yaml --json
+	awk -v a="$(member accuracy <<<"$output")" -v c="$(member cost_usd <<<"$output")" \
+	    'BEGIN { exit !(a > 0.93 && c > 8 && c < 16) }'
+}

@@ -121,6 +121,38 @@ samples_are_measured(void **state)
 }
 
 static void
+tiers_below_are_looked_at(void **state)
+{
+	struct completion below[3] = {
+		{ .answer = STR("42.0"), .has_answer = true },
+		{ .answer = STR("41"), .has_answer = true },
+		{ .text = STR("none") },
+	};
+	struct completion c = { .text = STR("42"), .answer = STR("42"),
+	    .has_answer = true };
+	struct score_input in = { .c = &c, .n = 1, .below = below,
+	    .n_below = 1 };
+	double x[N_FEATURES];
+
+	(void)state;
+	measure(x, &in);
+	assert_near(x[F_below], 1);
+	assert_near(x[F_last_below], 1);
+	in.n_below = 2;
+	measure(x, &in);
+	assert_near(x[F_below], 0);
+	assert_near(x[F_last_below], -1);
+	in.n_below = 3;
+	measure(x, &in);
+	assert_near(x[F_below], 2 / 3.0 - 1);
+	assert_near(x[F_last_below], -1);
+	in.n_below = 0;
+	measure(x, &in);
+	assert_near(x[F_below], 0);
+	assert_near(x[F_last_below], 0);
+}
+
+static void
 sureness_tells_powers_of_ten_apart(void **state)
 {
 	(void)state;
@@ -280,6 +312,7 @@ main(void)
 		cmocka_unit_test(without_a_completion_all_else_is_0),
 		cmocka_unit_test(the_answer_is_measured),
 		cmocka_unit_test(samples_are_measured),
+		cmocka_unit_test(tiers_below_are_looked_at),
 		cmocka_unit_test(sureness_tells_powers_of_ten_apart),
 		cmocka_unit_test(log_probabilities_are_measured),
 		cmocka_unit_test(
