@@ -33,7 +33,7 @@ LIB       := $(BUILD)/libfrugal.a
 BIN       := $(BUILD)/frugal
 SERVER    := $(BUILD)/testserver
 
-.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench \
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench eval \
         install uninstall clean
 
 all: deps $(BIN)
@@ -45,6 +45,7 @@ help:
 	@echo 'make SAN=address,undefined check   the same with sanitizers, and fuzzing'
 	@echo 'make valgrind   unit tests under valgrind'
 	@echo 'make bench      speed and memory against a server of our own'
+	@echo 'make eval DATA=DIR   learned against plain scores on recorded answers'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX); default /usr/local'
 	@echo 'make deps       install the libraries (Debian packages)'
 	@echo 'make clean      remove build/'
@@ -145,6 +146,14 @@ $(BUILD)/bench/%: tests/bench/%.c Makefile | deps
 bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
+
+# Is a learned score worth it? On recorded answers in the folder DATA.
+$(BUILD)/eval/%: tests/eval/%.c $(LIB) Makefile | deps
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+eval: $(BUILD)/eval/learned
+	@tests/eval/run $< $(DATA)
 
 # --- installing ------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ fit_one_kind(const struct logit *l, size_t n, bool right, double *w)
 static void
 take_weights(const struct model *m, size_t columns, double *w)
 {
-	/* The class seen first has the positive side. */
+	/* The first label has the positive side: of 1 and -1 that is 1. */
 	double sign = m->label[0] == 1 ? 1 : -1;
 
 	for (size_t i = 0; i < columns; i++)

@@ -33,6 +33,7 @@ areas_count_pairs(void **state)
 	const struct score constant[4] = { score_of_p(0.3), score_of_p(0.3),
 	    score_of_p(0.3), score_of_p(0.3) };
 	const bool right[] = { false, true, false, true };
+	struct outcome_pair v[4];
 	struct learn_areas areas;
 	struct err e;
 
@@ -40,6 +41,9 @@ areas_count_pairs(void **state)
 	/* Of 4 pairs 3 are in order and 1 is tied. */
 	assert_int_equal(learn_compare(s, constant, right, 4, &areas, &e), 0);
 	assert_near(areas.a.is, 3.5 / 4, 1e-12);
+	for (size_t i = 0; i < 4; i++)
+		v[i] = (struct outcome_pair){ s[i].ln, right[i] };
+	assert_near(learn_auroc(v, 4), 3.5 / 4, 1e-12);
 	assert_near(areas.b.is, 0.5, 1e-12);
 	assert_near(areas.more.is, 1.5 / 4, 1e-12);
 	/* Placements of right ones 3/4 and 1, of wrong ones 1 and 3/4. */
