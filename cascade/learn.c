@@ -299,10 +299,9 @@ copy_words(const float *from, struct arena *a, float **out, struct err *e)
 	*out = arena_array(a, MODEL_WORDS, sizeof(**out));
 	if (!*out)
 		return err_nomem(e);
-	/* Three decimals: it moves no score by more than a thousandth, and
-	 * halves the file. */
 	for (i = 0; i < MODEL_WORDS; i++)
-		(*out)[i] = rintf(from[i] * 1000) / 1000;
+		(*out)[i] = rintf(fmaxf(fminf(from[i] * 1000, MODEL_MAX_WORD),
+		    -MODEL_MAX_WORD)) / 1000;
 	return 0;
 }
 

@@ -5,8 +5,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/input.h"
@@ -14,6 +12,7 @@
 #include "base/sha256.h"
 #include "base/utf8.h"
 
+#define THOUSANDTHS 1000.0f /* a word's weight in the file, a whole number */
 #define FIRST_LINE "frugal-model 1"
 #define MAX_LINES (N_WORD_GROUPS * MODEL_WORDS + 1000)
 
@@ -155,20 +154,20 @@ static int
 take_word(struct reading *r, struct str rest)
 {
 	struct str number;
-	int64_t at = 0;
-	double v = 0;
+	int64_t at = 0, v;
 
 	if (!r->words)
 		return bad(r, "a word before its group");
 	if (!str_cut(&rest, ' ', &number))
 		return bad(r, "a word has an index and a weight");
-	if (take_count(r, number, MODEL_WORDS - 1, &at) < 0 ||
-	    take_weight(r, rest, &v) < 0)
+	if (take_count(r, number, MODEL_WORDS - 1, &at) < 0)
 		return -1;
+	if (!str_to_i64(rest, &v) || v < -MODEL_MAX_WORD || v > MODEL_MAX_WORD)
+		return bad(r, "not a whole number, or out of its range");
 	if (at <= r->last_word)
 		return bad(r, "words are not in their order");
 	r->last_word = at;
-	r->words[at] = (float)v;
+	r->words[at] = (float)v / THOUSANDTHS;
 	return 0;
 }
 
@@ -308,31 +307,14 @@ print_number(struct buf *out, const char *name, double v)
 	buf_addc(out, '\n');
 }
 
-/* In as few digits as read back the same. */
-static void
-print_float(struct buf *out, float v)
-{
-	char text[32];
-
-	for (int digits = 1; digits <= 9; digits++) {
-		snprintf(text, sizeof(text), "%.*g", digits, (double)v);
-		if (strtof(text, NULL) == v)
-			break;
-	}
-	buf_adds(out, text);
-}
-
 static void
 print_words(struct buf *out, const char *name, const float *word)
 {
 	buf_addf(out, "words %s\n", name);
-	for (size_t i = 0; i < MODEL_WORDS; i++) {
-		if (word[i] == 0)
-			continue;
-		buf_addf(out, "word %zu ", i);
-		print_float(out, word[i]);
-		buf_addc(out, '\n');
-	}
+	for (size_t i = 0; i < MODEL_WORDS; i++)
+		if (word[i] != 0)
+			buf_addf(out, "word %zu %ld\n", i,
+			    lrintf(word[i] * THOUSANDTHS));
 }
 
 void

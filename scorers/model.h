@@ -10,7 +10,8 @@
  *
  * scale and shift calibrate it (Platt 1999): they come from scores of tasks
  * that the weights were not trained on. Each group of words has a table of
- * its own, of weights by hash.
+ * its own, of weights by hash, in whole thousandths: finer steps move no score
+ * by as much as that, and would double the file and the time to read it.
  *
  * The file is text, one number a line. It is small (at most MODEL_MAX_FILE),
  * says its version first, and ends in the SHA-256 of all before: a file cut
@@ -30,7 +31,7 @@
  *   shift -0.01
  *   feature sure_answer 0.83
  *   words prompt
- *   word 17 -0.0123
+ *   word 17 -12
  *   sha256 ...
  */
 #ifndef SCORERS_MODEL_H
@@ -42,6 +43,7 @@
 #define MODEL_WORDS 2048      /* places in a table */
 #define MODEL_MAX_RULES 16
 #define MODEL_MAX_WEIGHT 1e9
+#define MODEL_MAX_WORD 1000000 /* thousandths */
 
 enum model_kind {
 	MODEL_SCORE, /* of an answer: a tier's `accept` */
@@ -64,8 +66,8 @@ struct model {
 	double weight[N_FEATURES];
 	struct model_rule rule[MODEL_MAX_RULES];
 	size_t n_rules;
-	float *word[N_WORD_GROUPS]; /* MODEL_WORDS weights, or NULL: not
-	                               looked at */
+	float *word[N_WORD_GROUPS]; /* MODEL_WORDS weights, each a whole number
+	                               of thousandths; NULL: not looked at */
 };
 
 /* Everything in *out lives in the arena. -1: *e, ERR_CONFIG for a file that

@@ -82,7 +82,7 @@ what_is_printed_reads_back(void **state)
 	m.rule[0] = (struct model_rule){ STR("regex '####' over text"), 0.5,
 	    -2 };
 	word[0] = 0.001f;
-	word[MODEL_WORDS - 1] = -1e-7f;
+	word[MODEL_WORDS - 1] = -12.345f;
 	m.word[WORDS_ANSWER] = word;
 	buf_init(&one, BUF_MAX);
 	buf_init(&two, BUF_MAX);
@@ -147,6 +147,8 @@ what_cannot_be_is_refused(void **state)
 	assert_refused(START "words text\nword -1 1\n", "out of its range");
 	assert_refused(START "words text\nword 3 1\nword 3 1\n",
 	    "line 6: words are not in their order");
+	assert_refused(START "words text\nword 1 0.5\n", "whole number");
+	assert_refused(START "words text\nword 1 1000001\n", "range");
 	assert_refused(START "rule 1 2\n", "two weights and a text");
 	assert_refused(START "\n", "a name and a value");
 	assert_refused(START "tier \xff\n", "not UTF-8");
@@ -227,7 +229,7 @@ words_weigh_by_their_number(void **state)
 	(void)state;
 	for (int i = 0; i < MODEL_WORDS; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n,
-		    "word %d 0.5\n", i);
+		    "word %d 500\n", i);
 	/* Each of n words has 1 / sqrt(n). */
 	assert_near(score(text, &one, NULL).p, 1 / (1 + exp(-0.5)), 1e-7);
 	assert_near(score(text, &four, NULL).p, 1 / (1 + exp(-1)), 1e-7);
