@@ -62,6 +62,9 @@ struct learn_options {
 	/* NULL: learn_settings. Borrowed. */
 	const struct learn_setting *settings;
 	size_t n_settings;
+	/* Told after each of the trainings of learn_fit(); may be NULL. */
+	void (*progress)(void *cookie, size_t done, size_t all);
+	void *cookie;
 };
 
 int learn_new(struct learn **out, const struct learn_options *o,

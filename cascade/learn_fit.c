@@ -237,8 +237,11 @@ cross_fit(struct learn *l, size_t setting, size_t tier, struct err *e)
 	struct job j;
 	int rc = job_init(&j, l, setting, tier, e);
 
-	for (unsigned k = 0; rc == 0 && k < LEARN_FOLDS; k++)
+	for (unsigned k = 0; rc == 0 && k < LEARN_FOLDS; k++) {
 		rc = score_fold(&j, k, raw, e);
+		if (l->o.progress)
+			l->o.progress(l->o.cookie, ++l->done, l->all);
+	}
 	job_release(&j);
 	return rc;
 }
@@ -249,9 +252,23 @@ is_shared(const struct learn *l, size_t setting)
 	return l->o.settings[setting].shared && l->o.n_tiers > 1;
 }
 
+static size_t
+count_trainings(const struct learn *l)
+{
+	size_t tiers = 0, all = 0;
+
+	for (size_t t = 0; t < l->o.n_tiers; t++)
+		tiers += l->fitted[t].enough;
+	for (size_t s = 0; s < l->o.n_settings; s++)
+		all += LEARN_FOLDS * (is_shared(l, s) ? 1 : tiers);
+	return all;
+}
+
 static int
 cross_fit_all(struct learn *l, struct err *e)
 {
+	l->done = 0;
+	l->all = count_trainings(l);
 	for (size_t s = 0; s < l->o.n_settings; s++) {
 		if (is_shared(l, s)) {
 			if (cross_fit(l, s, ALL_TIERS, e) < 0)

@@ -64,6 +64,7 @@ struct learn {
 	double *raw;           /* [setting * n + row]: by weights that have not
 	                          seen the row's task */
 	struct fitted *fitted; /* of each tier */
+	size_t done, all;      /* trainings */
 };
 
 /* Fills z of every row, and fitted. */

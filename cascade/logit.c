@@ -189,7 +189,7 @@ logit_fit(struct logit *l, const size_t *row, size_t n, double cost,
 {
 	struct feature_node **x = calloc(n + 1, sizeof(*x));
 	double *y = calloc(n + 1, sizeof(*y));
-	struct parameter param = { .solver_type = L2R_LR, .eps = 1e-3,
+	struct parameter param = { .solver_type = L2R_LR, .eps = 1e-2,
 		.C = cost };
 	struct problem prob = { .l = (int)n, .n = (int)l->columns + 1,
 		.y = y, .x = x, .bias = BIAS };

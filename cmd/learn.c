@@ -2,6 +2,7 @@
  * learn.c -- `frugal learn`: trains the scorer `learned` on traces.
  */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -241,6 +242,20 @@ say_left_out(const struct learn_run *r)
 				    row_words[i]);
 }
 
+/* A line on a terminal for as long as it takes. */
+static void
+show_progress(void *cookie, size_t done, size_t all)
+{
+	char line[60];
+	int n;
+
+	(void)cookie;
+	n = snprintf(line, sizeof(line), "training %zu of %zu", done, all);
+	say_status((struct str){ line, (size_t)n });
+	if (done == all)
+		say_no_status();
+}
+
 /* --- the report ------------------------------------------------------------------------- */
 
 /* The learned score of a tier's rows against the better of the plain ones. */
@@ -463,7 +478,7 @@ static int
 prepare(struct learn_run *r, int argc, struct err *e)
 {
 	struct learn_options o = { .kind = r->route ? MODEL_ROUTE :
-	    MODEL_SCORE };
+	    MODEL_SCORE, .progress = is_terminal(2) ? show_progress : NULL };
 
 	if (!argc)
 		return err_set(e, ERR_USAGE, "no trace given; see frugal "
