@@ -15,6 +15,8 @@
  *	mix      two of the tiers at random
  *	plain    agreement (where there are samples) or logprob (the mean)
  *	learned  on both, and all else
+ *	routed   the same; tasks of which a model of prompts gives the first tier
+ *	         less than some chance begin at the second
  */
 #include <inttypes.h>
 #include <math.h>
@@ -31,10 +33,12 @@
 #define MAX_TASKS 20000
 #define MAX_TIERS 4
 #define STEPS 24 /* thresholds tried at a tier, at quantiles of its scores */
+#define ROUTE_STEPS 24 /* the same for a route */
 #define BUDGETS 100
 
-enum { MIX, PLAIN, LEARNED, WAYS };
-static const char *const way_names[WAYS] = { "mix", "plain", "learned" };
+enum { MIX, PLAIN, LEARNED, ROUTED, WAYS };
+static const char *const way_names[WAYS] = { "mix", "plain", "learned",
+	"routed" };
 
 struct seen {
 	struct score_input in;
@@ -44,10 +48,14 @@ struct seen {
 	size_t row;               /* in the learning of this fold */
 };
 
+/* Learns answers (MODEL_SCORE) or prompts (MODEL_ROUTE). */
+static const enum model_kind kinds[] = { MODEL_SCORE, MODEL_ROUTE };
+
 struct task_seen {
 	struct trace_task *trace;
 	struct seen tier[MAX_TIERS];
 	struct completion below[MAX_TIERS];
+	double route; /* logarithm of the chance of the first tier */
 	unsigned fold;
 };
 
@@ -134,10 +142,21 @@ read_traces(const char *path, const struct cascade *k)
 /* --- learning ----------------------------------------------------------------- */
 
 static void
-score_held(const struct learn *l, unsigned fold)
+take_score(struct task_seen *t, size_t tier, enum model_kind kind,
+    struct score score)
+{
+	if (kind == MODEL_SCORE)
+		t->tier[tier].score[LEARNED] = t->tier[tier].score[ROUTED] =
+		    score;
+	else if (tier == 0)
+		t->route = score.ln;
+}
+
+static void
+score_held(const struct learn *l, enum model_kind kind, unsigned fold)
 {
 	struct arena *a = arena_new(0);
-	struct agreement ag;
+	struct agreement ag = { .samples = 0 };
 	struct err e = { 0 };
 	struct model m;
 
@@ -145,21 +164,26 @@ score_held(const struct learn *l, unsigned fold)
 		check(learn_model(l, k, a, &m, &e), &e);
 		for (size_t i = 0; i < n_tasks; i++) {
 			struct seen *s = &tasks[i].tier[k];
+			struct score_input in = s->in;
 			if (tasks[i].fold != fold) {
-				s->score[LEARNED] = learn_score(l, s->row);
+				take_score(&tasks[i], k, kind,
+				    learn_score(l, s->row));
 				continue;
 			}
-			check(agreement_of(&s->in, &ag, &e), &e);
-			s->score[LEARNED] = model_score(&m, &s->in, &ag, NULL);
+			if (kind == MODEL_ROUTE)
+				in.n = in.n_below = 0;
+			check(agreement_of(&in, &ag, &e), &e);
+			take_score(&tasks[i], k, kind,
+			    model_score(&m, &in, &ag, NULL));
 		}
 	}
 	arena_free(a);
 }
 
 static void
-learn_without(unsigned fold)
+learn_without(unsigned fold, enum model_kind kind)
 {
-	struct learn_options o = { .n_tiers = n_tiers };
+	struct learn_options o = { .kind = kind, .n_tiers = n_tiers };
 	struct learn *l = NULL;
 	struct err e = { 0 };
 
@@ -176,7 +200,7 @@ learn_without(unsigned fold)
 		}
 	}
 	check(learn_fit(l, &e), &e);
-	score_held(l, fold);
+	score_held(l, kind, fold);
 	learn_free(l);
 }
 
@@ -186,6 +210,7 @@ learn_without(unsigned fold)
  * is left out. */
 struct policy {
 	double at[MAX_TIERS];
+	double begin; /* the first tier is asked if its chance is at least that */
 	double cost, error; /* means over the tasks it was chosen on */
 };
 
@@ -196,7 +221,9 @@ static void
 run_task(const struct task_seen *t, const struct policy *p, int way,
     double *cost, double *error)
 {
-	for (size_t k = 0; k < n_tiers; k++) {
+	size_t first = way == ROUTED && t->route < p->begin;
+
+	for (size_t k = first; k < n_tiers; k++) {
 		const struct seen *s = &t->tier[k];
 		if (k + 1 < n_tiers && isnan(p->at[k]))
 			continue;
@@ -250,6 +277,22 @@ list_choices(double choice[STEPS + 2], size_t tier, int way, unsigned fold)
 		choice[2 + k] = v[(k + 1) * n / (STEPS + 1)];
 }
 
+/* What may stand for a route: none, quantiles. */
+static void
+list_routes(double choice[ROUTE_STEPS + 1], unsigned fold)
+{
+	static double v[MAX_TASKS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_tasks; i++)
+		if (tasks[i].fold != fold)
+			v[n++] = tasks[i].route;
+	qsort(v, n, sizeof(*v), by_value);
+	choice[0] = -INFINITY;
+	for (size_t k = 1; k <= ROUTE_STEPS; k++)
+		choice[k] = v[k * n / (ROUTE_STEPS + 1)];
+}
+
 static int
 by_cost(const void *a, const void *b)
 {
@@ -262,19 +305,22 @@ by_cost(const void *a, const void *b)
 static void
 list_policies(int way, unsigned fold)
 {
-	double choice[MAX_TIERS][STEPS + 2];
-	size_t all = 1;
+	double choice[MAX_TIERS][STEPS + 2], begin[ROUTE_STEPS + 1];
+	size_t all = 1, routes = way == ROUTED ? ROUTE_STEPS + 1 : 1;
 
 	for (size_t k = 0; k + 1 < n_tiers; k++) {
 		list_choices(choice[k], k, way, fold);
 		all *= STEPS + 2;
 	}
+	list_routes(begin, fold);
+	all *= routes;
 	policies = reallocarray(policies, all, sizeof(*policies));
 	if (!policies)
 		exit(1);
 	for (n_policies = 0; n_policies < all; n_policies++) {
 		struct policy *p = &policies[n_policies];
-		size_t rest = n_policies;
+		size_t rest = n_policies / routes;
+		p->begin = begin[n_policies % routes];
 		for (size_t k = 0; k + 1 < n_tiers; k++) {
 			p->at[k] = choice[k][rest % (STEPS + 2)];
 			rest /= STEPS + 2;
@@ -413,7 +459,8 @@ main(int argc, char **argv)
 	}
 
 	for (unsigned fold = 0; fold < FOLDS; fold++) {
-		learn_without(fold);
+		for (size_t i = 0; i < 2; i++)
+			learn_without(fold, kinds[i]);
 		for (int way = 0; way < WAYS; way++)
 			run_way(way, fold, &error[way], &spent[way]);
 	}
