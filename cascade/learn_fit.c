@@ -284,16 +284,16 @@ cross_fit_all(struct learn *l, struct err *e)
 
 /* --- shares and calibration -------------------------------------------------------- */
 
-/* Scores of a tier by a setting, of all folds but one. */
+/* Scores of a tier by a setting. */
 static size_t
-gather(const struct learn *l, size_t setting, size_t tier, unsigned without,
+gather(const struct learn *l, size_t setting, size_t tier,
     struct outcome_pair *v)
 {
 	const double *raw = &l->raw[setting * l->n];
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->row[i].tier == tier && l->row[i].fold != without)
+		if (l->row[i].tier == tier)
 			v[n++] = (struct outcome_pair){ raw[i],
 			    l->row[i].right };
 	return n;
@@ -305,15 +305,14 @@ struct part {
 	struct platt platt;
 };
 
-/* From all folds but one. */
 static void
-share_out(const struct learn *l, size_t tier, unsigned without,
-    struct outcome_pair *v, struct part *part)
+share_out(const struct learn *l, size_t tier, struct outcome_pair *v,
+    struct part *part)
 {
 	double least = INFINITY, sum = 0;
 
 	for (size_t s = 0; s < l->o.n_settings; s++) {
-		size_t n = gather(l, s, tier, without, v);
+		size_t n = gather(l, s, tier, v);
 		part[s].platt = learn_platt(v, n);
 		part[s].loss = learn_log_loss(part[s].platt, v, n) *
 		    (double)n;
@@ -340,15 +339,14 @@ mean_score(const struct learn *l, const struct part *part, size_t row)
 	return z;
 }
 
-/* How to calibrate the mean, from all folds but one. */
 static struct platt
-calibrate_mean(const struct learn *l, size_t tier, unsigned without,
-    const struct part *part, struct outcome_pair *v)
+calibrate_mean(const struct learn *l, size_t tier, const struct part *part,
+    struct outcome_pair *v)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (l->row[i].tier == tier && l->row[i].fold != without)
+		if (l->row[i].tier == tier)
 			v[n++] = (struct outcome_pair){
 			    mean_score(l, part, i), l->row[i].right };
 	return learn_platt(v, n);
@@ -360,20 +358,15 @@ conclude_tier(struct learn *l, size_t tier, struct part *part,
     struct outcome_pair *v)
 {
 	struct fitted *f = &l->fitted[tier];
-	struct platt p;
 
-	for (unsigned k = 0; k < LEARN_FOLDS; k++) {
-		share_out(l, tier, k, v, part);
-		p = calibrate_mean(l, tier, k, part, v);
-		for (size_t i = 0; i < l->n; i++)
-			if (l->row[i].tier == tier && l->row[i].fold == k)
-				l->row[i].z = learn_calibrated(p,
-				    mean_score(l, part, i));
-	}
-	share_out(l, tier, LEARN_FOLDS, v, part);
-	f->platt = calibrate_mean(l, tier, LEARN_FOLDS, part, v);
+	share_out(l, tier, v, part);
+	f->platt = calibrate_mean(l, tier, part, v);
 	for (size_t s = 0; s < l->o.n_settings; s++)
 		f->share[s] = part[s].share;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->row[i].tier == tier)
+			l->row[i].z = learn_calibrated(f->platt,
+			    mean_score(l, part, i));
 }
 
 /* --- the models to keep ------------------------------------------------------------- */
