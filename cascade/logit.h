@@ -5,7 +5,8 @@
  * that library.
  *
  * Only training needs it, and it would bring libblas and libstdc++ with it
- * into every start: so it is loaded when the first problem is made.
+ * into every start: so it is loaded when the first problem is made. It is C++
+ * and ends the program when it runs out of memory.
  */
 #ifndef CASCADE_LOGIT_H
 #define CASCADE_LOGIT_H

@@ -6,9 +6,11 @@
 #include <stdio.h>
 
 #include "base/regex.h"
+#include "base/utf8.h"
 #include "scorers/model.h"
 
 #define MAX_RULES 64
+#define MAX_SHOWN 60 /* columns of a text in route_show() */
 
 struct route_rule {
 	size_t start;         /* from 0 */
@@ -17,6 +19,7 @@ struct route_rule {
 	int64_t longer_than;  /* bytes of the prompt; -1: not asked */
 	struct regex *regex;  /* NULL: not asked */
 	struct model *model;  /* NULL: not asked */
+	struct str file;      /* its name */
 	double below;
 };
 
@@ -142,6 +145,7 @@ read_model(const struct reading *rd, const struct ynode *rule_node,
 	if (!ynode_str(n, "learned", &file, rd->r) ||
 	    !ynode_double(below, "below", 0, 1, &rule->below, rd->r))
 		return false;
+	rule->file = file;
 	rule->model = array(rd, 1, sizeof(*rule->model));
 	if (!rule->model)
 		return false;
@@ -232,6 +236,49 @@ route_release(struct route *route)
 		regex_free(route->rule[i].regex);
 		route->rule[i].regex = NULL;
 	}
+}
+
+/* --- showing ------------------------------------------------------------------ */
+
+static void
+show_rule(const struct route_rule *rule, struct buf *out)
+{
+	const char *sep = "";
+
+	buf_addf(out, "  route: tier %zu if ", rule->start + 1);
+	for (size_t i = 0; i < rule->n_tags; i++) {
+		buf_addf(out, "%stag ", sep);
+		utf8_oneline(out, rule->tags[i].name, MAX_SHOWN);
+		buf_adds(out, " '");
+		utf8_oneline(out, rule->tags[i].value, MAX_SHOWN);
+		buf_addc(out, '\'');
+		sep = ", ";
+	}
+	if (rule->longer_than >= 0) {
+		buf_addf(out, "%slonger than %lld bytes", sep,
+		    (long long)rule->longer_than);
+		sep = ", ";
+	}
+	if (rule->regex) {
+		buf_addf(out, "%smatches '", sep);
+		utf8_oneline(out, regex_pattern(rule->regex), MAX_SHOWN);
+		buf_addc(out, '\'');
+		sep = ", ";
+	}
+	if (rule->model) {
+		buf_addf(out, "%s", sep);
+		utf8_oneline(out, rule->file, MAX_SHOWN);
+		buf_addf(out, " (trained for tier %.*s) < %g",
+		    STR_ARG(rule->model->tier), rule->below);
+	}
+	buf_addc(out, '\n');
+}
+
+void
+route_show(const struct route *route, struct buf *out)
+{
+	for (size_t i = 0; route && i < route->n; i++)
+		show_rule(&route->rule[i], out);
 }
 
 /* --- deciding ----------------------------------------------------------------- */

@@ -28,6 +28,10 @@ struct route *route_build(const struct ynode *n, const struct str *tiers,
     size_t n_tiers, struct arena *a, struct report *r);
 void route_release(struct route *route);
 
+/* A line for each rule, for `check`: "  route: tier 3 if tag level 'hard',
+ * longer than 4000 bytes". Nothing for NULL. */
+void route_show(const struct route *route, struct buf *out);
+
 /* The tier to begin with, from 0, and why if it is not the first. route may be
  * NULL. -1: *e (out of memory). */
 int route_start(const struct route *route, const struct task *t,

@@ -197,6 +197,26 @@ a_model_decides_by_the_chance_of_its_tier(void **state)
 }
 
 static void
+rules_are_shown(void **state)
+{
+	struct fixture f = build("[{start: large, tags: {level: hard}, "
+	    "longer_than: 4k}, {start: 2, regex: '^x', learned: r.model, "
+	    "below: 0.2}]");
+	struct buf b;
+
+	(void)state;
+	assert_non_null(f.route);
+	buf_init(&b, BUF_MAX);
+	route_show(NULL, &b);
+	route_show(f.route, &b);
+	assert_string_equal(b.p, "  route: tier 3 if tag level 'hard', longer "
+	    "than 4000 bytes\n  route: tier 2 if matches '^x', r.model "
+	    "(trained for tier small) < 0.2\n");
+	buf_release(&b);
+	done(&f);
+}
+
+static void
 what_is_wrong_is_said(void **state)
 {
 	(void)state;
@@ -227,6 +247,7 @@ main(void)
 		cmocka_unit_test(
 		    all_conditions_of_a_rule_must_hold_and_the_first_rule_counts),
 		cmocka_unit_test(a_model_decides_by_the_chance_of_its_tier),
+		cmocka_unit_test(rules_are_shown),
 		cmocka_unit_test(what_is_wrong_is_said),
 	};
 
