@@ -256,15 +256,16 @@ learn_score(const struct learn *l, size_t row)
 	return model_score_of(l->row[row].z);
 }
 
-void
-learn_quality(const struct learn *l, size_t tier, struct learn_quality *out)
+int
+learn_quality(const struct learn *l, size_t tier, struct learn_quality *out,
+    struct err *e)
 {
 	struct outcome_pair *v = calloc(l->n + 1, sizeof(*v));
 	double right = 0, n;
 
 	*out = (struct learn_quality){ .share = l->fitted[tier].share };
 	if (!v)
-		return;
+		return err_nomem(e);
 	for (size_t i = 0; i < l->n; i++) {
 		if (l->row[i].tier != tier)
 			continue;
@@ -274,16 +275,16 @@ learn_quality(const struct learn *l, size_t tier, struct learn_quality *out)
 	}
 	n = (double)out->tasks;
 	out->right = n > 0 ? right / n : 0;
-	if (!l->fitted[tier].enough) {
-		free(v);
-		return;
-	}
+	if (!l->fitted[tier].enough)
+		goto out;
 	out->log_loss = learn_log_loss((struct platt){ 1, 0 }, v, out->tasks);
 	out->base_loss = -(right * log(right / n) +
 	    (n - right) * log1p(-right / n)) / n;
 	out->calibration = learn_miscalibration(v, out->tasks);
 	out->auroc = learn_auroc(v, out->tasks);
+out:
 	free(v);
+	return 0;
 }
 
 /* The table of a group of words, or NULL if no word has a weight. */
@@ -314,7 +315,8 @@ learn_model(const struct learn *l, size_t tier, struct arena *a,
 
 	if (!f->enough)
 		return too_little(e);
-	learn_quality(l, tier, &q);
+	if (learn_quality(l, tier, &q, e) < 0)
+		return -1;
 	*out = (struct model){ .kind = l->o.kind, .right = q.right,
 	    .tasks = (int64_t)q.tasks, .bias = f->w.bias,
 	    .scale = f->platt.scale, .shift = f->platt.shift,

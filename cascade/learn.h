@@ -104,8 +104,8 @@ struct learn_quality {
 	/* Of learn_model(): what each setting has in it. Borrowed. */
 	const double *share;
 };
-void learn_quality(const struct learn *l, size_t tier,
-    struct learn_quality *out);
+int learn_quality(const struct learn *l, size_t tier,
+    struct learn_quality *out, struct err *e); /* -1: no memory */
 
 /* The model of a tier; rule[].shown and tier are left empty. The table of
  * words is in arena memory. -1: no memory. */

@@ -316,13 +316,14 @@ cell_area(struct table *t, const char *name, const struct learn_area *a)
 	    a->low, a->high);
 }
 
-static void
+static int
 tier_line(struct learn_run *r, struct table *t, size_t tier,
-    const struct contest *c)
+    const struct contest *c, struct err *e)
 {
 	struct learn_quality q;
 
-	learn_quality(r->learn, tier, &q);
+	if (learn_quality(r->learn, tier, &q, e) < 0)
+		return -1;
 	table_cell_str(t, r->tiers[tier].tier->name);
 	table_cell(t, "%zu", q.tasks);
 	table_cell(t, "%.1f %%", 100 * q.right);
@@ -331,7 +332,7 @@ tier_line(struct learn_run *r, struct table *t, size_t tier,
 		table_cell(t, "-");
 		table_cell(t, "-");
 		table_cell(t, "-");
-		return;
+		return 0;
 	}
 	cell_area(t, "", &c->areas.a);
 	if (c->plain) {
@@ -343,6 +344,7 @@ tier_line(struct learn_run *r, struct table *t, size_t tier,
 		table_cell(t, "-");
 	}
 	table_cell(t, "%.3f", q.calibration);
+	return 0;
 }
 
 static int
@@ -359,9 +361,11 @@ show_table(struct learn_run *r, struct contest *contests, struct err *e)
 	table_cell(&t, "more by");
 	table_cell(&t, "off by");
 	for (size_t i = 0; i < r->k->n_tiers; i++) {
-		if (compare(r, i, &contests[i], e) < 0)
+		if (compare(r, i, &contests[i], e) < 0 ||
+		    tier_line(r, &t, i, &contests[i], e) < 0) {
+			buf_release(&t.text);
 			return -1;
-		tier_line(r, &t, i, &contests[i]);
+		}
 	}
 	return table_print(&t, e);
 }

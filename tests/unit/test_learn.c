@@ -247,7 +247,7 @@ what_can_be_told_is_told(void **state)
 
 	(void)state;
 	for (size_t t = 0; t < 2; t++) {
-		learn_quality(l, t, &q);
+		assert_int_equal(learn_quality(l, t, &q, NULL), 0);
 		assert_int_equal(q.tasks, 500);
 		assert_true(learn_enough(l, t));
 		assert_true(q.auroc > 0.85);
@@ -280,7 +280,7 @@ no_task_is_scored_from_memory(void **state)
 	for (size_t i = 0; i < w.tasks; i++)
 		add_task(l, &w, i, &rng);
 	assert_int_equal(learn_fit(l, &e), 0);
-	learn_quality(l, 0, &q);
+	assert_int_equal(learn_quality(l, 0, &q, NULL), 0);
 	assert_true(q.auroc > 0.6 && q.auroc < 0.85);
 	assert_true(q.log_loss < q.base_loss + 0.02);
 	/* The model itself does know these tasks, by their words alone. */
@@ -369,7 +369,7 @@ a_route_sees_the_prompt_alone(void **state)
 	for (size_t i = 0; i < w.tasks; i++)
 		add_task(l, &w, i, &rng);
 	assert_int_equal(learn_fit(l, &e), 0);
-	learn_quality(l, 0, &q);
+	assert_int_equal(learn_quality(l, 0, &q, NULL), 0);
 	assert_true(q.auroc > 0.75);
 	assert_int_equal(learn_model(l, 0, a, &m, &e), 0);
 	assert_int_equal(m.kind, MODEL_ROUTE);
