@@ -35,7 +35,7 @@ SERVER    := $(BUILD)/testserver
 
 SOAK_BIN  := $(BUILD)/soak/kit $(BUILD)/soak/failalloc.so
 
-.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick soak-leaks \
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick soak-leaks eval \
         install uninstall clean
 
 all: deps $(BIN)
@@ -49,6 +49,7 @@ help:
 	@echo 'make soak-quick kills, full disks, faults, failing memory: minutes'
 	@echo 'make soak       the same for hours, and each fuzz target for 10 minutes'
 	@echo 'make bench      speed and memory against a server of our own'
+	@echo 'make eval DATA=DIR   learned against plain scores on recorded answers'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX); default /usr/local'
 	@echo 'make deps       install the libraries (Debian packages)'
 	@echo 'make clean      remove build/'
@@ -56,7 +57,8 @@ help:
 # --- what is needed -----------------------------------------------------------
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcurl4-openssl-dev libcjson-dev \
-              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev
+              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev \
+              liblinear-dev
 TEST_DEPS  := libcmocka-dev bats valgrind clang libclang-rt-14-dev
 
 deps:
@@ -184,6 +186,14 @@ soak: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
 	@$(call soak_run,long) $(SOAK_PARTS)
 	@$(MAKE) CC=clang SAN=address,undefined SOAK=long soak-leaks
 	@$(MAKE) CC=clang SAN=address,undefined FUZZ_SECONDS=$(SOAK_SECONDS) fuzz
+
+# Is a learned score worth it? On recorded answers in the folder DATA.
+$(BUILD)/eval/%: tests/eval/%.c $(LIB) Makefile | deps
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+eval: $(BUILD)/eval/learned
+	@tests/eval/run $< $(DATA)
 
 # --- installing ------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@
 
 #include "base/money.h"
 #include "base/utf8.h"
+#include "cascade/route.h"
 
 enum slot_state { SLOT_WANTED, SLOT_ASKED, SLOT_HERE, SLOT_FAILED };
 
@@ -54,6 +55,8 @@ struct climb {
 	int64_t started_ms, tier_started_ms;
 	struct ledger_attempt *attempts;
 	size_t n_attempts;
+	struct completion *below; /* the choices of the tiers that escalated */
+	size_t n_below;
 	struct result result;
 };
 
@@ -132,6 +135,19 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 	return 0;
 }
 
+/* Where the climb begins. */
+static int
+begin_route(struct climb *c)
+{
+	char reason[SCORER_REASON];
+	size_t tier;
+
+	if (route_start(c->cascade->route, c->task, &tier, reason, NULL) < 0)
+		return -1;
+	c->tier = (int)tier;
+	return arena_str(c->arena, str_of(reason), &c->result.route) ? 0 : -1;
+}
+
 struct climb *
 climb_new(const struct cascade *k, const struct task *t,
     const struct tier_state *tiers, bool recorded, int64_t now_ms)
@@ -147,7 +163,9 @@ climb_new(const struct cascade *k, const struct task *t,
 	c->recorded = recorded;
 	c->started_ms = now_ms;
 	c->attempts = arena_array(t->arena, k->n_tiers, sizeof(*c->attempts));
-	if (!c->attempts || enter_tier(c, now_ms, NULL) < 0)
+	c->below = arena_array(t->arena, k->n_tiers, sizeof(*c->below));
+	if (!c->attempts || !c->below || begin_route(c) < 0 ||
+	    enter_tier(c, now_ms, NULL) < 0)
 		return NULL;
 	return c;
 }
@@ -525,8 +543,10 @@ conclude(struct climb *c, const struct verdict *v, struct slot *chosen,
 		take_answer(c, chosen);
 		return finish(c, TASK_ACCEPTED, now_ms);
 	}
-	if (!last)
+	if (!last) {
+		c->below[c->n_below++] = chosen->c;
 		return next_tier_or(c, TASK_EXHAUSTED, now_ms, e);
+	}
 	if (attempt_now(c)->verdict == ATTEMPT_REFUSED) {
 		take_answer(c, chosen);
 		return finish(c, TASK_REFUSED, now_ms);
@@ -548,7 +568,8 @@ judge(struct climb *c, int64_t now_ms, struct err *e)
 	struct completion *v = arena_array(c->arena, c->n_slots, sizeof(*v));
 	struct slot **of = arena_array(c->arena, c->n_slots, sizeof(*of));
 	struct score_input in = { .prompt = c->task->prompt, .c = v,
-	    .more = (size_t)t->samples_max - c->n_slots };
+	    .more = (size_t)t->samples_max - c->n_slots,
+	    .below = c->below, .n_below = c->n_below };
 	const struct slot *failure;
 	struct verdict verdict;
 

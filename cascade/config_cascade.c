@@ -7,6 +7,7 @@
 #include "base/input.h"
 #include "base/utf8.h"
 #include "cascade/config_internal.h"
+#include "cascade/route.h"
 #include "cascade/task.h"
 
 #define MAX_TOKENS 100000000
@@ -431,12 +432,28 @@ read_tiers(struct load *l, const struct ynode *at, struct cascade *k)
 	config_check_order(l, k, at);
 }
 
+/* After the tiers, whose names it uses. */
+static void
+read_route(struct load *l, const struct ynode *at, struct cascade *k)
+{
+	struct str *names;
+
+	if (!at || !k->n_tiers)
+		return;
+	names = config_array(l, k->n_tiers, sizeof(*names));
+	for (size_t i = 0; names && i < k->n_tiers; i++)
+		names[i] = k->tiers[i].name;
+	if (names)
+		k->route = route_build(at, names, k->n_tiers, l->a, l->r);
+}
+
 static void
 read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
     struct cascade *k)
 {
 	static const char *const keys[] = {
-		"answer", "system", "exhausted", "on_outage", "tiers", NULL
+		"answer", "system", "exhausted", "on_outage", "route", "tiers",
+		NULL
 	};
 	static const char *const exhausted[] = { "answer", "fail", NULL };
 	static const char *const outage[] = { "climb", "wait", "fail", NULL };
@@ -465,6 +482,7 @@ read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
 	else
 		report_error(l->r, key, "cascade '%.*s' has no tiers",
 		    STR_ARG(k->name));
+	read_route(l, ynode_get(n, "route"), k);
 }
 
 void

@@ -32,6 +32,18 @@ struct replay {
 int replay_task(const struct cascade *k, struct trace_task *t,
     struct replay *out, struct err *e);
 
+/*
+ * What a recorded task has for a tier, found as above; NULL: nothing. A copy of
+ * it with answers and costs where none were recorded, in the given arena, that
+ * of the task; NULL: out of memory. Whether its i-th answer is right.
+ */
+const struct trace_tier *replay_find(const struct trace_task *t,
+    const struct tier *tier);
+const struct trace_tier *replay_fill(const struct cascade *k,
+    const struct tier *tier, const struct trace_tier *from, struct arena *a);
+enum tristate replay_correct(const struct trace_task *t,
+    const struct trace_tier *v, size_t i);
+
 /* Sums over tasks. */
 struct replay_sum {
 	int64_t tasks, answered, labelled, correct;

@@ -33,8 +33,10 @@ struct result {
 	bool cached;         /* every completion came out of the store */
 	bool stopped;        /* the run was: the task is not done, for no fault of
 	                        its own */
-	struct ledger_attempt *attempts;
+	struct ledger_attempt *attempts; /* of the tiers that were visited */
 	size_t n_attempts;
+	struct str route;    /* why it did not begin at the first tier; empty: it
+	                        did */
 	struct str error_code, error_message; /* TASK_FAILED, TASK_BUDGET */
 };
 
