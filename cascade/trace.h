@@ -23,6 +23,12 @@ struct trace_note {
 	                             completion's answer is to be believed, and
 	                             not to be looked for in its text */
 	enum tristate correct;    /* UNSET: not recorded */
+	/* What the same model said when it was asked whether its answer is
+	 * right (`verify`): the natural logarithm of the probability of yes, in
+	 * [LOGPROB_FLOOR, 0], and what that call cost (MONEY_UNKNOWN). */
+	bool has_verify;
+	double verify_ln;
+	int64_t verify_cost_picousd;
 };
 
 struct trace_tier {

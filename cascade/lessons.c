@@ -1,0 +1,299 @@
+/*
+ * lessons.c -- which chain to take at which budget, by cross-validation.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rand.h"
+#include "cascade/search.h"
+
+#define SEED 1            /* of the folds: the same data, the same answer */
+#define NEIGHBOURS 5      /* budgets to each side that are averaged over */
+#define DIFFERENT 0.05    /* tasks in which two good cascades differ */
+#define HOPELESS 3.0      /* standard errors behind the best on all tasks */
+
+/* What one chain does within one budget. */
+struct trial {
+	struct point point;  /* on all tasks */
+	bool possible;       /* in every fold and on all tasks */
+	double right, cost;  /* sums over the tasks of the folds */
+};
+
+struct school {
+	const struct ranks *all;
+	const struct search_options *o;
+	const double *budget;
+	size_t budgets, chains;
+	struct chain *chain;
+	bool *hopeless;      /* by chain */
+	struct trial *trial; /* chain x budget */
+	size_t done, work;   /* for progress */
+};
+
+static struct trial *
+trial_of(const struct school *s, size_t chain, size_t b)
+{
+	return &s->trial[chain * s->budgets + b];
+}
+
+static int
+tick(struct school *s, struct err *e)
+{
+	s->done++;
+	if (s->o->progress && !s->o->progress(s->o->to, s->done, s->work))
+		return err_set(e, ERR_INTERRUPTED, "interrupted");
+	return 0;
+}
+
+/* --- one chain ------------------------------------------------------------------- */
+
+/* On all tasks: its points at every budget. */
+static int
+try_all(struct school *s, struct frontier *f, size_t c, struct err *e)
+{
+	const struct point *p, *at;
+	size_t n;
+
+	frontier_clear(f);
+	if (frontier_add(f, &s->chain[c], e) < 0)
+		return -1;
+	p = frontier_points(f, false, &n, e);
+	if (!p)
+		return -1;
+	for (size_t b = 0; b < s->budgets; b++) {
+		struct trial *t = trial_of(s, c, b);
+		at = search_within(p, n, s->budget[b]
+		    * (double)s->all->m->tasks);
+		t->possible = at != NULL;
+		if (at)
+			t->point = *at;
+	}
+	return tick(s, e);
+}
+
+/* Thresholds by `train`, right answers of `test`. */
+static int
+try_fold(struct school *s, struct frontier *f, const struct ranks *train,
+    const struct matrix *test, size_t c, struct err *e)
+{
+	const struct point *p, *at, *last = NULL;
+	struct policy_sum sum = { 0 };
+	struct policy policy;
+	size_t n;
+
+	frontier_clear(f);
+	if (frontier_add(f, &s->chain[c], e) < 0)
+		return -1;
+	p = frontier_points(f, false, &n, e);
+	if (!p)
+		return -1;
+	for (size_t b = 0; b < s->budgets; b++) {
+		struct trial *t = trial_of(s, c, b);
+		at = search_within(p, n, s->budget[b]
+		    * (double)train->m->tasks);
+		if (!at)
+			at = &p[0]; /* as near as these tasks come */
+		if (at != last) {
+			policy = policy_of(train, at);
+			sum = (struct policy_sum){ 0 };
+			policy_add(&sum, &policy, test);
+			last = at;
+		}
+		t->right += (double)sum.right;
+		t->cost += (double)sum.cost;
+	}
+	return tick(s, e);
+}
+
+/* --- all chains ------------------------------------------------------------------- */
+
+static double
+standard_error(const struct school *s)
+{
+	return sqrt(DIFFERENT / (double)s->all->m->tasks);
+}
+
+/* A chain that is far behind even where it was allowed to choose its own
+ * thresholds is not worth five folds. */
+static void
+find_hopeless(struct school *s)
+{
+	double n = (double)s->all->m->tasks;
+
+	for (size_t c = 0; c < s->chains; c++)
+		s->hopeless[c] = s->chain[c].n > 2;
+	for (size_t b = 0; b < s->budgets; b++) {
+		double best = 0;
+		for (size_t c = 0; c < s->chains; c++) {
+			const struct trial *t = trial_of(s, c, b);
+			if (t->possible && t->point.right > best)
+				best = t->point.right;
+		}
+		best -= HOPELESS * standard_error(s) * n;
+		for (size_t c = 0; c < s->chains; c++)
+			if (trial_of(s, c, b)->possible
+			    && trial_of(s, c, b)->point.right >= best)
+				s->hopeless[c] = false;
+	}
+	for (size_t c = 0; c < s->chains; c++)
+		if (s->hopeless[c])
+			s->work -= s->o->folds ? s->o->folds : SEARCH_FOLDS;
+}
+
+static int
+fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t from,
+    size_t to, struct err *e)
+{
+	const struct matrix *m = s->all->m;
+	struct matrix *train = NULL, *test = NULL;
+	struct ranks ranks = { 0 };
+	struct frontier *f = NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < m->tasks; i++)
+		if (i < from || i >= to)
+			row[n++] = shuffled[i];
+	train = matrix_rows(m, row, n);
+	test = matrix_rows(m, shuffled + from, to - from);
+	if (!train || !test || ranks_init(&ranks, train, s->o->prior, e) < 0)
+		rc = err_nomem(e);
+	if (rc == 0 && !(f = frontier_new(&ranks)))
+		rc = err_nomem(e);
+	for (size_t c = 0; rc == 0 && c < s->chains; c++)
+		if (!s->hopeless[c])
+			rc = try_fold(s, f, &ranks, test, c, e);
+	frontier_free(f);
+	ranks_release(&ranks);
+	matrix_free(train);
+	matrix_free(test);
+	return rc;
+}
+
+static int
+validate(struct school *s, struct err *e)
+{
+	size_t n = s->all->m->tasks, folds = s->o->folds;
+	uint32_t *shuffled = malloc((n + 1) * sizeof(*shuffled));
+	uint32_t *row = malloc((n + 1) * sizeof(*row));
+	struct rng r;
+	int rc = shuffled && row ? 0 : err_nomem(e);
+
+	if (!folds)
+		folds = SEARCH_FOLDS;
+	if (folds > n)
+		folds = n;
+	rng_seed(&r, SEED);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		size_t j = rng_u64(&r) % (i + 1);
+		shuffled[i] = shuffled[j];
+		shuffled[j] = (uint32_t)i;
+	}
+	for (size_t k = 0; rc == 0 && k < folds; k++)
+		rc = fold(s, shuffled, row, n * k / folds,
+		    n * (k + 1) / folds, e);
+	free(shuffled);
+	free(row);
+	return rc;
+}
+
+/* --- the choice --------------------------------------------------------------------- */
+
+/* Right answers a task at budget b, averaged over as many neighbours to either
+ * side: one budget's figure alone is all noise. */
+static double
+smoothed(const struct school *s, size_t c, size_t b)
+{
+	double sum = trial_of(s, c, b)->right, n = 1;
+
+	for (size_t d = 1; d <= NEIGHBOURS && d <= b && b + d < s->budgets
+	    && trial_of(s, c, b - d)->possible; d++) {
+		sum += trial_of(s, c, b - d)->right
+		    + trial_of(s, c, b + d)->right;
+		n += 2;
+	}
+	return sum / n / (double)s->all->m->tasks;
+}
+
+/* What a longer chain must be better by. */
+static double
+handicap(const struct school *s, size_t c)
+{
+	size_t extra = s->chain[c].n > 2 ? s->chain[c].n - 2u : 0;
+
+	return SEARCH_ERRORS * standard_error(s) * (double)extra;
+}
+
+static void
+choose(const struct school *s, const struct frontier *singles, size_t b,
+    bool alone, struct lesson *out)
+{
+	double best = -INFINITY, n = (double)s->all->m->tasks;
+
+	*out = (struct lesson){ .budget = s->budget[b] };
+	for (size_t c = 0; c < s->chains; c++) {
+		const struct trial *t = trial_of(s, c, b);
+		double right;
+		if (!t->possible || s->hopeless[c]
+		    || (alone && s->chain[c].n > 1))
+			continue;
+		right = smoothed(s, c, b);
+		if (right - handicap(s, c) <= best)
+			continue;
+		best = right - handicap(s, c);
+		out->found = true;
+		out->point = t->point;
+		out->right = right;
+		out->cost = t->cost / n;
+	}
+	if (out->found)
+		out->toss = frontier_toss(singles, (double)out->point.cost) / n;
+}
+
+static int
+choose_all(struct school *s, struct frontier *f, struct lesson *out,
+    struct err *e)
+{
+	frontier_clear(f);
+	for (size_t c = 0; c < s->chains; c++)
+		if (s->chain[c].n == 1 && frontier_add(f, &s->chain[c], e) < 0)
+			return -1;
+	for (size_t b = 0; b < s->budgets; b++) {
+		choose(s, f, b, false, &out[b]);
+		if (s->o->honest && out[b].found && out[b].point.chain.n > 1
+		    && out[b].right <= out[b].toss)
+			choose(s, f, b, true, &out[b]);
+	}
+	return 0;
+}
+
+int
+search_lessons(const struct ranks *ranks, const struct search_options *o,
+    const double *budget, struct lesson *out, size_t n, struct err *e)
+{
+	struct school s = { .all = ranks, .o = o, .budget = budget,
+		.budgets = n };
+	struct frontier *f = frontier_new(ranks);
+	int rc = 0;
+
+	s.chain = search_chains(ranks->m, o->longest, &s.chains);
+	s.work = s.chains * (1 + (o->folds ? o->folds : SEARCH_FOLDS));
+	s.hopeless = calloc(s.chains + 1, sizeof(*s.hopeless));
+	s.trial = calloc(s.chains * n + 1, sizeof(*s.trial));
+	if (!f || !s.chain || !s.hopeless || !s.trial)
+		rc = err_nomem(e);
+	for (size_t c = 0; rc == 0 && c < s.chains; c++)
+		rc = try_all(&s, f, c, e);
+	if (rc == 0) {
+		find_hopeless(&s);
+		rc = validate(&s, e);
+	}
+	if (rc == 0)
+		rc = choose_all(&s, f, out, e);
+	frontier_free(f);
+	free(s.chain);
+	free(s.hopeless);
+	free(s.trial);
+	return rc;
+}
