@@ -16,6 +16,7 @@
 #define BUCKETS 4096
 #define THIN_AT ((size_t)1 << 16)
 #define PRICES 24      /* of quality, in the search of long chains */
+#define STARTS 5       /* at every price */
 #define ROUNDS 12      /* over all thresholds of a chain, at most */
 #define TIE 1e-9       /* right answers: below this nothing is better */
 
@@ -36,6 +37,12 @@ struct frontier {
 	double *sum_right;
 	int64_t *sum_cost;
 	uint32_t *group, *first_cut;
+	size_t most_groups;        /* 0: FRONTIER_GROUPS above FRONTIER_EXACT */
+	/* frontier_within() */
+	const double *within;
+	struct point *best;
+	size_t budgets;
+	uint32_t budget_at[BUCKETS]; /* the first that may hold the bucket */
 	bool failed;
 };
 
@@ -75,6 +82,8 @@ void
 frontier_clear(struct frontier *f)
 {
 	f->points = f->singles = 0;
+	for (size_t b = 0; b < f->budgets; b++)
+		f->best[b].right = -INFINITY;
 	for (size_t b = 0; b < BUCKETS; b++) {
 		f->floor[b] = f->at_right[b] = -INFINITY;
 		f->at_cost[b] = INT64_MAX;
@@ -94,6 +103,12 @@ frontier_free(struct frontier *f)
 	free(f->group);
 	free(f->first_cut);
 	free(f);
+}
+
+void
+frontier_grouped(struct frontier *f, size_t groups)
+{
+	f->most_groups = groups;
 }
 
 /* --- the staircase --------------------------------------------------------------- */
@@ -134,10 +149,27 @@ bucket_of(const struct frontier *f, int64_t cost)
 	return b < 0 ? 0 : b > BUCKETS - 1 ? BUCKETS - 1 : (size_t)b;
 }
 
+/* The smallest budget that holds a cost; f->budgets: none does. */
+static size_t
+budget_of(const struct frontier *f, int64_t cost)
+{
+	size_t b = f->budget_at[bucket_of(f, cost)];
+
+	while (b < f->budgets && f->within[b] < (double)cost)
+		b++;
+	return b;
+}
+
 static bool
 is_beaten(const struct frontier *f, int64_t cost, double right)
 {
-	size_t b = bucket_of(f, cost);
+	size_t b;
+
+	if (f->within) {
+		b = budget_of(f, cost);
+		return b == f->budgets || f->best[b].right >= right;
+	}
+	b = bucket_of(f, cost);
 
 	return (b > 0 && f->floor[b - 1] >= right)
 	    || (f->at_cost[b] <= cost && f->at_right[b] >= right);
@@ -146,7 +178,15 @@ is_beaten(const struct frontier *f, int64_t cost, double right)
 static void
 keep(struct frontier *f, const struct point *p)
 {
-	size_t b = bucket_of(f, p->cost);
+	size_t b;
+
+	if (f->within) {
+		for (b = budget_of(f, p->cost); b < f->budgets
+		    && f->best[b].right < p->right; b++)
+			f->best[b] = *p;
+		return;
+	}
+	b = bucket_of(f, p->cost);
 
 	if (f->points == f->room) {
 		size_t room = f->room ? 2 * f->room : 1024;
@@ -170,6 +210,27 @@ keep(struct frontier *f, const struct point *p)
 	}
 	for (; b < BUCKETS && f->floor[b] < p->right; b++)
 		f->floor[b] = p->right;
+}
+
+void
+frontier_within(struct frontier *f, const double *cost, size_t n,
+    struct point *best)
+{
+	size_t b = 0;
+
+	f->within = cost;
+	f->best = best;
+	f->budgets = n;
+	for (size_t k = 0; k < BUCKETS; k++) {
+		/* Costs of a bucket are at or above its lower end; the last
+		 * one has all that are above. */
+		double low = f->lowest + (double)k / f->scale;
+		while (b < n && cost[b] < low - 1)
+			b++;
+		f->budget_at[k] = (uint32_t)b;
+	}
+	f->budget_at[0] = 0;
+	frontier_clear(f);
 }
 
 static void
@@ -229,17 +290,28 @@ add_pair(struct frontier *f, const struct chain *c)
 
 /* --- three tiers ---------------------------------------------------------------------- */
 
+/* Into how many groups the scores of a column are taken together; 0: not. */
+static size_t
+grouping(const struct frontier *f, const struct ranked *c)
+{
+	size_t most = f->most_groups;
+
+	if (!most && c->ranks > FRONTIER_EXACT)
+		most = FRONTIER_GROUPS;
+	return most && c->ranks > most && f->n > most ? most : 0;
+}
+
 /*
  * Which group each task's rank belongs to, and first_cut[g]: how many ranks
- * are in the groups before g. One group a rank up to FRONTIER_EXACT of them,
- * else groups of about equal counts. Gives the number of groups.
+ * are in the groups before g. One group a rank, or at most about `most` groups of
+ * about equal counts. Gives the number of groups.
  */
 static uint32_t
-group_ranks(const struct ranked *c, size_t n, uint32_t *group,
+group_ranks(const struct ranked *c, size_t n, size_t most, uint32_t *group,
     uint32_t *first_cut)
 {
 	uint32_t groups = 0, rank = UINT32_MAX;
-	size_t due = 0, most = c->ranks > FRONTIER_EXACT ? FRONTIER_GROUPS : 0;
+	size_t due = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		uint32_t t = c->order[i];
@@ -248,8 +320,7 @@ group_ranks(const struct ranked *c, size_t n, uint32_t *group,
 			due = most ? n * groups / most : 0;
 		}
 		rank = c->rank[t];
-		if (group)
-			group[t] = groups - 1;
+		group[t] = groups - 1;
 	}
 	first_cut[groups] = c->ranks;
 	return groups;
@@ -283,13 +354,14 @@ add_triple(struct frontier *f, const struct chain *c)
 	const struct ranked *a = &f->ranks->col[c->col[0]];
 	const struct ranked *b = &f->ranks->col[c->col[1]];
 	const struct ranked *z = &f->ranks->col[c->col[2]];
-	uint32_t groups = group_ranks(b, f->n, f->group, f->first_cut);
+	uint32_t groups = group_ranks(b, f->n, grouping(f, b), f->group,
+	    f->first_cut);
 	int64_t cost = a->sum_cost + b->sum_cost;
 	double right = b->sum_right;
 	size_t every = 1, step = 0, i = 0;
 
-	if (a->ranks > FRONTIER_EXACT)
-		every = f->n / FRONTIER_GROUPS;
+	if (grouping(f, a))
+		every = f->n / grouping(f, a);
 	memset(f->sum_right, 0, groups * sizeof(*f->sum_right));
 	memset(f->sum_cost, 0, groups * sizeof(*f->sum_cost));
 	for (uint32_t t = 0; t < f->n; t++) {
@@ -400,24 +472,40 @@ climb_hill(struct frontier *f, const struct chain *c, uint32_t *cut,
 		best_cut(f, c, cut, p, price, true);
 }
 
-/* Prices from "a right answer is worth a thousandth of the dearest call" to a
- * thousand of them, from either end: the cuts of one price start the next. */
+/* All accepted, none, and shares between. */
+static void
+start_at(const struct frontier *f, const struct chain *c, size_t s,
+    uint32_t *cut)
+{
+	static const double share[STARTS] = { 1, 0, 0.75, 0.5, 0.25 };
+
+	for (size_t p = 0; p + 1u < c->n; p++)
+		cut[p] = (uint32_t)(share[s]
+		    * f->ranks->col[c->col[p]].ranks);
+}
+
+/*
+ * Prices from "a right answer is worth a thousandth of the top tier's call" to
+ * a thousand of them, upwards and downwards, so that the cuts of one price
+ * start the next; and at every price from some shares of acceptance as well.
+ */
 static void
 add_long(struct frontier *f, const struct chain *c)
 {
 	const struct ranked *z = &f->ranks->col[c->col[c->n - 1]];
 	double call = (double)z->sum_cost / (double)(f->n ? f->n : 1);
-	uint32_t cut[FRONTIER_MAX_CHAIN - 1];
+	uint32_t cut[STARTS][FRONTIER_MAX_CHAIN - 1];
 
-	for (int down = 0; down < 2; down++) {
-		for (size_t p = 0; p + 1u < c->n; p++)
-			cut[p] = down ? f->ranks->col[c->col[p]].ranks : 0;
-		for (int k = 0; k < PRICES; k++) {
-			double at = down ? PRICES - 1 - k : k;
-			climb_hill(f, c, cut, pow(10, 6 * at / (PRICES - 1)
+	for (size_t s = 0; s < STARTS; s++)
+		start_at(f, c, s, cut[s]);
+	for (int k = 0; k < PRICES; k++)
+		for (size_t s = 0; s < STARTS; s++) {
+			double at = s == 0 ? PRICES - 1 - k : k;
+			if (s > 1)
+				start_at(f, c, s, cut[s]);
+			climb_hill(f, c, cut[s], pow(10, 6 * at / (PRICES - 1)
 			    - 3) / (call > 0 ? call : 1));
 		}
-	}
 }
 
 int

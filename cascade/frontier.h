@@ -75,6 +75,18 @@ struct frontier *frontier_new(const struct ranks *ranks);
 void frontier_free(struct frontier *f); /* NULL is fine */
 void frontier_clear(struct frontier *f); /* as new, for other chains */
 
+/*
+ * Keep of what is added only the best point within each of n total costs,
+ * rising: much faster, where that is all that is asked. *best has n points,
+ * with .right -inf where nothing is that cheap, and is the caller's, as is the
+ * array of costs; both are used until frontier_free().
+ */
+void frontier_within(struct frontier *f, const double *cost, size_t n,
+    struct point *best);
+/* Take scores together in so many groups of equal counts (for three tiers) if
+ * there are more, where a rough answer does. */
+void frontier_grouped(struct frontier *f, size_t groups);
+
 /* All points of a chain: every column but the last has scores. */
 int frontier_add(struct frontier *f, const struct chain *c, struct err *e);
 

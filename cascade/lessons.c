@@ -11,6 +11,7 @@
 #define SEED 1            /* of the folds: the same data, the same answer */
 #define NEIGHBOURS 5      /* budgets to each side that are averaged over */
 #define DIFFERENT 0.05    /* tasks in which two good cascades differ */
+#define ROUGH 200         /* groups of scores, for choosing among chains */
 #define HOPELESS 3.0      /* standard errors behind the best on all tasks */
 
 /* What one chain does within one budget. */
@@ -28,6 +29,8 @@ struct school {
 	struct chain *chain;
 	bool *hopeless;      /* by chain */
 	struct trial *trial; /* chain x budget */
+	double *total;       /* the budgets of all tasks at hand */
+	struct point *best;  /* of one chain, by budget */
 	size_t done, work;   /* for progress */
 };
 
@@ -52,22 +55,13 @@ tick(struct school *s, struct err *e)
 static int
 try_all(struct school *s, struct frontier *f, size_t c, struct err *e)
 {
-	const struct point *p, *at;
-	size_t n;
-
 	frontier_clear(f);
 	if (frontier_add(f, &s->chain[c], e) < 0)
 		return -1;
-	p = frontier_points(f, false, &n, e);
-	if (!p)
-		return -1;
 	for (size_t b = 0; b < s->budgets; b++) {
 		struct trial *t = trial_of(s, c, b);
-		at = search_within(p, n, s->budget[b]
-		    * (double)s->all->m->tasks);
-		t->possible = at != NULL;
-		if (at)
-			t->point = *at;
+		t->possible = s->best[b].right >= 0;
+		t->point = s->best[b];
 	}
 	return tick(s, e);
 }
@@ -77,33 +71,45 @@ static int
 try_fold(struct school *s, struct frontier *f, const struct ranks *train,
     const struct matrix *test, size_t c, struct err *e)
 {
-	const struct point *p, *at, *last = NULL;
 	struct policy_sum sum = { 0 };
-	struct policy policy;
-	size_t n;
+	int64_t last = -1;
 
 	frontier_clear(f);
 	if (frontier_add(f, &s->chain[c], e) < 0)
 		return -1;
-	p = frontier_points(f, false, &n, e);
-	if (!p)
-		return -1;
 	for (size_t b = 0; b < s->budgets; b++) {
 		struct trial *t = trial_of(s, c, b);
-		at = search_within(p, n, s->budget[b]
-		    * (double)train->m->tasks);
-		if (!at)
-			at = &p[0]; /* as near as these tasks come */
-		if (at != last) {
-			policy = policy_of(train, at);
+		/* A single model may be a little dearer on these tasks. */
+		if (s->chain[c].n == 1)
+			s->best[b].chain = s->chain[c];
+		else if (s->best[b].right < 0)
+			t->possible = false;
+		if (!t->possible)
+			continue;
+		if (s->best[b].cost != last) {
+			struct policy policy = policy_of(train, &s->best[b]);
 			sum = (struct policy_sum){ 0 };
 			policy_add(&sum, &policy, test);
-			last = at;
+			last = s->best[b].cost;
 		}
 		t->right += (double)sum.right;
 		t->cost += (double)sum.cost;
 	}
 	return tick(s, e);
+}
+
+/* A frontier that keeps the best within s->total: the budgets for all tasks of
+ * `ranks`. */
+static struct frontier *
+open_frontier(struct school *s, const struct ranks *ranks)
+{
+	struct frontier *f = frontier_new(ranks);
+
+	for (size_t b = 0; b < s->budgets; b++)
+		s->total[b] = s->budget[b] * (double)ranks->m->tasks;
+	if (f)
+		frontier_within(f, s->total, s->budgets, s->best);
+	return f;
 }
 
 /* --- all chains ------------------------------------------------------------------- */
@@ -159,8 +165,10 @@ fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t from,
 	test = matrix_rows(m, shuffled + from, to - from);
 	if (!train || !test || ranks_init(&ranks, train, s->o->prior, e) < 0)
 		rc = err_nomem(e);
-	if (rc == 0 && !(f = frontier_new(&ranks)))
+	if (rc == 0 && !(f = open_frontier(s, &ranks)))
 		rc = err_nomem(e);
+	if (f)
+		frontier_grouped(f, ROUGH);
 	for (size_t c = 0; rc == 0 && c < s->chains; c++)
 		if (!s->hopeless[c])
 			rc = try_fold(s, f, &ranks, test, c, e);
@@ -255,7 +263,6 @@ static int
 choose_all(struct school *s, struct frontier *f, struct lesson *out,
     struct err *e)
 {
-	frontier_clear(f);
 	for (size_t c = 0; c < s->chains; c++)
 		if (s->chain[c].n == 1 && frontier_add(f, &s->chain[c], e) < 0)
 			return -1;
@@ -268,32 +275,48 @@ choose_all(struct school *s, struct frontier *f, struct lesson *out,
 	return 0;
 }
 
+static int
+learn(struct school *s, struct lesson *out, struct err *e)
+{
+	struct frontier *f = open_frontier(s, s->all);
+	int rc = f ? 0 : err_nomem(e);
+
+	for (size_t c = 0; rc == 0 && c < s->chains; c++)
+		rc = try_all(s, f, c, e);
+	frontier_free(f);
+	f = NULL;
+	if (rc == 0) {
+		find_hopeless(s);
+		rc = validate(s, e);
+	}
+	if (rc == 0 && !(f = frontier_new(s->all)))
+		rc = err_nomem(e);
+	if (rc == 0)
+		rc = choose_all(s, f, out, e);
+	frontier_free(f);
+	return rc;
+}
+
 int
 search_lessons(const struct ranks *ranks, const struct search_options *o,
     const double *budget, struct lesson *out, size_t n, struct err *e)
 {
 	struct school s = { .all = ranks, .o = o, .budget = budget,
 		.budgets = n };
-	struct frontier *f = frontier_new(ranks);
-	int rc = 0;
+	int rc;
 
 	s.chain = search_chains(ranks->m, o->longest, &s.chains);
 	s.work = s.chains * (1 + (o->folds ? o->folds : SEARCH_FOLDS));
 	s.hopeless = calloc(s.chains + 1, sizeof(*s.hopeless));
 	s.trial = calloc(s.chains * n + 1, sizeof(*s.trial));
-	if (!f || !s.chain || !s.hopeless || !s.trial)
-		rc = err_nomem(e);
-	for (size_t c = 0; rc == 0 && c < s.chains; c++)
-		rc = try_all(&s, f, c, e);
-	if (rc == 0) {
-		find_hopeless(&s);
-		rc = validate(&s, e);
-	}
-	if (rc == 0)
-		rc = choose_all(&s, f, out, e);
-	frontier_free(f);
+	s.total = calloc(n + 1, sizeof(*s.total));
+	s.best = calloc(n + 1, sizeof(*s.best));
+	rc = s.chain && s.hopeless && s.trial && s.total && s.best
+	    ? learn(&s, out, e) : err_nomem(e);
 	free(s.chain);
 	free(s.hopeless);
 	free(s.trial);
+	free(s.total);
+	free(s.best);
 	return rc;
 }

@@ -33,7 +33,7 @@ logistic(double z)
 /* Gradient g and Hessian h (aa, ab, bb) of the penalised negative
  * log-likelihood. */
 static void
-slopes(struct curve c, const double *score, const uint8_t *right, size_t n,
+slopes(struct curve c, const double *logit, const uint8_t *right, size_t n,
     double g[2], double h[3])
 {
 	g[0] = PRIOR_A * c.a;
@@ -42,7 +42,7 @@ slopes(struct curve c, const double *score, const uint8_t *right, size_t n,
 	h[1] = 0;
 	h[2] = PRIOR_B;
 	for (size_t i = 0; i < n; i++) {
-		double x = quality_logit(score[i]);
+		double x = logit[i];
 		double p = logistic(c.a + c.b * x), w = p * (1 - p);
 		g[0] += p - right[i];
 		g[1] += (p - right[i]) * x;
@@ -53,13 +53,13 @@ slopes(struct curve c, const double *score, const uint8_t *right, size_t n,
 }
 
 struct curve
-quality_fit(const double *score, const uint8_t *right, size_t n)
+quality_fit(const double *logit, const uint8_t *right, size_t n)
 {
 	struct curve c = { 0, 0 };
 	double g[2], h[3], det, da, db, step;
 
 	for (int i = 0; i < STEPS; i++) {
-		slopes(c, score, right, n, g, h);
+		slopes(c, logit, right, n, g, h);
 		det = h[0] * h[2] - h[1] * h[1];
 		if (!(det > 0))
 			break;
@@ -85,9 +85,9 @@ quality_fit(const double *score, const uint8_t *right, size_t n)
 }
 
 double
-quality_of(const struct curve *c, double score)
+quality_of(const struct curve *c, double logit)
 {
-	return logistic(c->a + c->b * quality_logit(score));
+	return logistic(c->a + c->b * logit);
 }
 
 double

@@ -25,8 +25,8 @@ struct curve {
 
 /* By Newton's method on the penalised likelihood: a normal prior on b keeps it
  * finite where scores part right from wrong. n may be 0. */
-struct curve quality_fit(const double *score, const uint8_t *right, size_t n);
-double quality_of(const struct curve *c, double score);
+struct curve quality_fit(const double *logit, const uint8_t *right, size_t n);
+double quality_of(const struct curve *c, double logit);
 
 /* The log-odds of a score that is given as a natural logarithm. */
 double quality_logit(double score);

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cascade/frontier.h"
 #include "cascade/quality.h"
@@ -48,37 +49,62 @@ rank_column(struct ranked *r, const struct column *c, size_t n)
 	return 0;
 }
 
-/* The column whose scores say how good c's answers are. */
-static const struct column *
-judge_of(const struct matrix *m, const struct column *c)
+/* The column whose scores say how good column k's answers are; m->columns:
+ * none does. */
+static size_t
+judge_of(const struct matrix *m, size_t k)
 {
-	if (c->score)
-		return c;
-	for (size_t k = 0; k < m->columns; k++)
-		if (m->col[k].score && m->col[k].tier == c->tier)
-			return &m->col[k];
-	return NULL;
+	if (m->col[k].score)
+		return k;
+	for (size_t j = 0; j < m->columns; j++)
+		if (m->col[j].score && m->col[j].tier == m->col[k].tier)
+			return j;
+	return m->columns;
 }
 
-static void
-expect(struct ranked *r, const struct matrix *m, const struct column *c,
-    double prior)
+/* c->right: as it was, drawn towards the curve. */
+static int
+draw_to_curve(struct ranked *c, const double *score, const uint8_t *right,
+    size_t n, double prior)
 {
-	const struct column *judge = judge_of(m, c);
-	double w = prior > 0 && judge ? prior / (prior + (double)m->tasks) : 0;
-	struct curve curve = { 0, 0 };
+	double w = prior / (prior + (double)n);
+	double *logit = malloc((n ? n : 1) * sizeof(*logit));
+	struct curve curve;
 
-	if (w > 0)
-		curve = quality_fit(judge->score, c->right, m->tasks);
-	for (size_t i = 0; i < m->tasks; i++) {
-		r->right[i] = c->right[i];
-		if (w > 0)
-			r->right[i] += w * (quality_of(&curve,
-			    judge->score[i]) - r->right[i]);
-		r->sum_right += r->right[i];
-		r->sum_cost += c->cost[i];
+	if (!logit)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		logit[i] = quality_logit(score[i]);
+	curve = quality_fit(logit, right, n);
+	for (size_t i = 0; i < n; i++)
+		c->right[i] += w * (quality_of(&curve, logit[i])
+		    - c->right[i]);
+	free(logit);
+	return 0;
+}
+
+static int
+expect(struct ranks *r, size_t k, double prior)
+{
+	const struct matrix *m = r->m;
+	const struct column *from = &m->col[k];
+	struct ranked *c = &r->col[k];
+	size_t n = m->tasks, j = judge_of(m, k);
+
+	for (size_t i = 0; i < n; i++)
+		c->right[i] = from->right[i];
+	/* A first sample that is also what was judged is done already. */
+	if (prior > 0 && j < k && memcmp(from->right, m->col[j].right, n) == 0)
+		memcpy(c->right, r->col[j].right, n * sizeof(*c->right));
+	else if (prior > 0 && j < m->columns && draw_to_curve(c,
+	    m->col[j].score, from->right, n, prior) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		c->sum_right += c->right[i];
+		c->sum_cost += from->cost[i];
 	}
-	r->cost = c->cost;
+	c->cost = from->cost;
+	return 0;
 }
 
 int
@@ -95,11 +121,11 @@ ranks_init(struct ranks *r, const struct matrix *m, double prior,
 		c->right = malloc((m->tasks ? m->tasks : 1)
 		    * sizeof(*c->right));
 		if (!c->right || (c->judged
-		    && rank_column(c, &m->col[k], m->tasks) < 0)) {
+		    && rank_column(c, &m->col[k], m->tasks) < 0)
+		    || expect(r, k, prior) < 0) {
 			ranks_release(r);
 			return err_nomem(e);
 		}
-		expect(c, m, &m->col[k], prior);
 	}
 	return 0;
 }
