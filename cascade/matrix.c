@@ -22,7 +22,7 @@ matrix_new(size_t tasks, size_t columns, const bool *judged)
 
 	if (!m)
 		return NULL;
-	m->tasks = tasks;
+	m->tasks = m->room = tasks;
 	m->col = calloc(columns ? columns : 1, sizeof(*m->col));
 	if (!m->col) {
 		free(m);
@@ -49,6 +49,35 @@ matrix_free(struct matrix *m)
 	}
 	free(m->col);
 	free(m);
+}
+
+static bool
+grow(void *array, size_t count, size_t size)
+{
+	void *grown = realloc(*(void **)array, count * size);
+
+	if (!grown)
+		return false;
+	*(void **)array = grown;
+	return true;
+}
+
+bool
+matrix_grow(struct matrix *m, size_t room)
+{
+	if (room <= m->room)
+		return true;
+	if (room < 2 * m->room)
+		room = 2 * m->room;
+	for (size_t k = 0; k < m->columns; k++) {
+		struct column *c = &m->col[k];
+		if ((c->score && !grow(&c->score, room, sizeof(*c->score)))
+		    || !grow(&c->right, room, sizeof(*c->right))
+		    || !grow(&c->cost, room, sizeof(*c->cost)))
+			return false;
+	}
+	m->room = room;
+	return true;
 }
 
 static void

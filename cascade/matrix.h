@@ -27,6 +27,7 @@ struct column {
 
 struct matrix {
 	size_t tasks, columns;
+	size_t room; /* for tasks */
 	struct column *col;
 };
 
@@ -34,6 +35,9 @@ struct matrix {
  * memory. */
 struct matrix *matrix_new(size_t tasks, size_t columns, const bool *judged);
 void matrix_free(struct matrix *m); /* NULL is fine */
+
+/* Room for at least so many tasks; those there are stay. False: no memory. */
+bool matrix_grow(struct matrix *m, size_t room);
 
 /* A copy of some tasks, in this order; a task may be there twice. */
 struct matrix *matrix_rows(const struct matrix *m, const uint32_t *row,

@@ -7,8 +7,8 @@
 
 #include "base/money.h"
 
-static const struct trace_tier *
-find_tier(const struct trace_task *t, const struct tier *tier)
+const struct trace_tier *
+replay_find(const struct trace_task *t, const struct tier *tier)
 {
 	const struct str names[] = { tier->name, tier->model_name };
 
@@ -47,8 +47,8 @@ is_correct(const struct trace_task *t, const struct trace_tier *v, size_t i)
 
 /* A copy with answers and costs where they were not recorded: the trace itself
  * may be replayed again, by another cascade with other prices. */
-static struct trace_tier *
-fill_in(const struct cascade *k, const struct tier *tier,
+struct trace_tier *
+replay_fill(const struct cascade *k, const struct tier *tier,
     const struct trace_tier *from, struct arena *a)
 {
 	struct trace_tier *v = arena_alloc(a, sizeof(*v));
@@ -78,7 +78,7 @@ prepare(const struct cascade *k, const struct trace_task *t,
 {
 	for (size_t i = 0; i < k->n_tiers; i++) {
 		const struct tier *tier = &k->tiers[i];
-		const struct trace_tier *v = find_tier(t, tier);
+		const struct trace_tier *v = replay_find(t, tier);
 
 		const char *what = !v ? "was not recorded"
 		    : v->n < (size_t)tier->samples_max
@@ -91,7 +91,7 @@ prepare(const struct cascade *k, const struct trace_task *t,
 			    "tier '%.*s' %s", STR_ARG(tier->name), what);
 			return *missing ? 0 : err_nomem(e);
 		}
-		of[i] = fill_in(k, tier, v, t->task->arena);
+		of[i] = replay_fill(k, tier, v, t->task->arena);
 		if (!of[i])
 			return err_nomem(e);
 	}

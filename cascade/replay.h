@@ -32,6 +32,15 @@ struct replay {
 int replay_task(const struct cascade *k, struct trace_task *t,
     struct replay *out, struct err *e);
 
+/* How it is done, for those who look at traces in other ways. The recorded
+ * tier of a configured one, by name, then by model; NULL: there is none. */
+const struct trace_tier *replay_find(const struct trace_task *t,
+    const struct tier *tier);
+/* A copy, in the task's arena, with answers and costs where they were not
+ * recorded. NULL: out of memory. */
+struct trace_tier *replay_fill(const struct cascade *k,
+    const struct tier *tier, const struct trace_tier *from, struct arena *a);
+
 /* Sums over tasks. */
 struct replay_sum {
 	int64_t tasks, answered, labelled, correct;

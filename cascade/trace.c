@@ -412,7 +412,8 @@ read_task(struct task *task, const struct json *o, struct trace_task **out,
 	if (!t->tiers)
 		return err_nomem(e);
 	if (task_read(task, o, e) < 0 ||
-	    get_string(o, "dataset", task->arena, &t->dataset, e) < 0)
+	    get_string(o, "dataset", task->arena, &t->dataset, e) < 0 ||
+	    get_string(o, "split", task->arena, &t->split, e) < 0)
 		return -1;
 	/* Lists of right answers are for people: go by `correct` there. */
 	if (is_scalar(reference) &&

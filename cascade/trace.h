@@ -54,7 +54,7 @@ struct trace_task {
 	                        prompt or messages, system, reference (a string,
 	                        number or boolean), line of the first line. The
 	                        prompt is empty if there is none. */
-	struct str dataset;  /* may be empty */
+	struct str dataset, split; /* may be empty */
 	struct trace_tier *tiers; /* in the order of the lines */
 	size_t n_tiers;      /* 0: a task with labels alone */
 };
