@@ -140,6 +140,16 @@ find_pairs(const struct matrix *m, size_t top, struct chain *out)
 	return n;
 }
 
+/* Cheaper, or at least nearer to what may be lost. */
+static bool
+is_better(const struct certificate *a, const struct certificate *b)
+{
+	if ((a->verdict == CERTIFY_YES) != (b->verdict == CERTIFY_YES))
+		return a->verdict == CERTIFY_YES;
+	return a->verdict == CERTIFY_YES ? a->cost < b->cost
+	    : a->bound < b->bound;
+}
+
 /* Each chain with its part of delta; the cheapest that passes. */
 static int
 share(const struct matrix *m, const struct certify_ask *ask,
@@ -147,6 +157,7 @@ share(const struct matrix *m, const struct certify_ask *ask,
 {
 	struct policy order[CERTIFY_STEPS];
 	struct certify_ask part = *ask;
+	struct certificate best = *out;
 	struct ranks ranks;
 	int64_t wanted = 0;
 
@@ -160,22 +171,19 @@ share(const struct matrix *m, const struct certify_ask *ask,
 	}
 	if (ranks_init(&ranks, m, 0, e) < 0)
 		return -1;
-	out->verdict = CERTIFY_TOP_ONLY;
 	for (size_t i = 0; i < n; i++) {
 		struct certificate one = *out;
 		size_t passed, steps = certify_steps(&ranks, &c[i], order);
 		int64_t w;
 		certify_order(m, order, steps, &part, &passed, &one);
-		if (!passed) {
-			w = labels_wanted(&one, &part);
-			if (w && (!wanted || w < wanted))
-				wanted = w;
-		} else if (out->verdict != CERTIFY_YES
-		    || one.cost < out->cost) {
-			one.verdict = CERTIFY_YES;
-			*out = one;
-		}
+		one.verdict = passed ? CERTIFY_YES : CERTIFY_TOP_ONLY;
+		w = passed ? 0 : labels_wanted(&one, &part);
+		if (w && (!wanted || w < wanted))
+			wanted = w;
+		if (i == 0 || is_better(&one, &best))
+			best = one;
 	}
+	*out = best;
 	out->needed = out->verdict == CERTIFY_YES ? 0 : wanted;
 	ranks_release(&ranks);
 	return 0;
