@@ -233,6 +233,18 @@ handicap(const struct school *s, size_t c)
 	return SEARCH_ERRORS * standard_error(s) * (double)extra;
 }
 
+/* A tier that accepts all, or none, of all tasks: a shorter chain is the same
+ * and cheaper. */
+static bool
+is_idle(const struct school *s, const struct point *p)
+{
+	for (size_t i = 0; i + 1 < p->chain.n; i++)
+		if (p->cut[i] == 0 || p->cut[i]
+		    == s->all->col[p->chain.col[i]].ranks)
+			return true;
+	return false;
+}
+
 static void
 choose(const struct school *s, const struct frontier *singles, size_t b,
     bool alone, struct lesson *out)
@@ -243,7 +255,7 @@ choose(const struct school *s, const struct frontier *singles, size_t b,
 	for (size_t c = 0; c < s->chains; c++) {
 		const struct trial *t = trial_of(s, c, b);
 		double right;
-		if (!t->possible || s->hopeless[c]
+		if (!t->possible || s->hopeless[c] || is_idle(s, &t->point)
 		    || (alone && s->chain[c].n > 1))
 			continue;
 		right = smoothed(s, c, b);
