@@ -224,6 +224,18 @@ smoothed(const struct school *s, size_t c, size_t b)
 	return sum / n / (double)s->all->m->tasks;
 }
 
+/*
+ * What chains are compared by: the mean of what held on other tasks, which is
+ * fair and noisy, and of what the thresholds promise on all tasks, drawn
+ * towards the curves, which is steady and a little too good.
+ */
+static double
+merit(const struct school *s, size_t c, size_t b)
+{
+	return (smoothed(s, c, b) + trial_of(s, c, b)->point.right
+	    / (double)s->all->m->tasks) / 2;
+}
+
 /* What a longer chain must be better by. */
 static double
 handicap(const struct school *s, size_t c)
@@ -254,35 +266,60 @@ choose(const struct school *s, const struct frontier *singles, size_t b,
 	*out = (struct lesson){ .budget = s->budget[b] };
 	for (size_t c = 0; c < s->chains; c++) {
 		const struct trial *t = trial_of(s, c, b);
-		double right;
+		double v;
 		if (!t->possible || s->hopeless[c] || is_idle(s, &t->point)
 		    || (alone && s->chain[c].n > 1))
 			continue;
-		right = smoothed(s, c, b);
-		if (right - handicap(s, c) <= best)
+		v = merit(s, c, b);
+		if (v - handicap(s, c) <= best)
 			continue;
-		best = right - handicap(s, c);
+		best = v - handicap(s, c);
 		out->found = true;
 		out->point = t->point;
-		out->right = right;
+		out->merit = v;
+		out->right = smoothed(s, c, b);
 		out->cost = t->cost / n;
 	}
 	if (out->found)
 		out->toss = frontier_toss(singles, (double)out->point.cost) / n;
 }
 
+static bool
+is_honest(const struct lesson *l)
+{
+	return l->point.chain.n == 1 || l->merit > l->toss;
+}
+
+/* What a toss beats gives way to the best single model, or to the best that
+ * was found for less. */
+static void
+be_honest(const struct school *s, const struct frontier *singles, size_t b,
+    const struct lesson *before, struct lesson *out)
+{
+	if (!out->found || is_honest(out))
+		return;
+	choose(s, singles, b, true, out);
+	if (before->found && (!out->found || before->merit > out->merit)) {
+		*out = *before;
+		out->budget = s->budget[b];
+	}
+}
+
 static int
 choose_all(struct school *s, struct frontier *f, struct lesson *out,
     struct err *e)
 {
+	struct lesson best = { .found = false };
+
 	for (size_t c = 0; c < s->chains; c++)
 		if (s->chain[c].n == 1 && frontier_add(f, &s->chain[c], e) < 0)
 			return -1;
 	for (size_t b = 0; b < s->budgets; b++) {
 		choose(s, f, b, false, &out[b]);
-		if (s->o->honest && out[b].found && out[b].point.chain.n > 1
-		    && out[b].right <= out[b].toss)
-			choose(s, f, b, true, &out[b]);
+		if (s->o->honest)
+			be_honest(s, f, b, &best, &out[b]);
+		if (out[b].found && (!best.found || out[b].merit > best.merit))
+			best = out[b];
 	}
 	return 0;
 }

@@ -59,9 +59,11 @@ const struct point *search_within(const struct point *p, size_t n,
  * The best of very many cascades on some hundred tasks is in part the luckiest
  * one: on real data the choice of the chain is worth ten times a finer
  * threshold, and more tiers mean more luck. So each chain's thresholds are set
- * on four fifths of the tasks and tried on the other fifth, five times over;
- * the chain with the most right answers there (averaged over the neighbouring
- * budgets) is taken, with the thresholds that all tasks give it. A chain of
+ * on four fifths of the tasks and tried on the other fifth, five times over,
+ * and averaged over the neighbouring budgets. The chain is taken whose mean of
+ * that and of what it promises on all tasks is best (the one is fair and noisy,
+ * the other steady and a little too good), with the thresholds that all tasks
+ * give it. A chain of
  * more than two tiers must be better by SEARCH_ERRORS standard errors for each
  * tier more (Breiman's rule), taken as those of two cascades that differ in
  * one task in twenty.
@@ -72,13 +74,15 @@ struct lesson {
 	struct point point; /* thresholds and sums of all tasks */
 	/* On tasks not learned from, by cross-validation, a task: */
 	double right, cost;
+	double merit;       /* what it was chosen by, see above */
 	/* The coin toss between two single models at that cost. */
 	double toss;
 };
 #define SEARCH_ERRORS 1.0
 
 /* `budget` has n of them, rising. Of o->honest: a cascade that does no better
- * than the toss gives way to the best single model. */
+ * than the toss gives way to the best single model, or to the best that was
+ * found for less. */
 int search_lessons(const struct ranks *ranks, const struct search_options *o,
     const double *budget, struct lesson *out, size_t n, struct err *e);
 

@@ -323,7 +323,7 @@ lessons_keep_their_budgets(void **state)
 		assert_true((double)l[i].point.cost <= budget[i] * 200);
 		assert_true(l[i].right >= 0 && l[i].right <= 1);
 		assert_true(l[i].point.chain.n == 1
-		    || l[i].right > l[i].toss);
+		    || l[i].merit > l[i].toss);
 	}
 	ranks_release(&r);
 	matrix_free(m);
