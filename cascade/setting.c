@@ -333,7 +333,7 @@ setting_accept(const struct setting *s, double threshold, struct buf *out)
 	double p;
 
 	buf_add(out, s->before);
-	if (threshold > 0) {
+	if (threshold >= 0) {
 		buf_adds(out, "1");
 	} else if (threshold <= LOGPROB_FLOOR) {
 		buf_adds(out, "0");

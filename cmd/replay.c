@@ -225,7 +225,7 @@ show_table(struct replay_run *r, struct err *e)
 	table_cell(&t, "right (95 %%)");
 	table_cell(&t, "cost (95 %%)");
 	table_cell(&t, "of top (95 %%)");
-	table_cell(&t, "cascade is better by (95 %%)");
+	table_cell(&t, "cascade better by (95 %%)");
 	row(&t, "cascade", r->k->name, &r->cascade, top, NULL);
 	for (size_t i = 0; i < r->k->n_tiers; i++) {
 		snprintf(name, sizeof(name), "  tier %zu", i + 1);

@@ -450,6 +450,7 @@ tune_main(const struct command *self, int argc, char **argv)
 	struct err e = { 0 };
 	int first, rc, status = 0;
 
+	said_ms = clock_mono_ms();
 	buf_init(&c.path, 8192);
 	buf_init(&c.text, BUF_MAX);
 	rc = opt_parse(self, table, argc, argv, &first, &e);

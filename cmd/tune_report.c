@@ -38,13 +38,14 @@ tier_of(const struct tune_cmd *c, size_t column)
 static void
 show_threshold(struct buf *out, double threshold)
 {
+	double p = exp(threshold), rounded = nearbyint(p * 1e6) / 1e6;
+
 	if (threshold > 0)
 		buf_adds(out, "nothing");
+	else if (p < 0.999 && fabs(p - rounded) < 1e-12)
+		buf_add_double(out, rounded); /* not 0.8000000000000002 */
 	else
-		score_show(out, fabs(exp(threshold)
-		    - nearbyint(exp(threshold) * 1e6) / 1e6) < 1e-12
-		    && exp(threshold) < 0.999 ? score_of_p(nearbyint(
-		    exp(threshold) * 1e6) / 1e6) : score_of_ln(threshold));
+		score_show(out, score_of_ln(threshold));
 }
 
 /* "small x5 [0.8]" */
@@ -59,7 +60,7 @@ show_place(const struct tune_cmd *c, const struct policy *p, size_t i,
 		return;
 	if (harvest_setting(&c->h, k)->samples > 1)
 		buf_addf(out, " x%d", harvest_setting(&c->h, k)->samples);
-	if (exp(p->threshold[i]) < 0.999)
+	if (exp(p->threshold[i]) < 0.999 || p->threshold[i] >= 0)
 		buf_addf(out, " [%.4g]", exp(p->threshold[i]));
 	else
 		buf_addf(out, " [log %.3g]", p->threshold[i]);
@@ -364,8 +365,9 @@ tune_report(const struct tune_cmd *c, struct err *e)
 	buf_release(&labels);
 	if (rc < 0 || show_models(c, e) < 0 ||
 	    out_line(e, "%s", "") < 0 || show_scorers(c, e) < 0 ||
-	    out_line(e, "\nFrontier, on tasks not learned from (%d-fold "
-	    "cross-validation)%s", SEARCH_FOLDS, pays ? "" :
+	    out_line(e, "\nFrontier, on tasks not learned from (%zu-fold "
+	    "cross-validation)%s", c->h.m->tasks < SEARCH_FOLDS
+	    ? c->h.m->tasks : SEARCH_FOLDS, pays ? "" :
 	    ":\nno cascade pays here, one model or a coin toss between two "
 	    "does as well") < 0 ||
 	    show_frontier(c, e) < 0 || tune_plot_terminal(c, e) < 0)
