@@ -146,7 +146,8 @@ $(BUILD)/bench/tune: tests/bench/tune.c $(LIB) Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
-bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
+bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool $(BUILD)/bench/tune
+	@$(BUILD)/bench/tune speed
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
 

@@ -245,7 +245,8 @@ offer(struct frontier *f, const struct chain *c, int64_t cost, double right,
 	p.cost = cost;
 	p.right = right;
 	p.chain = *c;
-	memcpy(p.cut, cut, (c->n - 1u) * sizeof(*cut));
+	if (cut)
+		memcpy(p.cut, cut, (c->n - 1u) * sizeof(*cut));
 	keep(f, &p);
 }
 

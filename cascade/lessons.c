@@ -8,6 +8,8 @@
 #include "base/rand.h"
 #include "cascade/search.h"
 
+#define MAX_FOLDS 10
+#define ALL_FOLDS MAX_FOLDS
 #define SEED 1            /* of the folds: the same data, the same answer */
 #define NEIGHBOURS 5      /* budgets to each side that are averaged over */
 #define DIFFERENT 0.05    /* tasks in which two good cascades differ */
@@ -18,7 +20,9 @@
 struct trial {
 	struct point point;  /* on all tasks */
 	bool possible;       /* in every fold and on all tasks */
-	double right, cost;  /* sums over the tasks of the folds */
+	/* By fold: sums over its tasks, and right answers a task that the
+	 * thresholds promised on the others. */
+	float right[MAX_FOLDS], cost[MAX_FOLDS], promise[MAX_FOLDS];
 };
 
 struct school {
@@ -31,6 +35,7 @@ struct school {
 	struct trial *trial; /* chain x budget */
 	double *total;       /* the budgets of all tasks at hand */
 	struct point *best;  /* of one chain, by budget */
+	size_t folds, fold_tasks[MAX_FOLDS];
 	size_t done, work;   /* for progress */
 };
 
@@ -69,7 +74,7 @@ try_all(struct school *s, struct frontier *f, size_t c, struct err *e)
 /* Thresholds by `train`, right answers of `test`. */
 static int
 try_fold(struct school *s, struct frontier *f, const struct ranks *train,
-    const struct matrix *test, size_t c, struct err *e)
+    const struct matrix *test, size_t c, size_t k, struct err *e)
 {
 	struct policy_sum sum = { 0 };
 	int64_t last = -1;
@@ -80,10 +85,13 @@ try_fold(struct school *s, struct frontier *f, const struct ranks *train,
 	for (size_t b = 0; b < s->budgets; b++) {
 		struct trial *t = trial_of(s, c, b);
 		/* A single model may be a little dearer on these tasks. */
-		if (s->chain[c].n == 1)
+		if (s->chain[c].n == 1) {
 			s->best[b].chain = s->chain[c];
-		else if (s->best[b].right < 0)
+			s->best[b].right =
+			    train->col[s->chain[c].col[0]].sum_right;
+		} else if (s->best[b].right < 0) {
 			t->possible = false;
+		}
 		if (!t->possible)
 			continue;
 		if (s->best[b].cost != last) {
@@ -92,8 +100,10 @@ try_fold(struct school *s, struct frontier *f, const struct ranks *train,
 			policy_add(&sum, &policy, test);
 			last = s->best[b].cost;
 		}
-		t->right += (double)sum.right;
-		t->cost += (double)sum.cost;
+		t->right[k] = (float)sum.right;
+		t->cost[k] = (float)sum.cost;
+		t->promise[k] = (float)(s->best[b].right
+		    / (double)train->m->tasks);
 	}
 	return tick(s, e);
 }
@@ -144,13 +154,15 @@ find_hopeless(struct school *s)
 	}
 	for (size_t c = 0; c < s->chains; c++)
 		if (s->hopeless[c])
-			s->work -= s->o->folds ? s->o->folds : SEARCH_FOLDS;
+			s->work -= s->folds;
 }
 
 static int
-fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t from,
-    size_t to, struct err *e)
+fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t k,
+    struct err *e)
 {
+	size_t from = s->all->m->tasks * k / s->folds;
+	size_t to = s->all->m->tasks * (k + 1) / s->folds;
 	const struct matrix *m = s->all->m;
 	struct matrix *train = NULL, *test = NULL;
 	struct ranks ranks = { 0 };
@@ -161,6 +173,7 @@ fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t from,
 	for (size_t i = 0; i < m->tasks; i++)
 		if (i < from || i >= to)
 			row[n++] = shuffled[i];
+	s->fold_tasks[k] = to - from;
 	train = matrix_rows(m, row, n);
 	test = matrix_rows(m, shuffled + from, to - from);
 	if (!train || !test || ranks_init(&ranks, train, s->o->prior, e) < 0)
@@ -171,7 +184,7 @@ fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t from,
 		frontier_grouped(f, ROUGH);
 	for (size_t c = 0; rc == 0 && c < s->chains; c++)
 		if (!s->hopeless[c])
-			rc = try_fold(s, f, &ranks, test, c, e);
+			rc = try_fold(s, f, &ranks, test, c, k, e);
 	frontier_free(f);
 	ranks_release(&ranks);
 	matrix_free(train);
@@ -182,25 +195,20 @@ fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t from,
 static int
 validate(struct school *s, struct err *e)
 {
-	size_t n = s->all->m->tasks, folds = s->o->folds;
+	size_t n = s->all->m->tasks;
 	uint32_t *shuffled = malloc((n + 1) * sizeof(*shuffled));
 	uint32_t *row = malloc((n + 1) * sizeof(*row));
 	struct rng r;
 	int rc = shuffled && row ? 0 : err_nomem(e);
 
-	if (!folds)
-		folds = SEARCH_FOLDS;
-	if (folds > n)
-		folds = n;
 	rng_seed(&r, SEED);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		size_t j = rng_u64(&r) % (i + 1);
 		shuffled[i] = shuffled[j];
 		shuffled[j] = (uint32_t)i;
 	}
-	for (size_t k = 0; rc == 0 && k < folds; k++)
-		rc = fold(s, shuffled, row, n * k / folds,
-		    n * (k + 1) / folds, e);
+	for (size_t k = 0; rc == 0 && k < s->folds; k++)
+		rc = fold(s, shuffled, row, k, e);
 	free(shuffled);
 	free(row);
 	return rc;
@@ -208,32 +216,58 @@ validate(struct school *s, struct err *e)
 
 /* --- the choice --------------------------------------------------------------------- */
 
-/* Right answers a task at budget b, averaged over as many neighbours to either
- * side: one budget's figure alone is all noise. */
+/* Sums of one fold, or of all but one. */
 static double
-smoothed(const struct school *s, size_t c, size_t b)
+sum_of(const struct school *s, const float *by_fold, size_t but)
 {
-	double sum = trial_of(s, c, b)->right, n = 1;
+	double sum = 0;
 
-	for (size_t d = 1; d <= NEIGHBOURS && d <= b && b + d < s->budgets
-	    && trial_of(s, c, b - d)->possible; d++) {
-		sum += trial_of(s, c, b - d)->right
-		    + trial_of(s, c, b + d)->right;
-		n += 2;
-	}
-	return sum / n / (double)s->all->m->tasks;
+	for (size_t k = 0; k < s->folds; k++)
+		if (k != but)
+			sum += (double)by_fold[k];
+	return sum;
+}
+
+/* How many neighbours of budget b, to either side, a chain has figures of. */
+static size_t
+neighbours(const struct school *s, size_t c, size_t b)
+{
+	size_t d = 0;
+
+	while (d < NEIGHBOURS && d < b && b + d + 1 < s->budgets
+	    && trial_of(s, c, b - d - 1)->possible)
+		d++;
+	return d;
+}
+
+/* Right answers a task in all folds but one, averaged over the neighbours: one
+ * budget's figure alone is all noise. */
+static double
+smoothed(const struct school *s, size_t c, size_t b, size_t but)
+{
+	size_t d = neighbours(s, c, b), tasks = s->all->m->tasks;
+	double sum = 0;
+
+	if (but != ALL_FOLDS)
+		tasks -= s->fold_tasks[but];
+	for (size_t i = b - d; i <= b + d; i++)
+		sum += sum_of(s, trial_of(s, c, i)->right, but);
+	return sum / (double)(2 * d + 1) / (double)tasks;
 }
 
 /*
  * What chains are compared by: the mean of what held on other tasks, which is
- * fair and noisy, and of what the thresholds promise on all tasks, drawn
- * towards the curves, which is steady and a little too good.
+ * fair and noisy, and of what the thresholds promise on the tasks that they
+ * were set on, drawn towards the curves, which is steady and a little too good.
  */
 static double
-merit(const struct school *s, size_t c, size_t b)
+merit(const struct school *s, size_t c, size_t b, size_t but)
 {
-	return (smoothed(s, c, b) + trial_of(s, c, b)->point.right
-	    / (double)s->all->m->tasks) / 2;
+	const struct trial *t = trial_of(s, c, b);
+	double promise = but == ALL_FOLDS ? t->point.right
+	    / (double)s->all->m->tasks : (double)t->promise[but];
+
+	return (smoothed(s, c, b, but) + promise) / 2;
 }
 
 /* What a longer chain must be better by. */
@@ -257,31 +291,63 @@ is_idle(const struct school *s, const struct point *p)
 	return false;
 }
 
-static void
-choose(const struct school *s, const struct frontier *singles, size_t b,
-    bool alone, struct lesson *out)
+/* The best chain by all folds but one; s->chains: there is none. */
+static size_t
+best_chain(const struct school *s, size_t b, bool alone, size_t but)
 {
-	double best = -INFINITY, n = (double)s->all->m->tasks;
+	double best = -INFINITY;
+	size_t at = s->chains;
 
-	*out = (struct lesson){ .budget = s->budget[b] };
 	for (size_t c = 0; c < s->chains; c++) {
 		const struct trial *t = trial_of(s, c, b);
 		double v;
 		if (!t->possible || s->hopeless[c] || is_idle(s, &t->point)
 		    || (alone && s->chain[c].n > 1))
 			continue;
-		v = merit(s, c, b);
-		if (v - handicap(s, c) <= best)
+		v = merit(s, c, b, but) - handicap(s, c);
+		if (v <= best)
 			continue;
-		best = v - handicap(s, c);
-		out->found = true;
-		out->point = t->point;
-		out->merit = v;
-		out->right = smoothed(s, c, b);
-		out->cost = t->cost / n;
+		best = v;
+		at = c;
 	}
-	if (out->found)
-		out->toss = frontier_toss(singles, (double)out->point.cost) / n;
+	return at;
+}
+
+/*
+ * What choosing in this way gives: the chain of each fold is chosen by the
+ * others. (The best chain's own figure is too good, for it was chosen by it.)
+ */
+static void
+estimate(const struct school *s, size_t b, bool alone, struct lesson *out)
+{
+	double n = (double)s->all->m->tasks;
+
+	for (size_t k = 0; k < s->folds; k++) {
+		size_t c = best_chain(s, b, alone, k);
+		size_t d = neighbours(s, c, b);
+		double right = 0;
+		for (size_t i = b - d; i <= b + d; i++)
+			right += (double)trial_of(s, c, i)->right[k];
+		out->right += right / (double)(2 * d + 1) / n;
+		out->cost += (double)trial_of(s, c, b)->cost[k] / n;
+	}
+}
+
+static void
+choose(const struct school *s, const struct frontier *singles, size_t b,
+    bool alone, struct lesson *out)
+{
+	size_t c = best_chain(s, b, alone, ALL_FOLDS);
+
+	*out = (struct lesson){ .budget = s->budget[b] };
+	if (c == s->chains)
+		return;
+	out->found = true;
+	out->point = trial_of(s, c, b)->point;
+	out->merit = merit(s, c, b, ALL_FOLDS);
+	out->toss = frontier_toss(singles, (double)out->point.cost)
+	    / (double)s->all->m->tasks;
+	estimate(s, b, alone, out);
 }
 
 static bool
@@ -355,7 +421,12 @@ search_lessons(const struct ranks *ranks, const struct search_options *o,
 	int rc;
 
 	s.chain = search_chains(ranks->m, o->longest, &s.chains);
-	s.work = s.chains * (1 + (o->folds ? o->folds : SEARCH_FOLDS));
+	s.folds = o->folds ? o->folds : SEARCH_FOLDS;
+	if (s.folds > MAX_FOLDS)
+		s.folds = MAX_FOLDS;
+	if (s.folds > ranks->m->tasks)
+		s.folds = ranks->m->tasks;
+	s.work = s.chains * (1 + s.folds);
 	s.hopeless = calloc(s.chains + 1, sizeof(*s.hopeless));
 	s.trial = calloc(s.chains * n + 1, sizeof(*s.trial));
 	s.total = calloc(n + 1, sizeof(*s.total));

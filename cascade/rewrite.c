@@ -130,6 +130,11 @@ cut_blocks(struct editor *ed)
 	ed->block = arena_array(ed->a, t->n, sizeof(*ed->block));
 	if (!ed->block)
 		return err_nomem(ed->e);
+	/* The parser may know other line ends than ours. */
+	for (size_t i = 0; i < t->n; i++)
+		if (t->item[i]->line < 1 || (size_t)t->item[i]->line
+		    > ed->l.n)
+			return not_lines(ed);
 	above = (size_t)t->item[0]->line - 1;
 	while (above > 0 && is_remark(ed->l.v[above - 1]))
 		above--;
@@ -204,7 +209,7 @@ offset_of(const struct editor *ed, size_t first, const struct ynode *n)
 {
 	size_t at = 0;
 
-	for (size_t i = first; i + 1 < (size_t)n->line; i++)
+	for (size_t i = first; i < ed->l.n && i + 1 < (size_t)n->line; i++)
 		at += ed->l.v[i].n;
 	return at + (size_t)n->column - 1;
 }
@@ -253,6 +258,8 @@ plan(struct editor *ed, size_t item, struct str block, const char *key,
 		c->to = value->line == k->line ? value_end(block,
 		    offset_of(ed, b->first, value), brackets)
 		    : lines_end(ed, b, k);
+		if (c->to < c->from || c->to > block.n)
+			c->to = c->from; /* an alias: what it names is elsewhere */
 		c->text = arena_printf(ed->a, "%s: %.*s", key, STR_ARG(text));
 	} else if (brackets) {
 		c->from = c->to = value_end(block, at, false) - 1;

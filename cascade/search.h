@@ -11,7 +11,7 @@ struct search_options {
 	size_t longest;  /* tiers in a chain: 1 .. FRONTIER_MAX_CHAIN */
 	double prior;    /* see ranks_init() */
 	bool honest;     /* see frontier_points() */
-	size_t folds;    /* of cross-validation; 0: SEARCH_FOLDS */
+	size_t folds;    /* of cross-validation, at most 10; 0: SEARCH_FOLDS */
 	/* Told how much of how much is done; may be NULL. False stops the
 	 * search with ERR_INTERRUPTED. */
 	bool (*progress)(void *to, size_t done, size_t all);
@@ -72,7 +72,8 @@ struct lesson {
 	double budget;      /* a task, picodollars */
 	bool found;         /* false: nothing is that cheap, nothing follows */
 	struct point point; /* thresholds and sums of all tasks */
-	/* On tasks not learned from, by cross-validation, a task: */
+	/* On tasks not learned from, by cross-validation, a task. Of this way
+	 * of choosing: the chain of each fold is the other folds' choice. */
 	double right, cost;
 	double merit;       /* what it was chosen by, see above */
 	/* The coin toss between two single models at that cost. */

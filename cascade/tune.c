@@ -314,6 +314,29 @@ tune_places(const struct matrix *m, const struct policy *p,
 	}
 }
 
+struct tune_toss
+tune_best_toss(const struct harvest *h, double cost)
+{
+	struct tune_toss best = { 0, 0, 0, -1 };
+
+	for (size_t a = 0; a < h->tiers; a++)
+		for (size_t b = 0; b < h->tiers; b++) {
+			double from = matrix_mean_cost(h->m, h->tier[a].first);
+			double to = matrix_mean_cost(h->m, h->tier[b].first);
+			double share = 0, right;
+			if (from > cost || (to <= cost && a != b))
+				continue;
+			if (to > cost)
+				share = (cost - from) / (to - from);
+			right = (1 - share) * matrix_accuracy(h->m,
+			    h->tier[a].first) + share * matrix_accuracy(h->m,
+			    h->tier[b].first);
+			if (right > best.right)
+				best = (struct tune_toss){ a, b, share, right };
+		}
+	return best;
+}
+
 struct policy_sum
 tune_oracle(const struct harvest *h)
 {

@@ -71,6 +71,14 @@ struct tune_place {
 void tune_places(const struct matrix *m, const struct policy *p,
     struct tune_place out[FRONTIER_MAX_CHAIN]);
 
+/* The coin toss between two single models that gives most at a mean cost: `b`
+ * is asked about `share` of the tasks and `a` about the others. */
+struct tune_toss {
+	size_t a, b;        /* tiers of the harvest */
+	double share, right;
+};
+struct tune_toss tune_best_toss(const struct harvest *h, double cost);
+
 /* The oracle: of each task the cheapest right answer, else the cheapest. */
 struct policy_sum tune_oracle(const struct harvest *h);
 

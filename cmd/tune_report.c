@@ -322,6 +322,24 @@ show_promise(const struct tune_cmd *c, struct err *e)
 	    t->chains, t->chains == 1 ? "" : "s");
 }
 
+/* Where no cascade is better than chance, chance may still do more than one
+ * model: it can be had by dividing the tasks. */
+static int
+show_toss(const struct tune_cmd *c, struct err *e)
+{
+	struct tune_toss t;
+
+	if (c->target != TARGET_COST || c->policy.chain.n > 1)
+		return 0;
+	t = tune_best_toss(&c->h, c->lesson->budget);
+	if (t.a == t.b || t.right < c->right + 0.005)
+		return 0;
+	return out_line(e, "For the same money '%.*s' for a random %.0f %% of "
+	    "the tasks and '%.*s' for the others\ngives %.2f %%.",
+	    STR_ARG(c->h.tier[t.b].tier.name), 100 * t.share,
+	    STR_ARG(c->h.tier[t.a].tier.name), 100 * t.right);
+}
+
 static int
 show_choice(const struct tune_cmd *c, struct err *e)
 {
@@ -346,6 +364,8 @@ show_choice(const struct tune_cmd *c, struct err *e)
 	buf_release(&money);
 	if (rc == 0)
 		rc = show_places(c, e);
+	if (rc == 0)
+		rc = show_toss(c, e);
 	return rc == 0 ? show_promise(c, e) : -1;
 }
 

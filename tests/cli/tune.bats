@@ -211,6 +211,9 @@ holds() {
 	expect 0 tune flat.jsonl --max-cost 60%
 	has "no cascade pays here"
 	lacks "->"
+	# (60 - 10) / (100 - 10) of the tasks to the one that is always right
+	has "'big' for a random 56 % of the tasks and 'small' for the others"
+	has "gives 77.78 %."
 }
 
 @test "tasks that lack a tier are left out, and bad lines are named" {

@@ -228,7 +228,7 @@ reap(struct harvest *h, const struct harvest_options *o, const char *traces)
 static void
 traces_become_rows(void **state)
 {
-	const struct harvest_options o = { .metric = { METRIC_TRACE } };
+	const struct harvest_options o = { .metric = { .kind = METRIC_TRACE } };
 	struct harvest h;
 
 	(void)state;
@@ -270,7 +270,7 @@ without_labels_right_is_what_the_top_tier_says(void **state)
 static void
 what_a_verification_cost_is_paid(void **state)
 {
-	const struct harvest_options o = { .metric = { METRIC_TRACE } };
+	const struct harvest_options o = { .metric = { .kind = METRIC_TRACE } };
 	struct harvest h;
 
 	(void)state;
