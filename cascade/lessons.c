@@ -347,7 +347,13 @@ choose(const struct school *s, const struct frontier *singles, size_t b,
 	out->merit = merit(s, c, b, ALL_FOLDS);
 	out->toss = frontier_toss(singles, (double)out->point.cost)
 	    / (double)s->all->m->tasks;
-	estimate(s, b, alone, out);
+	if (s->chain[c].n > 1) {
+		estimate(s, b, alone, out);
+		return;
+	}
+	/* Nothing was learned for a single model but its name. */
+	out->right = matrix_accuracy(s->all->m, s->chain[c].col[0]);
+	out->cost = matrix_mean_cost(s->all->m, s->chain[c].col[0]);
 }
 
 static bool

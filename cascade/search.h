@@ -73,7 +73,8 @@ struct lesson {
 	bool found;         /* false: nothing is that cheap, nothing follows */
 	struct point point; /* thresholds and sums of all tasks */
 	/* On tasks not learned from, by cross-validation, a task. Of this way
-	 * of choosing: the chain of each fold is the other folds' choice. */
+	 * of choosing: the chain of each fold is the other folds' choice. Of a
+	 * single model its own figures. */
 	double right, cost;
 	double merit;       /* what it was chosen by, see above */
 	/* The coin toss between two single models at that cost. */
