@@ -338,6 +338,7 @@ choose(const struct school *s, const struct frontier *singles, size_t b,
     bool alone, struct lesson *out)
 {
 	size_t c = best_chain(s, b, alone, ALL_FOLDS);
+	double n = (double)s->all->m->tasks;
 
 	*out = (struct lesson){ .budget = s->budget[b] };
 	if (c == s->chains)
@@ -345,21 +346,17 @@ choose(const struct school *s, const struct frontier *singles, size_t b,
 	out->found = true;
 	out->point = trial_of(s, c, b)->point;
 	out->merit = merit(s, c, b, ALL_FOLDS);
-	out->toss = frontier_toss(singles, (double)out->point.cost)
-	    / (double)s->all->m->tasks;
 	if (s->chain[c].n > 1) {
 		estimate(s, b, alone, out);
-		return;
+	} else {
+		/* Nothing was learned for a single model but its name. */
+		out->right = matrix_accuracy(s->all->m, s->chain[c].col[0]);
+		out->cost = matrix_mean_cost(s->all->m, s->chain[c].col[0]);
 	}
-	/* Nothing was learned for a single model but its name. */
-	out->right = matrix_accuracy(s->all->m, s->chain[c].col[0]);
-	out->cost = matrix_mean_cost(s->all->m, s->chain[c].col[0]);
-}
-
-static bool
-is_honest(const struct lesson *l)
-{
-	return l->point.chain.n == 1 || l->merit > l->toss;
+	/* A sum may have lost its last digit. */
+	out->toss = frontier_toss(singles, out->cost * n * (1 + 1e-12)) / n;
+	out->honest = s->chain[c].n == 1 || out->merit
+	    > frontier_toss(singles, (double)out->point.cost) / n;
 }
 
 /* What a toss beats gives way to the best single model, or to the best that
@@ -368,7 +365,7 @@ static void
 be_honest(const struct school *s, const struct frontier *singles, size_t b,
     const struct lesson *before, struct lesson *out)
 {
-	if (!out->found || is_honest(out))
+	if (!out->found || out->honest)
 		return;
 	choose(s, singles, b, true, out);
 	if (before->found && (!out->found || before->merit > out->merit)) {

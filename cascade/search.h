@@ -79,6 +79,9 @@ struct lesson {
 	double merit;       /* what it was chosen by, see above */
 	/* The coin toss between two single models at that cost. */
 	double toss;
+	bool honest; /* it is one model, or better than the toss by the merit:
+	                the best that is known of it, while `right` is fair but
+	                noisy and may be below the toss now and then */
 };
 #define SEARCH_ERRORS 1.0
 

@@ -249,11 +249,18 @@ tune_within(const struct tuned *t, double budget)
 	return best;
 }
 
+bool
+tune_beats_toss(const struct lesson *l)
+{
+	return l->point.chain.n == 1 || l->right > l->toss;
+}
+
 const struct lesson *
 tune_reaching(const struct tuned *t, double right)
 {
 	for (size_t i = 0; i < t->lessons; i++)
-		if (t->lesson[i].right >= right)
+		if (t->lesson[i].right >= right
+		    && tune_beats_toss(&t->lesson[i]))
 			return &t->lesson[i];
 	return NULL;
 }

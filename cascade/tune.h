@@ -50,7 +50,9 @@ void tune_release(struct tuned *t);
 
 /* The lesson of the greatest budget up to this; NULL: none is so cheap. */
 const struct lesson *tune_within(const struct tuned *t, double budget);
-/* The cheapest that gives this share of right answers, by cross-validation. */
+/* One model, or better than the coin toss also by its held quality alone. */
+bool tune_beats_toss(const struct lesson *l);
+/* The cheapest such that gives this share of right answers. */
 const struct lesson *tune_reaching(const struct tuned *t, double right);
 
 /* Of a cascade over the harvest's matrix: the thresholds and columns. */

@@ -58,7 +58,8 @@ void tune_labels(const struct tune_cmd *c, struct buf *out);
 /* A line for people about what was asked for. */
 void tune_wish(const struct tune_cmd *c, struct buf *out);
 
-/* The lessons worth showing: each cheaper and worse than the next. Gives how
+/* The lessons worth showing: each cheaper and worse than the next, and none that
+ * a coin toss beats. Gives how
  * many; `out` has room for all. */
 size_t tune_staircase(const struct tuned *t, const struct lesson **out);
 

@@ -109,7 +109,8 @@ tune_staircase(const struct tuned *t, const struct lesson **out)
 		out[i] = &t->lesson[i];
 	qsort(out, t->lessons, sizeof(*out), by_cost);
 	for (size_t i = 0; i < t->lessons; i++)
-		if (out[i]->right > best + 1e-12) {
+		if (out[i]->right > best + 1e-12
+		    && tune_beats_toss(out[i])) {
 			best = out[i]->right;
 			out[k++] = out[i];
 		}
@@ -322,17 +323,17 @@ show_promise(const struct tune_cmd *c, struct err *e)
 	    t->chains, t->chains == 1 ? "" : "s");
 }
 
-/* Where no cascade is better than chance, chance may still do more than one
- * model: it can be had by dividing the tasks. */
+/* Where chance does more for the same money, it can be had by dividing the
+ * tasks. */
 static int
 show_toss(const struct tune_cmd *c, struct err *e)
 {
 	struct tune_toss t;
 
-	if (c->target != TARGET_COST || c->policy.chain.n > 1)
+	if (c->target != TARGET_COST)
 		return 0;
 	t = tune_best_toss(&c->h, c->lesson->budget);
-	if (t.a == t.b || t.right < c->right + 0.005)
+	if (t.a == t.b || t.right <= c->right)
 		return 0;
 	return out_line(e, "For the same money '%.*s' for a random %.0f %% of "
 	    "the tasks and '%.*s' for the others\ngives %.2f %%.",
