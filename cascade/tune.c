@@ -236,23 +236,27 @@ tune_release(struct tuned *t)
 	*t = (struct tuned){ .h = NULL };
 }
 
+bool
+tune_beats_toss(const struct lesson *l)
+{
+	return l->point.chain.n == 1 || l->right > l->toss;
+}
+
 const struct lesson *
 tune_within(const struct tuned *t, double budget)
 {
 	const struct lesson *best = NULL;
 
 	for (size_t i = 0; i < t->lessons && t->lesson[i].budget <= budget;
-	    i++)
-		if (!best || t->lesson[i].right >= best->right
-		    || t->lesson[i].budget == budget)
-			best = &t->lesson[i];
+	    i++) {
+		const struct lesson *l = &t->lesson[i];
+		bool better = !best || l->merit >= best->merit;
+		if (best && tune_beats_toss(l) != tune_beats_toss(best))
+			better = tune_beats_toss(l);
+		if (better)
+			best = l;
+	}
 	return best;
-}
-
-bool
-tune_beats_toss(const struct lesson *l)
-{
-	return l->point.chain.n == 1 || l->right > l->toss;
 }
 
 const struct lesson *

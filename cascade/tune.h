@@ -48,10 +48,10 @@ int tune_run(struct tuned *t, const struct harvest *h,
     const struct tune_options *o, struct err *e);
 void tune_release(struct tuned *t);
 
-/* The lesson of the greatest budget up to this; NULL: none is so cheap. */
-const struct lesson *tune_within(const struct tuned *t, double budget);
 /* One model, or better than the coin toss also by its held quality alone. */
 bool tune_beats_toss(const struct lesson *l);
+/* The best such of budgets up to this, by merit; NULL: nothing is so cheap. */
+const struct lesson *tune_within(const struct tuned *t, double budget);
 /* The cheapest such that gives this share of right answers. */
 const struct lesson *tune_reaching(const struct tuned *t, double right);
 
