@@ -21,7 +21,7 @@ certify_bound(int64_t lost, int64_t gained, int64_t n, double delta)
 	    - chance_lower(gained, n, delta / 2);
 }
 
-/* --- one order --------------------------------------------------------------------- */
+/* --- one order ----------------------------------------------------------- */
 
 struct counts {
 	int64_t lost, gained;
@@ -97,7 +97,7 @@ certify_steps(const struct ranks *ranks, const struct chain *c,
 	return k;
 }
 
-/* --- how many labels it would take --------------------------------------------------- */
+/* --- how many labels it would take --------------------------------------- */
 
 static bool
 would_pass(const struct certificate *c, double times,
@@ -124,7 +124,7 @@ labels_wanted(const struct certificate *c, const struct certify_ask *ask)
 	return 0;
 }
 
-/* --- which chain ----------------------------------------------------------------------- */
+/* --- which chain --------------------------------------------------------- */
 
 static size_t
 find_pairs(const struct matrix *m, size_t top, struct chain *out)

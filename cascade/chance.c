@@ -8,7 +8,7 @@
 
 #define Z95 1.959963984540054 /* 97.5 % of the normal */
 
-/* --- exact bounds ------------------------------------------------------------ */
+/* --- exact bounds -------------------------------------------------------- */
 
 /* The continued fraction of I_x(a, b), for x < (a + 1) / (a + b + 2). */
 static double
@@ -116,7 +116,7 @@ chance_labels_needed(double most, double delta)
 	return n;
 }
 
-/* --- intervals ----------------------------------------------------------------- */
+/* --- intervals ----------------------------------------------------------- */
 
 static struct interval
 clamped(double mid, double half, double low, double high)
@@ -162,7 +162,7 @@ chance_mean(double sum, double squares, int64_t n)
 	    -INFINITY, INFINITY);
 }
 
-/* --- AUROC ----------------------------------------------------------------------- */
+/* --- AUROC --------------------------------------------------------------- */
 
 /* of[2 r] and of[2 r + 1]: how many wrong and right ones have rank r. */
 static void

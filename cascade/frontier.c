@@ -111,7 +111,7 @@ frontier_grouped(struct frontier *f, size_t groups)
 	f->most_groups = groups;
 }
 
-/* --- the staircase --------------------------------------------------------------- */
+/* --- the staircase ------------------------------------------------------- */
 
 static int
 by_cost(const void *a, const void *b)
@@ -250,7 +250,7 @@ offer(struct frontier *f, const struct chain *c, int64_t cost, double right,
 	keep(f, &p);
 }
 
-/* --- one and two tiers -------------------------------------------------------------- */
+/* --- one and two tiers --------------------------------------------------- */
 
 static void
 add_single(struct frontier *f, const struct chain *c)
@@ -289,7 +289,7 @@ add_pair(struct frontier *f, const struct chain *c)
 	}
 }
 
-/* --- three tiers ---------------------------------------------------------------------- */
+/* --- three tiers --------------------------------------------------------- */
 
 /* Into how many groups the scores of a column are taken together; 0: not. */
 static size_t
@@ -386,7 +386,7 @@ add_triple(struct frontier *f, const struct chain *c)
 	}
 }
 
-/* --- longer chains --------------------------------------------------------------------- */
+/* --- longer chains ------------------------------------------------------- */
 
 /* Where a task's answer comes from, from place `from` on, and what was paid
  * from there. */
@@ -528,7 +528,7 @@ frontier_add(struct frontier *f, const struct chain *c, struct err *e)
 	return f->failed ? err_nomem(e) : 0;
 }
 
-/* --- what is shown ------------------------------------------------------------------- */
+/* --- what is shown ------------------------------------------------------- */
 
 double
 frontier_toss(const struct frontier *f, double cost)

@@ -54,7 +54,7 @@ leave_out(struct harvest *h, struct str tier, const char *what)
 	}
 }
 
-/* --- which tiers ------------------------------------------------------------------------ */
+/* --- which tiers --------------------------------------------------------- */
 
 static bool
 is_wanted(const struct harvest *h, const struct tier *t)
@@ -151,7 +151,7 @@ find_tiers(struct harvest *h, struct err *e)
 	return 0;
 }
 
-/* --- what was recorded -------------------------------------------------------------------- */
+/* --- what was recorded --------------------------------------------------- */
 
 static const struct cascade no_cascade = { .n_tiers = 0 };
 
@@ -268,7 +268,7 @@ make_matrix(struct harvest *h, struct err *e)
 	return 0;
 }
 
-/* --- a row ------------------------------------------------------------------------------- */
+/* --- a row --------------------------------------------------------------- */
 
 struct cell {
 	double score;

@@ -54,7 +54,7 @@ tick(struct school *s, struct err *e)
 	return 0;
 }
 
-/* --- one chain ------------------------------------------------------------------- */
+/* --- one chain ----------------------------------------------------------- */
 
 /* On all tasks: its points at every budget. */
 static int
@@ -122,7 +122,7 @@ open_frontier(struct school *s, const struct ranks *ranks)
 	return f;
 }
 
-/* --- all chains ------------------------------------------------------------------- */
+/* --- all chains ---------------------------------------------------------- */
 
 static double
 standard_error(const struct school *s)
@@ -214,7 +214,7 @@ validate(struct school *s, struct err *e)
 	return rc;
 }
 
-/* --- the choice --------------------------------------------------------------------- */
+/* --- the choice ---------------------------------------------------------- */
 
 /* Sums of one fold, or of all but one. */
 static double

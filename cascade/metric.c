@@ -24,7 +24,7 @@ yes_if(bool right)
 	return right ? YES : NO;
 }
 
-/* --- numeric --------------------------------------------------------------------- */
+/* --- numeric ------------------------------------------------------------- */
 
 static bool
 number_of(struct str s, double *out)
@@ -51,7 +51,7 @@ numeric(struct str answer, struct str reference)
 	return yes_if(fabs(a - b) <= NUMERIC_TOLERANCE * fmax(fabs(b), 1));
 }
 
-/* --- words ------------------------------------------------------------------------ */
+/* --- words --------------------------------------------------------------- */
 
 struct words {
 	struct buf text; /* folded */
@@ -143,7 +143,7 @@ contains(struct str text, struct str reference)
 	return found;
 }
 
-/* --- patterns and JSON -------------------------------------------------------------- */
+/* --- patterns and JSON --------------------------------------------------- */
 
 static int
 matches(struct str text, struct str pattern, enum tristate *out,
@@ -186,7 +186,7 @@ same_json(struct str answer, struct str reference)
 	return right;
 }
 
-/* --- all -------------------------------------------------------------------------------- */
+/* --- all ----------------------------------------------------------------- */
 
 int
 metric_right(const struct metric *m, const struct trace_task *t,

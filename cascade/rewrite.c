@@ -36,7 +36,7 @@ struct editor {
 	struct err *e;
 };
 
-/* --- lines --------------------------------------------------------------------------------- */
+/* --- lines --------------------------------------------------------------- */
 
 static int
 cut_lines(struct editor *ed, struct str text)
@@ -82,7 +82,7 @@ is_ours(struct str line)
 	return str_starts(str_trim(line), "# " MARK);
 }
 
-/* --- blocks ----------------------------------------------------------------------------------- */
+/* --- blocks -------------------------------------------------------------- */
 
 static const struct ynode *
 find_cascade(const struct ynode *root, struct str name)
@@ -153,7 +153,7 @@ cut_blocks(struct editor *ed)
 	return 0;
 }
 
-/* --- values ------------------------------------------------------------------------------------ */
+/* --- values -------------------------------------------------------------- */
 
 /* The end of a quoted scalar, a list or map in brackets, or a plain scalar
  * that begins at `at`. */
@@ -329,7 +329,7 @@ add_tier(struct editor *ed, const struct rewrite_tier *t, struct buf *out)
 	return rc;
 }
 
-/* --- the list ------------------------------------------------------------------------------------ */
+/* --- the list ------------------------------------------------------------ */
 
 static void
 add_comment(const struct editor *ed, struct str comment, struct buf *out)
@@ -413,7 +413,7 @@ rewrite_cascade(struct str text, const char *file, struct str name,
 	return rc;
 }
 
-/* --- the difference ------------------------------------------------------------------------------- */
+/* --- the difference ------------------------------------------------------ */
 
 #define AROUND 2
 

@@ -8,7 +8,7 @@
 
 #define ORDER_SLACK 1.1 /* a column may cost so much more than the next */
 
-/* --- chains ---------------------------------------------------------------------- */
+/* --- chains -------------------------------------------------------------- */
 
 struct chains {
 	const struct matrix *m;
@@ -81,7 +81,7 @@ search_chains(const struct matrix *m, size_t longest, size_t *n)
 	return l.v ? l.v : calloc(1, sizeof(*l.v));
 }
 
-/* --- the search -------------------------------------------------------------------- */
+/* --- the search ---------------------------------------------------------- */
 
 struct frontier *
 search_frontier(const struct ranks *ranks, const struct search_options *o,
@@ -107,7 +107,7 @@ search_frontier(const struct ranks *ranks, const struct search_options *o,
 	return f;
 }
 
-/* --- a policy --------------------------------------------------------------------- */
+/* --- a policy ------------------------------------------------------------ */
 
 struct policy
 policy_of(const struct ranks *ranks, const struct point *p)

@@ -23,7 +23,7 @@ no_memory(struct maker *m)
 	return err_nomem(m->e);
 }
 
-/* --- one setting -------------------------------------------------------------------- */
+/* --- one setting --------------------------------------------------------- */
 
 /* The rule of a text, without a complaint: what a configuration has been
  * checked for, and what is written here, is right. */
@@ -98,7 +98,7 @@ add_scorer(struct maker *m, const char *name, const char *options,
 	return add(m, v);
 }
 
-/* --- the tier's own rule ---------------------------------------------------------------- */
+/* --- the tier's own rule ------------------------------------------------- */
 
 /* "key: value, ..." of a map without at_least, in arena memory. */
 static const char *
@@ -211,7 +211,7 @@ add_own(struct maker *m, const struct ynode *own, int samples)
 	return add_scorer(m, word, options, samples);
 }
 
-/* --- all of them ------------------------------------------------------------------------ */
+/* --- all of them --------------------------------------------------------- */
 
 static int
 add_agreement(struct maker *m, const struct recorded *r)

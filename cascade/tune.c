@@ -13,7 +13,7 @@
 #define SIMPLER 0.1      /* standard errors that a later setting must gain */
 #define FEW_SAMPLES 3    /* a cheap setting is kept beside a dear one */
 
-/* --- scorers ------------------------------------------------------------------------------ */
+/* --- scorers ------------------------------------------------------------- */
 
 static int
 measure(const struct harvest *h, struct tune_scorer *s, struct err *e)
@@ -120,7 +120,7 @@ choose_scorers(struct tuned *t, const struct tune_options *o, struct err *e)
 	return 0;
 }
 
-/* --- lessons -------------------------------------------------------------------------------- */
+/* --- lessons ------------------------------------------------------------- */
 
 static int
 keep_columns(struct tuned *t, struct err *e)
@@ -279,7 +279,7 @@ tune_policy(const struct tuned *t, const struct lesson *l)
 	return p;
 }
 
-/* --- the promise -------------------------------------------------------------------------------- */
+/* --- the promise --------------------------------------------------------- */
 
 int
 tune_promise(const struct harvest *h, double max_loss, double confidence,
@@ -307,7 +307,7 @@ tune_promise(const struct harvest *h, double max_loss, double confidence,
 	return rc;
 }
 
-/* --- figures ---------------------------------------------------------------------------------- */
+/* --- figures ------------------------------------------------------------- */
 
 void
 tune_places(const struct matrix *m, const struct policy *p,

@@ -34,7 +34,7 @@ struct replay_run {
 	struct buf line;
 };
 
-/* --- one task -------------------------------------------------------------------------- */
+/* --- one task ------------------------------------------------------------ */
 
 static void
 leave_out(struct replay_run *r, const char *why)
@@ -126,7 +126,7 @@ replay_file(struct replay_run *r, const char *path, struct err *e)
 	return rc;
 }
 
-/* --- the report ------------------------------------------------------------------------- */
+/* --- the report ---------------------------------------------------------- */
 
 static void
 cell_accuracy(struct table *t, const struct replay_sum *s)
@@ -341,7 +341,7 @@ say_left_out(const struct replay_run *r)
 		    r->reasons[i].text);
 }
 
-/* --- the command -------------------------------------------------------------------------- */
+/* --- the command --------------------------------------------------------- */
 
 static int
 prepare(struct replay_run *r, int argc, struct err *e)

@@ -16,7 +16,7 @@
 #define PLAIN_MS 30000
 #define TERMINAL_MS 200
 
-/* --- progress ------------------------------------------------------------------------- */
+/* --- progress ------------------------------------------------------------ */
 
 static int64_t said_ms;
 
@@ -44,7 +44,7 @@ learning(void *to, size_t done, size_t all)
 	return true;
 }
 
-/* --- options --------------------------------------------------------------------------- */
+/* --- options ------------------------------------------------------------- */
 
 /* "0.3", "30%": a share. */
 static int
@@ -152,7 +152,7 @@ parse_metric(struct tune_cmd *c, struct metric *m, struct err *e)
 	    near ? near : "", near ? "'?" : "");
 }
 
-/* --- the configuration ------------------------------------------------------------------- */
+/* --- the configuration --------------------------------------------------- */
 
 /* The rules as they are written: the configuration keeps them only built. */
 static int
@@ -200,7 +200,7 @@ load_config(struct tune_cmd *c, struct err *e)
 	return c->k ? find_rules(c, e) : -1;
 }
 
-/* --- reading -------------------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 static void
 show_reading(const struct tune_cmd *c, struct trace *trace, size_t file)
@@ -267,7 +267,7 @@ harvest(struct tune_cmd *c, struct err *e)
 	return 0;
 }
 
-/* --- the choice ------------------------------------------------------------------------------ */
+/* --- the choice ---------------------------------------------------------- */
 
 static double
 top_cost(const struct tune_cmd *c)
@@ -382,7 +382,7 @@ tune(struct tune_cmd *c, struct err *e)
 	return c->write ? tune_write(c, e) : 0;
 }
 
-/* --- the command -------------------------------------------------------------------------------- */
+/* --- the command --------------------------------------------------------- */
 
 static void
 release(struct tune_cmd *c)

@@ -105,7 +105,7 @@ toss_at(const struct plot *p, double cost)
 	return best;
 }
 
-/* --- the terminal -------------------------------------------------------------------- */
+/* --- the terminal -------------------------------------------------------- */
 
 static void
 put(char grid[ROWS][COLUMNS + 1], const struct plot *p, double x,
@@ -162,7 +162,7 @@ tune_plot_terminal(const struct tune_cmd *c, struct err *e)
 	return rc;
 }
 
-/* --- SVG ------------------------------------------------------------------------------ */
+/* --- SVG ----------------------------------------------------------------- */
 
 #define WIDTH 720
 #define HEIGHT 440

@@ -86,7 +86,7 @@ tune_wish(const struct tune_cmd *c, struct buf *out)
 	}
 }
 
-/* --- lessons ------------------------------------------------------------------------------- */
+/* --- lessons ------------------------------------------------------------- */
 
 static int
 by_cost(const void *a, const void *b)
@@ -117,7 +117,7 @@ tune_staircase(const struct tuned *t, const struct lesson **out)
 	return k;
 }
 
-/* --- tables -------------------------------------------------------------------------------------- */
+/* --- tables -------------------------------------------------------------- */
 
 static int
 out_line(struct err *e, const char *fmt, ...)
@@ -267,7 +267,7 @@ show_frontier(const struct tune_cmd *c, struct err *e)
 	return table_print(&t, e);
 }
 
-/* --- the choice ------------------------------------------------------------------------------------ */
+/* --- the choice ---------------------------------------------------------- */
 
 static int
 show_places(const struct tune_cmd *c, struct err *e)
@@ -396,7 +396,7 @@ tune_report(const struct tune_cmd *c, struct err *e)
 	return show_choice(c, e);
 }
 
-/* --- JSON -------------------------------------------------------------------------------------------- */
+/* --- JSON ---------------------------------------------------------------- */
 
 static void
 json_share(struct jw *w, const char *name, double share, double n)

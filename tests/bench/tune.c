@@ -46,7 +46,7 @@ die(const char *what, const struct err *e)
 	exit(1);
 }
 
-/* --- reading ------------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------- */
 
 struct set {
 	char name[TIERS][64];
@@ -129,7 +129,7 @@ pool_of(const struct set *s, int pool)
 	return m;
 }
 
-/* --- measuring ------------------------------------------------------------------ */
+/* --- measuring ----------------------------------------------------------- */
 
 struct figures {
 	double cascade, any, mixed, toss, single, overspent;
@@ -359,7 +359,7 @@ held(const char *folder, int repeats)
 	}
 }
 
-/* --- the promise ------------------------------------------------------------------ */
+/* --- the promise --------------------------------------------------------- */
 
 struct tally {
 	int rounds, promised, broken;
@@ -503,7 +503,7 @@ promise(const char *folder, int rounds)
 	}
 }
 
-/* --- speed ------------------------------------------------------------------------ */
+/* --- speed --------------------------------------------------------------- */
 
 static double
 seconds(void)

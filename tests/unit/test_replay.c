@@ -136,7 +136,7 @@ is(struct str s, const char *expected)
 		fail_msg("'%.*s' is not '%s'", STR_ARG(s), expected);
 }
 
-/* --- the climb ------------------------------------------------------------ */
+/* --- the climb ----------------------------------------------------------- */
 
 static void
 a_good_recorded_answer_is_accepted(void **state)
@@ -278,7 +278,7 @@ repairs_are_not_recorded_and_change_nothing(void **state)
 	assert_int_equal(r->attempts[0].verdict, ATTEMPT_ESCALATE);
 }
 
-/* --- finding tiers -------------------------------------------------------- */
+/* --- finding tiers ------------------------------------------------------- */
 
 static void
 a_tier_is_found_by_its_name_before_its_model(void **state)
@@ -341,7 +341,7 @@ log_probabilities_must_have_been_recorded(void **state)
 	assert_int_equal(replays()->status, TASK_ACCEPTED);
 }
 
-/* --- answers and labels --------------------------------------------------- */
+/* --- answers and labels -------------------------------------------------- */
 
 static void
 a_recorded_answer_is_believed(void **state)
@@ -397,7 +397,7 @@ without_a_label_or_a_reference_nothing_says(void **state)
 	assert_int_equal(out.alone[0].correct, UNSET);
 }
 
-/* --- costs ---------------------------------------------------------------- */
+/* --- costs --------------------------------------------------------------- */
 
 static void
 a_recorded_cost_comes_before_every_price(void **state)
@@ -461,7 +461,7 @@ replaying_again_gives_the_same(void **state)
 	}
 }
 
-/* --- sums ----------------------------------------------------------------- */
+/* --- sums ---------------------------------------------------------------- */
 
 static void
 ways_are_summed(void **state)

@@ -189,7 +189,7 @@ a_threshold_accepts_what_it_was_found_to_accept(void **state)
 	assert_string_equal(written(1), "1 {logprob: {at_least: 0.5}}");
 }
 
-/* --- harvest -------------------------------------------------------------- */
+/* --- harvest ------------------------------------------------------------- */
 
 #define LINE(id, tier, text, extra) \
 	"{\"id\":\"" id "\",\"dataset\":\"d\",\"split\":\"dev\",\"prompt\":" \
