@@ -33,7 +33,9 @@ LIB       := $(BUILD)/libfrugal.a
 BIN       := $(BUILD)/frugal
 SERVER    := $(BUILD)/testserver
 
-.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench \
+SOAK_BIN  := $(BUILD)/soak/kit $(BUILD)/soak/failalloc.so
+
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick \
         install uninstall clean
 
 all: deps $(BIN)
@@ -44,6 +46,8 @@ help:
 	@echo 'make check      unit tests and command-line tests'
 	@echo 'make SAN=address,undefined check   the same with sanitizers, and fuzzing'
 	@echo 'make valgrind   unit tests under valgrind'
+	@echo 'make soak-quick kills, full disks, faults, failing memory: minutes'
+	@echo 'make soak       the same for hours, and each fuzz target for 10 minutes'
 	@echo 'make bench      speed and memory against a server of our own'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX); default /usr/local'
 	@echo 'make deps       install the libraries (Debian packages)'
@@ -111,7 +115,7 @@ unit: test-deps $(UNIT_BIN)
 
 cli: test-deps $(BIN) $(SERVER)
 	FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
-	    FRUGAL_SOURCE=$(CURDIR) bats tests/cli
+	    FRUGAL_SOURCE=$(CURDIR) bats tests/server tests/cli
 
 valgrind: test-deps $(UNIT_BIN)
 	@printf '%s\n' $(UNIT_BIN) | FRUGAL_QUICK=1 FRUGAL_DATA=none \
@@ -151,6 +155,29 @@ bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool $(BUILD)/be
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
 
+# Kills, faults, full disks, failing memory, budgets: see tests/soak/run.
+SOAK_SECONDS ?= 600
+SOAK_PARTS   ?=
+soak_run = FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
+           SOAK_KIT=$(abspath $(BUILD)/soak) SOAK=$(1) tests/soak/run $(SOAK_PARTS)
+
+$(BUILD)/soak/kit: tests/soak/kit.c $(LIB) Makefile | deps
+	$(call say,CC   $<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+$(BUILD)/soak/failalloc.so: tests/soak/failalloc.c Makefile | deps
+	$(call say,CC   $<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
+
+soak-quick: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
+	@$(call soak_run,quick)
+
+soak: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
+	@$(call soak_run,long)
+	@$(MAKE) CC=clang SAN=address,undefined FUZZ_SECONDS=$(SOAK_SECONDS) fuzz
+
 # --- installing ------------------------------------------------------------------------
 
 install: all
@@ -164,5 +191,5 @@ uninstall:
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(SRV_OBJ:.o=.d) $(UNIT_BIN:=.d) \
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(SRV_OBJ:.o=.d) $(UNIT_BIN:=.d) $(BUILD)/soak/kit.d \
          $(FUZZ_OBJ:.o=.d) $(FUZZ_BIN:=.d)

@@ -29,9 +29,35 @@ enum format {
 	FORMAT_PADDING, /* zeros after the last member of a gzip file */
 };
 
+/*
+ * A CSV record, byte by byte:
+ *
+ *   START    at the start of a field
+ *   PLAIN    in a field without quotes
+ *   QUOTED   in quotes
+ *   CLOSED   after a quote in quotes: the end, or the first of a pair
+ *   CR       after a CR behind a closed quote
+ *   DONE     the LF or the end of the input is reached
+ *   BAD      a quote, or something after a quote, where it may not be
+ */
+enum csv_state {
+	CSV_START, CSV_PLAIN, CSV_QUOTED, CSV_CLOSED, CSV_CR, CSV_DONE, CSV_BAD
+};
+
+struct csv {
+	enum csv_state state;
+	char sep;
+	size_t at;       /* bytes of the record that have been read */
+	size_t line_at;  /* where its current line begins */
+	int64_t line;    /* and its number */
+	int64_t quote_line; /* of the last quote that opened */
+	int quote_column;
+};
+
 struct input {
 	int fd;
 	bool close_fd, raw_end, text_end, failed;
+	bool begun; /* a byte order mark has been looked for */
 	enum format format;
 	bool in_member; /* of a gzip file: its end has not come yet */
 	char *name;
@@ -47,6 +73,12 @@ struct input {
 	int column;
 	struct str *fields;
 	size_t fields_cap;
+	/* What input_ready() has seen of what comes next. */
+	char sep;         /* of records; 0: lines */
+	bool expects;     /* it is known which */
+	struct csv ahead; /* of a line only `at` counts */
+	bool dropped;     /* its beginning, for it is too long */
+	struct err late;  /* an error that was met then; ERR_NONE: none */
 };
 
 /* Errors of the input as a whole, after which nothing more is read. */
@@ -159,6 +191,12 @@ input_close(struct input *in)
 	free(in);
 }
 
+void
+input_limit(struct input *in, size_t max_record)
+{
+	in->max_record = max_record ? max_record : INPUT_MAX_RECORD;
+}
+
 const char *
 input_name(const struct input *in)
 {
@@ -193,14 +231,9 @@ read_raw(struct input *in, struct err *e)
 	return 0;
 }
 
-/* A pipe may give its first two bytes one at a time. */
 static int
 find_format(struct input *in, struct err *e)
 {
-	while (in->raw_n < 2 && !in->raw_end) {
-		if (read_raw(in, e) < 0)
-			return -1;
-	}
 	if (in->raw_n < 2 || in->raw[0] != 0x1f || in->raw[1] != 0x8b) {
 		in->format = FORMAT_PLAIN;
 		return 0;
@@ -314,30 +347,54 @@ output_pending(const struct input *in)
 	    in->z.avail_out == 0;
 }
 
+static bool
+can_be_read(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) != 0;
+}
+
+/*
+ * One step towards more text, which has room for it: a read, or some inflating,
+ * or text_end. A pipe may give its first two bytes, which tell the format, one
+ * at a time. Unless `block`, *dry says that a read would have to wait.
+ */
+static int
+pour(struct input *in, bool block, bool *dry, struct err *e)
+{
+	bool starved = in->format == FORMAT_UNKNOWN ? in->raw_n < 2
+	    : in->raw_at == in->raw_n && !output_pending(in);
+
+	if (starved && !in->raw_end) {
+		if (!block && !can_be_read(in->fd)) {
+			*dry = true;
+			return 0;
+		}
+		if (in->format != FORMAT_UNKNOWN)
+			in->raw_at = in->raw_n = 0;
+		return read_raw(in, e);
+	}
+	if (in->format == FORMAT_UNKNOWN)
+		return find_format(in, e);
+	if (!starved)
+		return decode(in, e);
+	if (in->format == FORMAT_GZIP && in->in_member)
+		return broken(in, e, "its gzip data ends too soon");
+	in->text_end = true;
+	return 0;
+}
+
 /* At least one more byte of text, which has room for it, or text_end. */
 static int
 more_text(struct input *in, struct err *e)
 {
 	size_t had = in->text_n;
 
-	if (in->format == FORMAT_UNKNOWN && find_format(in, e) < 0)
-		return -1;
-	while (in->text_n == had) {
-		if (in->raw_at == in->raw_n && !output_pending(in)) {
-			in->raw_at = in->raw_n = 0;
-			if (!in->raw_end && read_raw(in, e) < 0)
-				return -1;
-			if (in->raw_n == 0)
-				break;
-		}
-		if (decode(in, e) < 0)
+	while (in->text_n == had && !in->text_end) {
+		if (pour(in, true, NULL, e) < 0)
 			return -1;
 	}
-	if (in->text_n > had)
-		return 0;
-	if (in->format == FORMAT_GZIP && in->in_member)
-		return broken(in, e, "its gzip data ends too soon");
-	in->text_end = true;
 	return 0;
 }
 
@@ -369,26 +426,41 @@ grow_text(struct input *in, struct err *e)
 	return make_room(in, e) < 0 ? -1 : more_text(in, e);
 }
 
-/* Before the first record: drop a byte order mark. No more is read than shows
- * that there is none, since the next bytes may be long in coming. */
-static int
-begin(struct input *in, struct err *e)
+/* A byte order mark at the start is dropped. False: more text must show whether
+ * there is one; no more than that is wanted, for it may be long in coming. */
+static bool
+mark_is_settled(struct input *in)
 {
 	static const char mark[] = "\xef\xbb\xbf";
 	const size_t n = sizeof(mark) - 1;
 
+	if (in->begun)
+		return true;
+	if (in->text_n < n && !in->text_end &&
+	    memcmp(in->text, mark, in->text_n) == 0)
+		return false;
+	if (in->text_n >= n && memcmp(in->text, mark, n) == 0)
+		in->text_at = n;
+	in->begun = true;
+	return true;
+}
+
+/* Before every record. */
+static int
+begin(struct input *in, struct err *e)
+{
+	enum err_code late = in->late.code;
+
+	in->late.code = ERR_NONE;
+	if (late != ERR_NONE)
+		return err_set(e, late, "%s", in->late.msg);
 	if (in->failed)
 		return err_set(e, ERR_IO, "cannot read '%s': reading it has "
 		    "failed before", in->name);
-	if (in->format != FORMAT_UNKNOWN)
-		return 0;
-	while (in->text_n < n && !in->text_end &&
-	    memcmp(in->text, mark, in->text_n) == 0) {
+	while (!mark_is_settled(in)) {
 		if (grow_text(in, e) < 0)
 			return -1;
 	}
-	if (in->text_n >= n && memcmp(in->text, mark, n) == 0)
-		in->text_at = n;
 	return 0;
 }
 
@@ -457,21 +529,42 @@ skip_line(struct input *in, struct err *e)
 	return 0;
 }
 
+/* What input_ready() has seen is being taken. */
+static void
+look_afresh(struct input *in)
+{
+	in->ahead = (struct csv){ .state = CSV_START };
+	in->dropped = false;
+}
+
+void
+input_expect(struct input *in, char sep)
+{
+	if (!in->expects || in->sep != sep)
+		look_afresh(in);
+	in->sep = sep;
+	in->expects = true;
+}
+
 int
 input_line(struct input *in, struct str *line, struct err *e)
 {
+	bool dropped;
 	size_t n;
 
 	in->column = 0;
+	input_expect(in, '\0');
+	dropped = in->dropped;
+	look_afresh(in);
 	if (begin(in, e) < 0 || find_line_end(in, true, &n, e) < 0)
 		return -1;
-	if (n == 0 && text_left(in) == 0)
+	if (n == 0 && text_left(in) == 0 && !dropped)
 		return 0;
 	in->lineno = in->next_line;
 	*line = (struct str){ in->text + in->text_at, n };
 	if (n < text_left(in) && n > 0 && line->p[n - 1] == '\r')
 		line->n--;
-	if (line->n > in->max_record) {
+	if (dropped || line->n > in->max_record) {
 		if (skip_line(in, e) < 0)
 			return -1;
 		return too_long(in, "line", e);
@@ -479,31 +572,6 @@ input_line(struct input *in, struct str *line, struct err *e)
 	pass_line(in, n);
 	return 1;
 }
-
-/*
- * A CSV record, byte by byte:
- *
- *   START    at the start of a field
- *   PLAIN    in a field without quotes
- *   QUOTED   in quotes
- *   CLOSED   after a quote in quotes: the end, or the first of a pair
- *   CR       after a CR behind a closed quote
- *   DONE     the LF or the end of the input is reached
- *   BAD      a quote, or something after a quote, where it may not be
- */
-enum csv_state {
-	CSV_START, CSV_PLAIN, CSV_QUOTED, CSV_CLOSED, CSV_CR, CSV_DONE, CSV_BAD
-};
-
-struct csv {
-	enum csv_state state;
-	char sep;
-	size_t at;       /* bytes of the record that have been read */
-	size_t line_at;  /* where its current line begins */
-	int64_t line;    /* and its number */
-	int64_t quote_line; /* of the last quote that opened */
-	int quote_column;
-};
 
 static enum csv_state
 csv_step(enum csv_state state, char c, char sep)
@@ -555,12 +623,12 @@ csv_scan(struct csv *r, const char *p, size_t n)
 
 /*
  * The length of the record at text_at, line end included, into r->at. A record
- * above the limit is thrown away as it is read: *dropped says that it was.
+ * above the limit is thrown away as it is read: *dropped says that it was, and
+ * may be so from the start.
  */
 static int
 csv_find_end(struct input *in, struct csv *r, bool *dropped, struct err *e)
 {
-	*dropped = false;
 	for (;;) {
 		csv_scan(r, in->text + in->text_at, text_left(in));
 		if (r->state == CSV_DONE || r->state == CSV_BAD)
@@ -636,18 +704,22 @@ cut_field(char *p, size_t n, char sep, size_t *at)
 	return (struct str){ p + from, to - from };
 }
 
-/* Cut the well-formed record p, which has no line end any more. */
-static bool
-cut_record(struct input *in, char *p, size_t n, char sep, size_t *count)
+/* Cut the well-formed record p, which has no line end any more. 1, or -1. */
+static int
+cut_record(struct input *in, char *p, size_t n, char sep, size_t *count,
+    struct err *e)
 {
 	size_t at = 0;
 
 	*count = 0;
 	for (;;) {
+		if (*count == INPUT_MAX_FIELDS)
+			return err_set(e, ERR_INPUT, "the record has more than "
+			    "%d fields", INPUT_MAX_FIELDS);
 		if (!add_field(in, count, cut_field(p, n, sep, &at)))
-			return false;
+			return no_memory(in, e);
 		if (at >= n)
-			return true;
+			return 1;
 		at++;
 	}
 }
@@ -671,10 +743,13 @@ static int
 csv_record(struct input *in, char sep, size_t *count, struct err *e)
 {
 	struct csv r = { .sep = sep, .line = in->next_line };
+	bool dropped = in->dropped;
 	char *p;
-	bool dropped;
 	size_t n;
 
+	if (dropped)
+		r = in->ahead;
+	look_afresh(in);
 	if (csv_find_end(in, &r, &dropped, e) < 0)
 		return -1;
 	if (r.state == CSV_BAD)
@@ -694,9 +769,7 @@ csv_record(struct input *in, char sep, size_t *count, struct err *e)
 		return too_long(in, "record", e);
 	if (n == 0)
 		return r.at == 0 ? 0 : 2;
-	if (!cut_record(in, p, n, sep, count))
-		return no_memory(in, e);
-	return 1;
+	return cut_record(in, p, n, sep, count, e);
 }
 
 int
@@ -706,6 +779,7 @@ input_csv(struct input *in, char sep, struct str **fields, size_t *n,
 	int rc;
 
 	in->column = 0;
+	input_expect(in, sep);
 	if (begin(in, e) < 0)
 		return -1;
 	do
@@ -782,16 +856,52 @@ input_slurp(const char *path, size_t max, struct buf *out, struct err *e)
 	return rc;
 }
 
-bool
-input_ready(const struct input *in)
+/* Is a whole record at hand? What has been looked at is not looked at again. */
+static bool
+is_whole(struct input *in)
 {
-	struct pollfd p = { .fd = in->fd, .events = POLLIN };
+	struct csv *r = &in->ahead;
+	const char *p = in->text + in->text_at;
+	const char *lf;
 
-	if (in->text_end || in->failed || in->raw_at < in->raw_n
-	    || (in->text_at < in->text_n && memchr(in->text + in->text_at,
-	    '\n', in->text_n - in->text_at)))
-		return true;
-	return poll(&p, 1, 0) != 0;
+	if (in->sep) {
+		if (!r->at && !in->dropped)
+			*r = (struct csv){ .sep = in->sep,
+			    .line = in->next_line };
+		csv_scan(r, p, text_left(in));
+		return r->state == CSV_DONE || r->state == CSV_BAD;
+	}
+	lf = memchr(p + r->at, '\n', text_left(in) - r->at);
+	r->at = lf ? (size_t)(lf - p) : text_left(in);
+	return lf != NULL;
+}
+
+/* A record that is too long is dropped as it comes, as it would be later. */
+static void
+drop_ahead(struct input *in)
+{
+	in->dropped = true;
+	in->text_at = in->text_n = 0;
+	in->ahead.at = in->ahead.line_at = 0;
+}
+
+bool
+input_ready(struct input *in)
+{
+	bool dry = false;
+
+	while (!in->failed && !in->text_end
+	    && !(mark_is_settled(in) && is_whole(in))) {
+		if (in->dropped || (in->expects
+		    && in->ahead.at > in->max_record + LINE_END_MAX))
+			drop_ahead(in);
+		if (make_room(in, &in->late) < 0
+		    || pour(in, false, &dry, &in->late) < 0)
+			return true;
+		if (dry)
+			return false;
+	}
+	return true;
 }
 
 int

@@ -12,6 +12,7 @@
 #include "base/str.h"
 
 #define INPUT_MAX_RECORD ((size_t)16 << 20) /* default */
+#define INPUT_MAX_FIELDS 100000 /* of a CSV record */
 
 struct input; /* opaque */
 
@@ -22,6 +23,7 @@ int input_open(struct input **out, const char *path, size_t max_record,
 int input_open_fd(struct input **out, int fd, const char *name,
     size_t max_record, struct err *e);
 void input_close(struct input *in); /* NULL is fine */
+void input_limit(struct input *in, size_t max_record); /* from now on */
 const char *input_name(const struct input *in); /* as the user named it */
 
 /*
@@ -40,15 +42,21 @@ int input_line(struct input *in, struct str *line, struct err *e);
  * The next CSV record (RFC 4180, LF or CRLF, quotes doubled inside quotes,
  * line ends inside quotes kept); `sep` is ',' or '\t'. Fields are borrowed
  * until the next call. Blank lines are passed over. As input_line otherwise;
- * ERR_INPUT also for a quote where none may be or that is never closed.
+ * ERR_INPUT also for a quote where none may be or that is never closed, and
+ * for more than INPUT_MAX_FIELDS fields.
  */
 int input_csv(struct input *in, char sep, struct str **fields, size_t *n,
     struct err *e);
 
-/* Would input_line() return without waiting? True if a whole line is at hand
- * or the descriptor has something to read, be it the end; false: watch
- * input_fd() until it can be read. */
-bool input_ready(const struct input *in);
+/*
+ * Would the next input_line() or input_csv() return without waiting? Takes in
+ * what there is to read, so that half a line is not waited for. False: watch
+ * input_fd() until it can be read, and ask again. Which of the two it will be
+ * is what it was before; input_expect() says so at the start: the separator of
+ * CSV records, or 0 for lines.
+ */
+void input_expect(struct input *in, char sep);
+bool input_ready(struct input *in);
 int input_fd(const struct input *in);
 
 /* Line number, from 1, at which what was last returned begins, or of the last

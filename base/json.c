@@ -277,6 +277,14 @@ check_word(struct source *s, size_t *i, struct err *e)
 	return bad_at(s, *i, e, "expected a value");
 }
 
+static size_t max_values = JSON_MAX_VALUES;
+
+void
+json_limit(size_t max)
+{
+	max_values = max ? max : JSON_MAX_VALUES;
+}
+
 /* What may come next. */
 enum {
 	VALUE = 1 << 0,
@@ -290,6 +298,7 @@ struct nesting {
 	int depth;
 	uint64_t objects; /* a bit a level, the innermost lowest */
 	unsigned next;
+	size_t values;
 };
 
 _Static_assert(JSON_MAX_DEPTH <= 64, "one bit a level");
@@ -367,6 +376,9 @@ check_token(struct source *s, struct nesting *in, size_t *i, struct err *e)
 	}
 	if (!(in->next & VALUE))
 		return bad_at(s, *i, e, expected(in));
+	/* "0," is two bytes, and 80 in memory. */
+	if (in->values++ == max_values)
+		return bad_at(s, *i, e, "too many values in one document");
 	if (c == '{' || c == '[')
 		return check_open(s, in, i, e);
 	after_value(in);
@@ -663,7 +675,13 @@ json_print(struct buf *to, const struct json *v, bool canonical)
 struct jw
 jw_on(struct buf *to)
 {
-	return (struct jw){ to, false };
+	return (struct jw){ to, false, false };
+}
+
+struct jw
+jw_shown(struct buf *to)
+{
+	return (struct jw){ to, false, true };
 }
 
 /* Before a value or a name; the comma that comes after it is remembered. */
@@ -705,16 +723,44 @@ add_escape(struct buf *to, char c)
 	buf_addf(to, "\\u%04x", (unsigned)(unsigned char)c);
 }
 
+/* Well-formed text without quotes, backslashes and C0 controls. */
+static void
+add_plain(struct buf *to, struct str s, bool shown)
+{
+	size_t from = 0, at = 0, i;
+	uint32_t c;
+
+	while (shown && at < s.n) {
+		if ((unsigned char)s.p[at] < 0x7f) {
+			at++;
+			continue;
+		}
+		i = at;
+		c = utf8_next(s, &at);
+		if (!utf8_hidden(c))
+			continue;
+		buf_add(to, str_sub(s, from, i - from));
+		from = at;
+		if (c > 0xffff)
+			buf_addf(to, "\\u%04x\\u%04x", 0xd800 +
+			    (unsigned)((c - 0x10000) >> 10), 0xdc00 +
+			    (unsigned)((c - 0x10000) & 0x3ff));
+		else
+			buf_addf(to, "\\u%04x", (unsigned)c);
+	}
+	buf_add(to, str_sub(s, from, s.n));
+}
+
 /* s in quotes; it is well-formed UTF-8. */
 static void
-add_quoted(struct buf *to, struct str s)
+add_quoted(struct buf *to, struct str s, bool shown)
 {
 	size_t i;
 
 	buf_addc(to, '"');
 	for (;;) {
 		i = skip_plain(s, 0);
-		buf_add(to, str_sub(s, 0, i));
+		add_plain(to, str_sub(s, 0, i), shown);
 		if (i == s.n)
 			break;
 		add_escape(to, s.p[i]);
@@ -724,17 +770,18 @@ add_quoted(struct buf *to, struct str s)
 }
 
 static void
-add_string(struct buf *to, struct str s)
+add_string(struct jw *w, struct str s)
 {
+	struct buf *to = w->out;
 	struct buf fixed;
 
 	if (utf8_valid(s)) {
-		add_quoted(to, s);
+		add_quoted(to, s, w->shown);
 		return;
 	}
 	buf_init(&fixed, BUF_MAX);
 	utf8_fix(&fixed, s);
-	add_quoted(to, buf_str(&fixed));
+	add_quoted(to, buf_str(&fixed), w->shown);
 	if (fixed.failed)
 		to->failed = true;
 	buf_release(&fixed);
@@ -744,7 +791,7 @@ void
 jw_key_str(struct jw *w, struct str name)
 {
 	separate(w);
-	add_string(w->out, name);
+	add_string(w, name);
 	buf_addc(w->out, ':');
 	w->comma = false;
 }
@@ -759,7 +806,7 @@ void
 jw_str(struct jw *w, struct str s)
 {
 	separate(w);
-	add_string(w->out, s);
+	add_string(w, s);
 }
 
 void

@@ -18,6 +18,10 @@
 struct json; /* opaque: a document or any value inside one */
 
 #define JSON_MAX_DEPTH 64
+#define JSON_MAX_VALUES 4000000 /* of one document; 80 bytes of memory each */
+
+/* For every document that follows: other than JSON_MAX_VALUES; 0: that. */
+void json_limit(size_t max_values);
 
 /* NULL: not JSON; *e (ERR_INPUT) says "column N: ...", counted in characters
  * from 1. json_free() it. */
@@ -54,9 +58,13 @@ void json_print(struct buf *out, const struct json *v, bool canonical);
  */
 struct jw {
 	struct buf *out;
-	bool comma;
+	bool comma, shown;
 };
 struct jw jw_on(struct buf *out);
+/* For what people may see: hidden characters (utf8_hidden()) in strings are
+ * escaped, so that not even `cat` lets them command a terminal. Not for keys
+ * and requests, whose bytes are as they are. */
+struct jw jw_shown(struct buf *out);
 void jw_open(struct jw *w, char c);  /* '{' or '[' */
 void jw_close(struct jw *w, char c); /* '}' or ']' */
 void jw_key(struct jw *w, const char *name);

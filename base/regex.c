@@ -26,9 +26,7 @@
 #define RUNNING_ON_VALGRIND 0
 #endif
 
-/* One is a callout or 8 bytes passed: 10 to 20 ns, so all of it 15 to 30 ms. */
-#define WORK_MAX 1500000u
-#define WORK_BYTES 8
+#define WORK_BYTES 8 /* of the way that count as a step */
 
 /* Behind the budget; the last line of defence. */
 #define MATCH_LIMIT 10000000u
@@ -37,6 +35,14 @@
 #define JIT_STACK_MIN ((size_t)32 << 10)
 #define JIT_STACK_MAX ((size_t)4 << 20)
 #define PATTERN_MAX ((size_t)32 << 10)
+
+static uint32_t work_max = REGEX_STEPS;
+
+void
+regex_limit(uint32_t steps)
+{
+	work_max = steps ? steps : REGEX_STEPS;
+}
 
 struct regex {
 	pcre2_code *code;
@@ -238,7 +244,7 @@ regex_first(struct regex *re, struct str subject, size_t start,
 
 	if (start > subject.n)
 		return REGEX_NO_MATCH;
-	re->work = WORK_MAX;
+	re->work = work_max;
 	r = search(re, subject, start, 0);
 	if (r == REGEX_MATCH && out)
 		*out = span_of(re);
@@ -270,7 +276,7 @@ regex_last(struct regex *re, struct str subject, struct regex_span *out)
 	uint32_t options = 0, checked = 0;
 	size_t at = 0;
 
-	re->work = WORK_MAX;
+	re->work = work_max;
 	for (;;) {
 		r = search(re, subject, at, options | checked);
 		if (r == REGEX_MATCH) {

@@ -24,6 +24,8 @@
 
 #define LOOK_MS 20 /* between looks at a command, where there is no pidfd */
 #define RUN_MIN 8 /* characters of the secret that give it away */
+#define RUN_ENCODED 16 /* of it in base64 (12 bytes) or in hexadecimal (8) */
+#define ENCODED_MIN 16 /* bytes of a secret that no text has by chance */
 /* White space around the secret may take some more. */
 #define READ_MAX (SECRET_MAX + 256)
 
@@ -74,50 +76,242 @@ secret_text(const struct secret *s)
 	return (struct str){ s->p, s->n };
 }
 
-/* Mark what agrees with the secret's start from `at` on. */
+/* --- redaction ----------------------------------------------------------------- */
+
+/* How the characters of a secret may be written. */
+enum form {
+	FORM_PLAIN,   /* as they are */
+	FORM_HEX,     /* digits in either case */
+	FORM_BASE64,  /* - and _ for + and / */
+	FORM_ESCAPED, /* escaped or not, in either case, white space between */
+};
+
+static char
+folded(char c, enum form form)
+{
+	if (form == FORM_BASE64)
+		return c == '-' ? '+' : c == '_' ? '/' : c;
+	if (form != FORM_PLAIN && c >= 'A' && c <= 'Z')
+		return (char)(c - 'A' + 'a');
+	return c;
+}
+
+static int
+digit_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c = folded(c, FORM_HEX);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
+}
+
+/* An ASCII character by its number: s from `from` on has at most `most` digits,
+ * then `end`, or exactly so many without one. The length of s up to there; 0
+ * if it is none. */
+static size_t
+numbered(struct str s, size_t from, int base, size_t most, char end, char *c)
+{
+	size_t n = from;
+	int v = 0;
+
+	while (n < s.n && n - from < most && digit_value(s.p[n]) < base)
+		v = (v * base + digit_value(s.p[n++])) & 0xffff;
+	if (n == from || v < 0x20 || v > 0x7e || (!end && n - from < most))
+		return 0;
+	*c = (char)v;
+	if (!end)
+		return n;
+	return n < s.n && s.p[n] == end ? n + 1 : 0;
+}
+
+/* The character, into *c, that s begins with, escaped or not; its length
+ * there. s is not empty. */
+static size_t
+unescape(struct str s, char *c)
+{
+	char next = s.n > 1 ? s.p[1] : '\0';
+	size_t n = 0;
+
+	if (s.p[0] == '\\' && next == 'u') {
+		n = numbered(s, 2, 16, 4, '\0', c);
+	} else if (s.p[0] == '\\' && next && strchr("nrt", next)) {
+		*c = ' ';
+		n = 2;
+	} else if (s.p[0] == '\\' && next && strchr("\"\\/", next)) {
+		*c = next;
+		n = 2;
+	} else if (s.p[0] == '%') {
+		n = numbered(s, 1, 16, 2, '\0', c);
+	} else if (str_starts(s, "&#x") || str_starts(s, "&#X")) {
+		n = numbered(s, 3, 16, 6, ';', c);
+	} else if (str_starts(s, "&#")) {
+		n = numbered(s, 2, 10, 6, ';', c);
+	} else if (str_starts(s, "&amp;")) {
+		*c = '&';
+		n = 5;
+	}
+	if (n == 0)
+		*c = s.p[0];
+	return n ? n : 1;
+}
+
+#define LONGEST_ESCAPE 10 /* &#x000041; */
+
+/* The same of the character that ends at `end`, which is not 0. */
+static size_t
+unescape_before(struct str text, size_t end, char *c)
+{
+	for (size_t n = LONGEST_ESCAPE; n > 1; n--)
+		if (n <= end && unescape(str_sub(text, end - n, n), c) == n)
+			return n;
+	*c = text.p[end - 1];
+	return 1;
+}
+
+static bool
+is_white(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* How many characters of `what`, from its start, the text has at *at, which is
+ * moved behind them. */
+static size_t
+agree_from(struct str what, struct str text, size_t *at, enum form form)
+{
+	size_t n = 0, i = *at, length = 1;
+	char c;
+
+	for (; n < what.n && i < text.n; i += length) {
+		c = text.p[i];
+		if (form == FORM_ESCAPED)
+			length = unescape(str_sub(text, i, text.n), &c);
+		if (folded(c, form) == folded(what.p[n], form)) {
+			n++;
+			*at = i + length;
+		} else if (form != FORM_ESCAPED || !n || !is_white(c)) {
+			break;
+		}
+	}
+	return n;
+}
+
+/* Where the last characters of `what` begin that the text has before `end`. */
+static size_t
+agree_before(struct str what, struct str text, size_t end, enum form form)
+{
+	size_t n = what.n, from = end, i = end, length = 1;
+	char c;
+
+	for (; n > 0 && i > 0; i -= length) {
+		c = text.p[i - 1];
+		if (form == FORM_ESCAPED)
+			length = unescape_before(text, i, &c);
+		if (folded(c, form) == folded(what.p[n - 1], form)) {
+			n--;
+			from = i - length;
+		} else if (form != FORM_ESCAPED || !is_white(c)) {
+			break;
+		}
+	}
+	return from;
+}
+
+/* Mark every run of at least `run` characters that `what` begins or ends
+ * with. */
 static void
-mark_start(const struct secret *s, struct str text, size_t at, char *mark)
+mark_runs(struct str what, struct str text, enum form form, size_t run,
+    char *mark)
+{
+	struct str last;
+	size_t at, from;
+
+	if (run > what.n)
+		run = what.n;
+	last = str_sub(what, what.n - run, run);
+	for (size_t i = 0; run && i < text.n; i++) {
+		at = i;
+		if (agree_from(what, text, &at, form) >= run)
+			memset(mark + i, 1, at - i);
+		at = i;
+		if (agree_from(last, text, &at, form) == run) {
+			from = agree_before(str_sub(what, 0, what.n - run),
+			    text, i, form);
+			memset(mark + from, 1, at - from);
+		}
+	}
+}
+
+/* Six bits of the secret from bit `at` on, as base64. */
+static char
+base64_digit(const struct secret *s, size_t at)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	    "abcdefghijklmnopqrstuvwxyz0123456789+/";
+	unsigned char high = (unsigned char)s->p[at / 8];
+	unsigned char low = at / 8 + 1 < s->n ?
+	    (unsigned char)s->p[at / 8 + 1] : 0;
+
+	return digits[((unsigned)high << 8 | low) >> (10 - at % 8) & 0x3f];
+}
+
+/*
+ * Encoded together with what is before and behind it, `skip` bits of the
+ * secret share a digit with what is before. Only whole digits are looked for.
+ */
+static void
+mark_base64(const struct secret *s, size_t skip, struct str text, char *what,
+    char *mark)
 {
 	size_t n = 0;
 
-	while (n < s->n && at + n < text.n && text.p[at + n] == s->p[n])
-		n++;
-	memset(mark + at, 1, n);
+	for (size_t at = skip; at + 6 <= 8 * s->n; at += 6)
+		what[n++] = base64_digit(s, at);
+	mark_runs((struct str){ what, n }, text, FORM_BASE64, RUN_ENCODED,
+	    mark);
 }
 
-/* Mark what agrees with the secret's end before `end`. */
 static void
-mark_end(const struct secret *s, struct str text, size_t end, char *mark)
+mark_hex(const struct secret *s, struct str text, char *what, char *mark)
 {
-	size_t n = 0;
+	static const char digits[] = "0123456789abcdef";
 
-	while (n < s->n && n < end &&
-	    text.p[end - n - 1] == s->p[s->n - n - 1])
-		n++;
-	memset(mark + end - n, 1, n);
+	for (size_t i = 0; i < s->n; i++) {
+		what[2 * i] = digits[(unsigned char)s->p[i] >> 4];
+		what[2 * i + 1] = digits[(unsigned char)s->p[i] & 15];
+	}
+	mark_runs((struct str){ what, 2 * s->n }, text, FORM_HEX, RUN_ENCODED,
+	    mark);
 }
 
-/* Runs overlap, so they are all found before any is overwritten. */
+/* All runs are found before any is overwritten: they overlap. */
 void
 secret_redact(const struct secret *s, char *text, size_t n)
 {
-	size_t run = s->n < RUN_MIN ? s->n : RUN_MIN, i;
 	struct str t = { text, n };
-	char *mark;
+	char *mark, *what;
 
-	if (s->n == 0 || n < run)
+	if (s->n == 0 || n == 0)
 		return;
 	mark = calloc(n, 1);
-	for (i = 0; mark && i + run <= n; i++) {
-		if (memcmp(text + i, s->p, run) == 0)
-			mark_start(s, t, i, mark);
-		if (memcmp(text + i, s->p + s->n - run, run) == 0)
-			mark_end(s, t, i + run, mark);
+	what = malloc(2 * s->n);
+	if (mark && what) {
+		mark_runs(secret_text(s), t, FORM_PLAIN, RUN_MIN, mark);
+		if (s->n >= ENCODED_MIN) {
+			mark_runs(secret_text(s), t, FORM_ESCAPED, RUN_MIN,
+			    mark);
+			mark_hex(s, t, what, mark);
+			for (size_t skip = 0; skip < 6; skip += 2)
+				mark_base64(s, skip, t, what, mark);
+		}
 	}
-	for (i = 0; i < n; i++) {
-		if (!mark || mark[i]) /* out of memory: nothing is shown */
+	for (size_t i = 0; i < n; i++) {
+		if (!mark || !what || mark[i]) /* no memory: nothing is shown */
 			text[i] = '*';
 	}
+	if (what)
+		explicit_bzero(what, 2 * s->n);
+	free(what);
 	free(mark);
 }
 

@@ -22,8 +22,18 @@ int secret_set(struct secret *s, struct str text, struct err *e);
 void secret_wipe(struct secret *s);
 struct str secret_text(const struct secret *s);
 
-/* Overwrite every occurrence of the secret in text, and of any run of 8 or
- * more of its first or last characters, with '*'. */
+/*
+ * Overwrite every occurrence of the secret in text, and of any run of 8 or
+ * more of its first or last characters, with '*'. One of 16 characters or more
+ * is no word that a text may have by chance, and is found also
+ *   - in the other case ("SK-..."),
+ *   - escaped as in JSON (\u0041, \/), in a URL (%41) or in HTML (&#65;
+ *     &#x41; &amp;), some of it or all,
+ *   - with white space, line ends or escaped line ends in it,
+ *   - as base64 or base64url, also within a longer text that is encoded, and
+ *     as hexadecimal: of these at least 16 characters at either end.
+ * Not found: a middle part alone, reversed, encoded twice, enciphered.
+ */
 void secret_redact(const struct secret *s, char *text, size_t n);
 
 /* From the environment, a file, or a command's first line of output (run by

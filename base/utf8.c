@@ -198,17 +198,42 @@ struct piece {
 	size_t n, columns;
 };
 
-static bool
-is_bidi(uint32_t c)
+bool
+utf8_hidden(uint32_t c)
 {
-	return c == 0x061c || c == 0x200e || c == 0x200f ||
-	    (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+	static const struct { uint32_t first, last; } ranges[] = {
+		{ 0x00, 0x1f }, { 0x7f, 0x9f },
+		{ 0x061c, 0x061c }, /* Arabic letter mark */
+		{ 0x180e, 0x180e }, /* Mongolian vowel separator */
+		{ 0x200b, 0x200b }, /* zero-width space */
+		{ 0x200e, 0x200f }, /* marks of direction */
+		{ 0x2028, 0x202e }, /* line and paragraph separator, embeddings */
+		{ 0x2060, 0x206f }, /* word joiner, invisible operators, isolates */
+		{ 0xfeff, 0xfeff }, /* byte order mark */
+		{ 0xfff9, 0xfffb }, /* interlinear annotation */
+		{ 0xe0000, 0xe007f }, /* tags, which spell ASCII unseen */
+	};
+
+	if (c >= 0x20 && c < 0x7f)
+		return false;
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		if (c >= ranges[i].first && c <= ranges[i].last)
+			return true;
+	return false;
 }
 
-/* The number of bytes taken from the start of s, which is not empty. */
+static bool
+is_joiner(uint32_t c)
+{
+	return c == 0x200c || c == 0x200d;
+}
+
+/* The number of bytes taken from the start of s, which is not empty. *p holds
+ * the piece before it. */
 static size_t
 piece_next(struct piece *p, struct str s)
 {
+	bool after_ascii = p->n == 0 || (unsigned char)p->text[0] < 0x80;
 	uint32_t c;
 	size_t n = decode(s, &c);
 	int len;
@@ -220,7 +245,7 @@ piece_next(struct piece *p, struct str s)
 	} else if (c < 0x20 || c == 0x7f) {
 		len = snprintf(p->text, sizeof(p->text), "^%c",
 		    (char)(c ^ 0x40));
-	} else if ((c >= 0x80 && c < 0xa0) || is_bidi(c)) {
+	} else if (utf8_hidden(c) || (is_joiner(c) && after_ascii)) {
 		len = snprintf(p->text, sizeof(p->text), "<U+%04X>",
 		    (unsigned)c);
 	} else {
@@ -236,11 +261,12 @@ piece_next(struct piece *p, struct str s)
 void
 utf8_visible(struct buf *out, struct str s, bool keep_lines)
 {
-	struct piece p;
+	struct piece p = { .n = 0 };
 
 	while (s.n) {
 		if (keep_lines && (s.p[0] == '\n' || s.p[0] == '\t')) {
 			buf_addc(out, s.p[0]);
+			p.n = 0;
 			s = str_sub(s, 1, s.n);
 			continue;
 		}
@@ -255,7 +281,7 @@ utf8_oneline(struct buf *out, struct str s, size_t max)
 	static const struct str dots = { "...", 3 };
 	size_t columns = 0, room = max > dots.n ? max - dots.n : 0;
 	size_t cut = out->n; /* where the dots go if it becomes too long */
-	struct piece p;
+	struct piece p = { .n = 0 };
 
 	while (s.n) {
 		s = str_sub(s, piece_next(&p, s), s.n);

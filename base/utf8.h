@@ -22,11 +22,18 @@ struct str utf8_clip(struct str s, size_t max);
 /* Columns that s takes on a terminal (wcwidth's idea of it, C.UTF-8). */
 size_t utf8_columns(struct str s);
 
+/* Characters that a reader does not see but that act: C0 and C1 controls, DEL,
+ * bidirectional controls, the line and paragraph separators, and what has no
+ * width and no part in a script (zero-width space, word joiner, byte order
+ * mark, tag characters, ...). The joiners U+200C and U+200D have a part. */
+bool utf8_hidden(uint32_t c);
+
 /*
- * Append s so that it cannot command a terminal: C0 and C1 controls, DEL,
- * bidirectional controls and ill-formed bytes become visible (caret notation
- * such as ^[ for controls, <U+202E>, <ff> for bytes). With keep_lines, line
- * feed and tab pass through.
+ * Append s so that it cannot command a terminal nor hide anything: hidden
+ * characters and ill-formed bytes become visible (caret notation such as ^[
+ * for controls, <U+202E>, <ff> for bytes). A joiner passes only behind a
+ * character that is not ASCII, as scripts and emoji have it. With keep_lines,
+ * line feed and tab pass through.
  */
 void utf8_visible(struct buf *out, struct str s, bool keep_lines);
 

@@ -56,7 +56,7 @@ void report_print(const struct report *r, struct buf *out, bool errors,
     bool warnings);
 
 /* The document's root in arena memory, or NULL with complaints in *r. An
- * empty document is a YNODE_NULL. At most 16 MB of text, 1,000,000 nodes. */
+ * empty document is a YNODE_NULL. At most 1 MB of text, 1,000,000 nodes. */
 struct ynode *yaml_parse(struct str text, struct arena *a, struct report *r);
 
 /*

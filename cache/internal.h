@@ -17,6 +17,9 @@ enum stmt_id {
 	STMT_REQUEST_FIND, STMT_REQUEST_PUT, STMT_COMPLETION_PUT,
 	STMT_COMPLETION_DELETE, STMT_REQUEST_DELETE,
 	STMT_TASK_PUT, STMT_ATTEMPT_PUT,
+	STMT_SYNC_FULL, STMT_SYNC_NORMAL, STMT_DATA_VERSION,
+	STMT_ASK_FIND, STMT_ASK_GET, STMT_ASK_PUT, STMT_ASK_END,
+	STMT_DAY_ADD, STMT_DAY_GET,
 	STMT_COUNT
 };
 
@@ -26,6 +29,12 @@ struct store {
 	bool readonly;
 	bool writing; /* between store_begin and its end */
 	bool spoiled; /* a write failed: nothing but a rollback is left */
+	bool full;    /* synchronous is FULL, else NORMAL */
+	int error;    /* errno of the last step that failed, or 0 */
+	int live;     /* the file of asks.c; -1: not open */
+	int64_t run;  /* this process among those that ask; 0: not yet */
+	int64_t new_run;         /* the same, until it is committed */
+	int64_t day, day_change; /* not yet written: see asks_flush() */
 	sqlite3_stmt *stmt[STMT_COUNT];
 };
 
@@ -166,6 +175,12 @@ int store_int(struct store *s, const char *sql, int64_t *out, struct err *e);
 /* Refuse a write outside a sound transaction; a whole operation inside one. */
 int store_must_write(struct store *s, struct err *e);
 int store_must_not_write(struct store *s, struct err *e);
+
+/*
+ * asks.c. What the open transaction changes of a day's sum, to be written
+ * before the commit.
+ */
+int asks_flush(struct store *s, struct err *e);
 
 /*
  * schema.c. Refuses a file that is not a store of this version or an older

@@ -11,13 +11,13 @@
 #define TASK_COLUMNS \
 	"number, id, run, cascade, source, status, tier, tiers, model," \
 	" cost_picousd, cached_picousd, top_picousd, finished_utc_ms," \
-	" latency_ms, cached, error, tags, prompt"
+	" latency_ms, cached, error, tags, prompt, booked_picousd"
 
 #define ATTEMPT_COLUMNS \
 	"tier, model, samples, cached, repairs, score, score_ln, threshold," \
 	" threshold_ln, scorer, verdict, reason, cost_picousd," \
 	" cached_picousd, prompt_tokens, completion_tokens, latency_ms," \
-	" requests, retries, completions, chosen"
+	" requests, retries, completions, chosen, fallbacks, booked_picousd"
 
 const char *
 task_status_name(enum task_status s)
@@ -67,6 +67,8 @@ attempt_verdict_name(enum attempt_verdict v)
 		return "failed";
 	case ATTEMPT_UNKNOWN_IN_CACHE:
 		return "unknown_in_cache";
+	case ATTEMPT_BUDGET:
+		return "budget";
 	}
 	return "failed";
 }
@@ -79,7 +81,7 @@ put_task(struct store *s, const struct ledger_task *t, int64_t *number,
 
 	if (store_stmt(s, STMT_TASK_PUT, "INSERT INTO tasks (" TASK_COLUMNS
 	    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-	    " ?13, ?14, ?15, ?16, ?17, ?18)", &p, e) < 0)
+	    " ?13, ?14, ?15, ?16, ?17, ?18, ?19)", &p, e) < 0)
 		return -1;
 	param_null(&p); /* SQLite gives the number */
 	param_text(&p, t->id);
@@ -102,6 +104,7 @@ put_task(struct store *s, const struct ledger_task *t, int64_t *number,
 	else
 		param_null(&p);
 	param_text(&p, utf8_clip(t->prompt, PROMPT_BYTES));
+	param_int(&p, t->booked_picousd);
 	if (store_run(s, &p, "write to", e) < 0)
 		return -1;
 	*number = sqlite3_last_insert_rowid(s->db);
@@ -149,6 +152,8 @@ param_attempt(struct params *p, const struct ledger_attempt *a,
 	param_int(p, a->retries);
 	param_text(p, rows);
 	param_int(p, a->chosen);
+	param_int(p, a->fallbacks);
+	param_int(p, a->booked_picousd);
 }
 
 /* Where the task ended: at the last visit of the tier that answered it, else
@@ -178,7 +183,7 @@ put_attempts(struct store *s, const struct ledger_task *t, int64_t number,
 		    STMT_ATTEMPT_PUT, "INSERT INTO attempts (task, seq, ended,"
 		    " " ATTEMPT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,"
 		    " ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-		    " ?19, ?20, ?21, ?22, ?23, ?24)", &p, e);
+		    " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)", &p, e);
 		if (rc < 0)
 			break;
 		param_int(&p, number);
@@ -232,6 +237,7 @@ read_task(struct columns *col, struct ledger_task *t, struct err *e)
 	t->error = column_text(col);
 	t->tags = column_text(col);
 	t->prompt = column_text(col);
+	t->booked_picousd = column_int(col);
 	return col->failed ? err_nomem(e) : 0;
 }
 
@@ -287,7 +293,7 @@ read_attempt(struct store *s, struct columns *col, struct ledger_attempt *t,
 	t->scorer = column_text(col);
 	verdict = column_int(col);
 	t->verdict = verdict >= ATTEMPT_ACCEPT &&
-	    verdict <= ATTEMPT_UNKNOWN_IN_CACHE ?
+	    verdict < ATTEMPT_VERDICTS ?
 	    (enum attempt_verdict)verdict : ATTEMPT_FAILED;
 	t->reason = column_text(col);
 	t->cost_picousd = column_known(col, MONEY_UNKNOWN);
@@ -299,6 +305,8 @@ read_attempt(struct store *s, struct columns *col, struct ledger_attempt *t,
 	t->retries = (int)column_int(col);
 	rows = column_text(col);
 	t->chosen = (int)column_int(col);
+	t->fallbacks = (int)column_int(col);
+	t->booked_picousd = column_int(col);
 	if (col->failed)
 		return err_nomem(e);
 	return rows_decode(s, rows, col->arena, t, e);

@@ -27,7 +27,9 @@ enum attempt_verdict {
 	ATTEMPT_UNAVAILABLE, /* nobody answered: availability, not quality */
 	ATTEMPT_FAILED,      /* the request was wrong for this model or task */
 	ATTEMPT_UNKNOWN_IN_CACHE, /* --cache-only, and it is not there */
+	ATTEMPT_BUDGET,      /* a cost cap left nothing for it */
 };
+#define ATTEMPT_VERDICTS 8
 const char *attempt_verdict_name(enum attempt_verdict v);
 
 struct ledger_attempt {
@@ -47,6 +49,10 @@ struct ledger_attempt {
 	int64_t prompt_tokens, completion_tokens;
 	int64_t latency_ms;     /* of the attempt, waiting included */
 	int requests, retries;  /* sent over the network for it */
+	int fallbacks;          /* endpoints of the tier that did not answer
+	                           before the one that did: availability */
+	int64_t booked_picousd; /* part of the cost: requests that may have been
+	                           billed without an answer, at their worst case */
 	const int64_t *rows;    /* the completions (store rows) */
 	size_t n_rows;
 	int chosen;             /* index in rows, or -1 */
@@ -65,6 +71,7 @@ struct ledger_task {
 	int tiers;              /* of the cascade */
 	struct str model;       /* that answered */
 	int64_t cost_picousd, cached_picousd;
+	int64_t booked_picousd; /* part of the cost, as in an attempt */
 	int64_t top_picousd;    /* what the top tier alone would have cost
 	                           (estimate, see cascade/engine.h) or unknown */
 	int64_t finished_utc_ms, latency_ms;
@@ -104,8 +111,8 @@ struct ledger_stats { /* one group */
 	int tier;               /* LEDGER_BY_TIER, else 0 */
 	int64_t tasks;          /* that came here */
 	int64_t by_status[5];   /* of tasks that ended here, by enum task_status */
-	int64_t by_verdict[7];  /* attempts, by enum attempt_verdict */
-	int64_t completions, cached_completions, repairs, requests, retries;
+	int64_t by_verdict[ATTEMPT_VERDICTS];  /* attempts, by enum attempt_verdict */
+	int64_t completions, cached_completions, repairs, requests, retries, fallbacks;
 	int64_t cost_picousd;   /* paid; known costs only */
 	int64_t unknown_cost;   /* attempts whose cost is unknown */
 	int64_t top_picousd;    /* of the tasks where it is known */

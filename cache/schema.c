@@ -9,7 +9,7 @@
 #include "cache/internal.h"
 
 #define APPLICATION_ID 0x6672676c /* "frgl" */
-#define VERSION 1
+#define VERSION 2
 
 #define WAL_WAIT_MS 60000
 #define WAL_PAUSE_MS 5
@@ -101,6 +101,44 @@ static const char *const migration[] = {
 	" completions TEXT NOT NULL," /* JSON array of completions.id */
 	" chosen INTEGER NOT NULL," /* index therein, or -1 */
 	" PRIMARY KEY (task, seq)) WITHOUT ROWID;",
+
+	/* Version 2: requests are written down before they leave. */
+	"CREATE TABLE runs ("
+	" id INTEGER PRIMARY KEY AUTOINCREMENT," /* locked in <store>-live */
+	" word TEXT NOT NULL," /* as in tasks.run */
+	" source TEXT NOT NULL,"
+	" pid INTEGER NOT NULL,"
+	" started_utc_ms INTEGER NOT NULL);"
+
+	"CREATE TABLE asks ("
+	" id INTEGER PRIMARY KEY,"
+	" run INTEGER NOT NULL,"
+	" key64 INTEGER NOT NULL," /* as in requests */
+	" first INTEGER NOT NULL,"
+	" last INTEGER NOT NULL,"
+	" model TEXT NOT NULL,"
+	" asked_utc_ms INTEGER NOT NULL,"
+	" until_utc_ms INTEGER NOT NULL,"
+	" worst_picousd INTEGER," /* NULL: unknown */
+	" outcome INTEGER," /* enum ask_outcome; NULL: under way */
+	" status INTEGER,"
+	" code TEXT,"
+	" ended_utc_ms INTEGER,"
+	" cost_picousd INTEGER," /* NULL: unknown */
+	" booked INTEGER);" /* 1: the worst case, unconfirmed */
+	"CREATE INDEX asks_open ON asks (key64) WHERE outcome IS NULL;"
+	"CREATE INDEX asks_asked ON asks (asked_utc_ms);"
+
+	"CREATE TABLE days ("
+	" day INTEGER PRIMARY KEY," /* UTC days since 1970 */
+	" held_picousd INTEGER NOT NULL);" /* spent, or may yet be */
+
+	"ALTER TABLE attempts ADD COLUMN"
+	" fallbacks INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE attempts ADD COLUMN"
+	" booked_picousd INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE tasks ADD COLUMN"
+	" booked_picousd INTEGER NOT NULL DEFAULT 0;",
 };
 
 _Static_assert(sizeof(migration) / sizeof(migration[0]) == VERSION,

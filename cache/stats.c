@@ -111,7 +111,7 @@ static const struct grouping grouping[] = {
 	"SELECT %s, %s, %s, %s, t.number, t.status, t.cost_picousd," \
 	" t.cached_picousd, t.top_picousd, t.latency_ms, t.cached," \
 	" a.task IS NOT NULL, coalesce(a.ended, 1), a.verdict, a.samples," \
-	" a.cached, a.repairs, a.requests, a.retries, a.cost_picousd," \
+	" a.cached, a.repairs, a.requests, a.retries, a.fallbacks, a.cost_picousd," \
 	" a.cached_picousd, a.prompt_tokens, a.completion_tokens," \
 	" a.latency_ms, a.score IS NOT NULL, a.score" \
 	" FROM tasks t %s JOIN attempts a ON a.task = t.number" WHERE
@@ -151,6 +151,7 @@ read_item(struct columns *col, struct item *i)
 	a->repairs = (int)column_int(col);
 	a->requests = (int)column_int(col);
 	a->retries = (int)column_int(col);
+	a->fallbacks = (int)column_int(col);
 	a->cost_picousd = column_known(col, MONEY_UNKNOWN);
 	a->cached_picousd = column_known(col, MONEY_UNKNOWN);
 	a->prompt_tokens = column_known(col, 0);
@@ -177,13 +178,14 @@ add_attempt(struct ledger_stats *g, const struct item *i)
 	const struct ledger_attempt *a = &i->attempt;
 	int bin = 0;
 
-	if (i->verdict >= 0 && i->verdict <= ATTEMPT_UNKNOWN_IN_CACHE)
+	if (i->verdict >= 0 && i->verdict < ATTEMPT_VERDICTS)
 		g->by_verdict[i->verdict]++;
 	g->completions += a->samples;
 	g->cached_completions += a->cached;
 	g->repairs += a->repairs;
 	g->requests += a->requests;
 	g->retries += a->retries;
+	g->fallbacks += a->fallbacks;
 	g->unknown_cost += a->cost_picousd == MONEY_UNKNOWN;
 	add(&g->cost_picousd, a->cost_picousd);
 	add(&g->cached_picousd, a->cached_picousd);

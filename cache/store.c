@@ -40,7 +40,9 @@ fail_io(struct store *s, int rc, const char *doing, struct err *e)
 
 	if (rc == SQLITE_IOERR_NOMEM)
 		return err_nomem(e);
-	if (error == ENOSPC || error == EDQUOT)
+	if (!error)
+		error = s->error;
+	if (error == ENOSPC || error == EDQUOT || error == EFBIG)
 		return fail_full(s, e);
 	if (error)
 		return fail_errno(s, doing, error, e);
@@ -117,12 +119,14 @@ store_step(struct store *s, struct params *p, const char *doing,
 {
 	int rc = p->rc;
 
+	errno = 0;
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(p->stmt);
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc == SQLITE_DONE)
 		return 0;
+	s->error = errno; /* SQLite does not always remember it */
 	return store_fail(s, rc, doing, e);
 }
 
@@ -283,6 +287,8 @@ store_open(struct store **out, const char *path, unsigned flags, struct err *e)
 	if (!s)
 		return err_nomem(e);
 	s->readonly = readonly;
+	s->live = -1;
+	s->full = true;
 	s->path = str_dup(str_of(path));
 	if (!s->path) {
 		err_nomem(e);
@@ -311,6 +317,8 @@ store_close(struct store *s)
 	for (size_t i = 0; i < STMT_COUNT; i++)
 		sqlite3_finalize(s->stmt[i]);
 	sqlite3_close(s->db);
+	if (s->live >= 0)
+		close(s->live); /* and nobody waits for us any more */
 	free(s->path);
 	free(s);
 }
@@ -384,15 +392,43 @@ run_simple(struct store *s, enum stmt_id id, const char *sql, struct err *e)
 	return store_run(s, &p, "write to", e);
 }
 
-int
-store_begin(struct store *s, struct err *e)
+/* What is written to a file that has no name any more is lost. */
+static int
+check_place(struct store *s, struct err *e)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(s->db, "main", SQLITE_FCNTL_HAS_MOVED,
+	    &moved) == SQLITE_OK && moved)
+		return store_fail(s, SQLITE_READONLY_DBMOVED, "write to", e);
+	return 0;
+}
+
+static int
+set_sync(struct store *s, bool full, struct err *e)
+{
+	int rc;
+
+	if (s->full == full)
+		return 0;
+	rc = full ? run_simple(s, STMT_SYNC_FULL, "PRAGMA synchronous = FULL",
+	    e) : run_simple(s, STMT_SYNC_NORMAL,
+	    "PRAGMA synchronous = NORMAL", e);
+	if (rc == 0)
+		s->full = full;
+	return rc;
+}
+
+static int
+begin(struct store *s, bool full, struct err *e)
 {
 	if (store_must_not_write(s, e) < 0)
 		return -1;
 	if (s->readonly)
 		return err_set(e, ERR_STORE, "store '%s' was opened for "
 		    "reading alone", s->path);
-	if (run_simple(s, STMT_BEGIN, "BEGIN IMMEDIATE", e) < 0)
+	if (check_place(s, e) < 0 || set_sync(s, full, e) < 0
+	    || run_simple(s, STMT_BEGIN, "BEGIN IMMEDIATE", e) < 0)
 		return -1;
 	s->writing = true;
 	s->spoiled = false;
@@ -400,14 +436,27 @@ store_begin(struct store *s, struct err *e)
 }
 
 int
+store_begin(struct store *s, struct err *e)
+{
+	return begin(s, true, e);
+}
+
+int
+store_begin_unsynced(struct store *s, struct err *e)
+{
+	return begin(s, false, e);
+}
+
+int
 store_commit(struct store *s, struct err *e)
 {
-	if (store_must_write(s, e) < 0 ||
+	if (store_must_write(s, e) < 0 || asks_flush(s, e) < 0 ||
 	    run_simple(s, STMT_COMMIT, "COMMIT", e) < 0) {
 		store_rollback(s);
 		return -1;
 	}
 	s->writing = false;
+	s->new_run = 0;
 	return 0;
 }
 
@@ -418,4 +467,11 @@ store_rollback(struct store *s)
 	if (!sqlite3_get_autocommit(s->db))
 		run_simple(s, STMT_ROLLBACK, "ROLLBACK", NULL);
 	s->writing = false;
+	s->day_change = 0;
+	if (s->new_run) { /* its row is gone, its number somebody else's */
+		if (s->live >= 0)
+			close(s->live);
+		s->live = -1;
+		s->run = s->new_run = 0;
+	}
 }

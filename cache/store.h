@@ -34,9 +34,13 @@ const char *store_path(const struct store *s);
  * ~/.local/state/frugal/store.db. */
 int store_default_path(struct buf *out, struct err *e);
 
-/* A transaction; writes outside one are refused as a bug. store_commit syncs.
- * After a failed commit nothing of the transaction is kept. */
+/* A transaction; writes outside one are refused as a bug. After a failed commit
+ * nothing of the transaction is kept. store_commit syncs, unless the
+ * transaction was begun with store_begin_unsynced(): that one survives the
+ * death of the process at once, and the machine's from the next synced commit
+ * on. ERR_STORE too when the file was moved or deleted. */
 int store_begin(struct store *s, struct err *e);
+int store_begin_unsynced(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 

@@ -384,7 +384,10 @@ store_clear(struct store *s, bool ledger_too, struct err *e)
 		return -1;
 	if (store_exec(s, "DELETE FROM completions; DELETE FROM requests",
 	    "write to", e) < 0 || (ledger_too && store_exec(s,
-	    "DELETE FROM attempts; DELETE FROM tasks", "write to", e) < 0)) {
+	    "DELETE FROM attempts; DELETE FROM tasks;"
+	    /* What is under way, and a day's sum, bind others. */
+	    "DELETE FROM asks WHERE outcome IS NOT NULL", "write to", e)
+	    < 0)) {
 		store_rollback(s);
 		return -1;
 	}

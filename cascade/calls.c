@@ -1,109 +1,33 @@
 /*
- * calls.c -- completions on their way.
- *
- * A call is one HTTP request, its retries included, for some samples of one
- * key:
- *
- *   QUEUED    waits for its provider's limits          -> SENT
- *   SENT      on the network, or being simulated       -> ANSWERED, SLEEPING,
- *                                                         QUEUED or gone
- *   SLEEPING  waits its delay before a retry           -> QUEUED
- *   ANSWERED  its completions wait to be committed     -> gone
- *
- * Each provider has a lane: its queue, its pace, and whether it is paused.
+ * calls.c -- the life of a call: made, joined, sent, answered or failed, tried
+ * again. Its states are described in calls_internal.h.
  */
-#include "cascade/calls.h"
-
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/map.h"
 #include "base/money.h"
-#include "base/rand.h"
-#include "cascade/pace.h"
+#include "cascade/calls_internal.h"
 #include "providers/outcome.h"
 
-#define MAX_BODY ((size_t)64 << 20)
 #define MAX_REQUEST ((size_t)64 << 20)
-
-enum call_state { CALL_QUEUED, CALL_SENT, CALL_SLEEPING, CALL_ANSWERED };
-
-struct call {
-	struct call *same;            /* next with the same key */
-	struct call *next, **prev;    /* in all calls */
-	struct call *queue_next;
-	struct calls *k;
-	struct lane *lane;
-	const struct tier *tier;
-	struct arena *arena;          /* owns the call */
-	enum call_state state;
-	unsigned char key[SHA256_BYTES];
-	struct str canon;
-	struct model_request q;
-	struct sampling sampling;
-	int *samples;                 /* q.n of them, rising */
-	struct want *wants;           /* unanswered: to come; answered: rows */
-	struct completion *c;         /* of the first n_c samples */
-	int64_t *rows;
-	size_t n_c;
-	int tries;                    /* sent so far */
-	int64_t booked_picousd;       /* of tries that may have been billed */
-	struct wire wire;
-	struct http_call *http;
-	struct http_timer timer;
-	struct reply *simulated;
-	int64_t asked_utc_ms, sent_ms;
-};
-
-struct lane {
-	struct calls *k;
-	const struct provider *p;
-	struct pace requests, tokens;
-	size_t in_flight;
-	int64_t paused_until_ms;
-	bool one_by_one;              /* the server has no `n` */
-	bool stopped, local;
-	struct call *head, **tail;
-	struct http_timer wake;
-	struct secret key;            /* while requests are in flight */
-};
-
-struct calls {
-	struct http *h;
-	struct calls_ops ops;
-	struct map *by_key;
-	struct call *all;
-	struct lane *lanes;
-	size_t n_lanes;
-	size_t max_in_flight, in_flight; /* sent */
-	size_t alive;                    /* queued, sent or sleeping */
-	size_t to_keep;
-	int64_t oldest_ms;
-	int retries;
-	bool stopped;
-	struct rng rng;
-	struct calls_totals totals;
-};
-
-static void pump(struct calls *k);
-static void on_wake(void *cookie);
+#define ODD_IN_A_ROW 3
 
 /* --- calls and their key ---------------------------------------------------------- */
 
-static struct str
-key_str(const unsigned char *key)
+struct str
+call_key(const struct call *c)
 {
-	return (struct str){ (const char *)key, SHA256_BYTES };
+	return (struct str){ (const char *)c->key, SHA256_BYTES };
 }
 
 static bool
 link_call(struct calls *k, struct call *c)
 {
-	struct call *head = map_get(k->by_key, key_str(c->key));
+	struct call *head = map_get(k->by_key, call_key(c));
 
 	c->same = head;
-	if (!map_put(k->by_key, key_str(c->key), c))
+	if (!map_put(k->by_key, call_key(c), c))
 		return false;
 	c->prev = &k->all;
 	c->next = k->all;
@@ -118,16 +42,16 @@ static void
 unlink_call(struct call *c)
 {
 	struct calls *k = c->k;
-	struct call *head = map_get(k->by_key, key_str(c->key)), **p = &head;
+	struct call *head = map_get(k->by_key, call_key(c)), **p = &head;
 
 	while (*p && *p != c)
 		p = &(*p)->same;
 	if (*p)
 		*p = c->same;
 	if (!head)
-		map_remove(k->by_key, key_str(c->key));
+		map_remove(k->by_key, call_key(c));
 	else
-		(void)map_put(k->by_key, key_str(c->key), head);
+		(void)map_put(k->by_key, call_key(c), head);
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -144,14 +68,15 @@ call_free(struct call *c)
 	arena_free(c->arena);
 }
 
-/* Out of the tables; its memory goes too. */
-static void
+void
 call_end(struct call *c)
 {
 	struct calls *k = c->k;
 
 	if (c->state != CALL_ANSWERED)
 		k->alive--;
+	if (c->state == CALL_ELSEWHERE)
+		k->n_elsewhere--;
 	unlink_call(c);
 	call_free(c);
 }
@@ -172,8 +97,32 @@ copy_messages(struct call *c, const struct message *m, size_t n)
 	return true;
 }
 
+int64_t
+calls_worst(const struct tier *t, struct str canon, size_t n_messages,
+    int64_t max_tokens, int samples, int64_t utc_ms)
+{
+	/* A token has a byte at least, and the canonical form has them all. */
+	int64_t tokens = (int64_t)canon.n + CALLS_TEMPLATE_TOKENS
+	    + 16 * (int64_t)n_messages;
+
+	return price_worst(&t->price, tokens, max_tokens, samples, utc_ms,
+	    false);
+}
+
+/* A rough count, for the pace alone: four bytes a token. */
+static struct need
+need_of(const struct call *c)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < c->q.n_messages; i++)
+		bytes += (int64_t)c->q.messages[i].content.n;
+	return (struct need){ bytes / 4 + 1,
+	    c->sampling.max_tokens * c->q.n };
+}
+
 static struct call *
-call_new(struct calls *k, struct lane *lane, const struct calls_ask *ask,
+call_new(struct calls *k, struct line *line, const struct calls_ask *ask,
     struct want *wants, int n)
 {
 	struct arena *a = arena_new(0);
@@ -186,8 +135,10 @@ call_new(struct calls *k, struct lane *lane, const struct calls_ask *ask,
 	}
 	c->arena = a;
 	c->k = k;
-	c->lane = lane;
+	c->line = line;
 	c->tier = ask->tier;
+	c->outage = ask->outage;
+	c->version = k->version;
 	c->timer.cookie = c;
 	memcpy(c->key, ask->key, sizeof(c->key));
 	buf_init(&c->wire.url, 16384);
@@ -202,49 +153,19 @@ call_new(struct calls *k, struct lane *lane, const struct calls_ask *ask,
 	}
 	for (struct want *w = wants; w && i < n; w = w->next)
 		c->samples[i++] = w->sample;
-	c->q.provider = lane->p;
+	c->q.provider = line->server->p;
 	c->q.model = ask->tier->model_name;
 	c->q.sampling = &c->sampling;
 	c->q.first = c->samples[0];
 	c->q.n = n;
-	return c;
-}
-
-/* --- the queue --------------------------------------------------------------------- */
-
-static void
-enqueue(struct call *c, bool in_front)
-{
-	struct lane *lane = c->lane;
-
-	c->state = CALL_QUEUED;
-	if (in_front) {
-		c->queue_next = lane->head;
-		lane->head = c;
-		if (!c->queue_next)
-			lane->tail = &c->queue_next;
-		return;
-	}
-	c->queue_next = NULL;
-	*lane->tail = c;
-	lane->tail = &c->queue_next;
-}
-
-static struct call *
-dequeue(struct lane *lane)
-{
-	struct call *c = lane->head;
-
-	lane->head = c->queue_next;
-	if (!lane->head)
-		lane->tail = &lane->head;
+	c->need = need_of(c);
 	return c;
 }
 
 /* --- telling those who wait --------------------------------------------------------- */
 
-static struct want *
-take_want(struct want **list, int sample)
+struct want *
+want_take(struct want **list, int sample)
 {
 	for (struct want **p = list; *p; p = &(*p)->next)
 		if ((*p)->sample == sample) {
@@ -255,8 +176,8 @@ take_want(struct want **list, int sample)
 	return NULL;
 }
 
-static void
-push_want(struct want **list, struct want *w)
+void
+want_push(struct want **list, struct want *w)
 {
 	w->next = *list;
 	*list = w;
@@ -264,45 +185,69 @@ push_want(struct want **list, struct want *w)
 
 /* The first who wanted a sample stays the first: it bears the cost. */
 static void
-append_want(struct want **list, struct want *w)
+append_want(struct call *c, struct want *w)
 {
+	struct want **list = &c->wants;
+
 	while (*list)
 		list = &(*list)->next;
 	w->next = NULL;
+	w->call = c;
 	*list = w;
 }
 
 static void
-lose_wants(struct call *c, struct want *wants, const struct climb_failure *f)
+lose_wants(struct calls *k, struct want *wants, const struct climb_failure *f)
 {
 	struct climb_failure one = *f;
 
+	/* Told of one, its owner may leave others: they must not be here. */
+	for (struct want *w = wants; w; w = w->next)
+		w->call = NULL;
 	while (wants) {
 		struct want *w = wants;
 		wants = w->next;
 		w->next = NULL;
-		c->k->ops.lost(c->k->ops.cookie, w, &one);
+		k->ops.lost(k->ops.cookie, w, &one);
 		one.requests = one.retries = 0;
-		one.cost_picousd = 0;
+		one.cost_picousd = one.booked_picousd = 0;
 	}
 }
 
 static void
-lose(struct call *c, enum outcome outcome, struct str code,
-    struct str message)
+lose(struct call *c, struct climb_failure f)
 {
-	struct climb_failure f = { .outcome = outcome, .code = code,
-	    .message = message, .requests = c->tries,
-	    .retries = c->tries > 1 ? c->tries - 1 : 0,
-	    .cost_picousd = c->booked_picousd };
+	struct calls *k = c->k;
 	struct want *wants = c->wants;
 
+	f.requests = c->tries + c->earlier;
+	f.retries = c->tries > 1 ? c->tries - 1 : 0;
+	f.cost_picousd = c->failed_picousd;
+	f.booked_picousd = c->booked_picousd;
 	/* A call that is lost must not be joined by those it tells. */
 	c->wants = NULL;
-	c->k->alive--;
+	k->alive--;
+	if (c->state == CALL_ELSEWHERE)
+		k->n_elsewhere--;
 	unlink_call(c);
-	lose_wants(c, wants, &f);
+	lose_wants(k, wants, &f);
 	call_free(c);
+}
+
+void
+call_lose(struct call *c, enum outcome outcome, struct str code,
+    struct str message)
+{
+	lose(c, (struct climb_failure){ .outcome = outcome, .code = code,
+	    .message = message });
+}
+
+void
+call_lose_budget(struct call *c)
+{
+	lose(c, (struct climb_failure){ .outcome = OUTCOME_FAIL,
+	    .budget = true, .code = STR("budget"), .message =
+	    STR("max_cost of a task leaves too little for this request") });
 }
 
 static void
@@ -311,19 +256,22 @@ give(struct call *c, struct want *w, size_t i, bool first, bool paid)
 	struct climb_news news = {
 		.c = &c->c[i],
 		.cached = !first,
-		.requests = first && paid ? c->tries : 0,
+		.requests = first && paid ? c->tries + c->earlier : 0,
 		.retries = first && paid && c->tries > 1 ? c->tries - 1 : 0,
+		.failed_picousd = first && paid ? c->failed_picousd : 0,
 		.booked_picousd = first && paid ? c->booked_picousd : 0,
 	};
 
+	w->call = NULL;
 	c->k->ops.got(c->k->ops.cookie, w, &news);
 }
 
 /* --- an answer ------------------------------------------------------------------------ */
 
 /* The output of each choice at the list price; the first bears the rest of the
- * request's cost, so that together they cost what the request did. */
-static void
+ * request's cost, so that together they cost what the request did. Gives that
+ * cost. */
+static int64_t
 set_costs(struct call *c, struct reply *r)
 {
 	const struct price *p = &c->tier->price;
@@ -349,6 +297,7 @@ set_costs(struct call *c, struct reply *r)
 			rest += cost;
 	}
 	r->c[0].cost_picousd = money_sub(total, rest);
+	return total;
 }
 
 /* The rest of the samples that one request did not bring, one by one. */
@@ -357,37 +306,42 @@ ask_rest(struct call *c, size_t from, struct want **wants)
 {
 	struct calls_ask ask = { .tier = c->tier, .messages = c->q.messages,
 	    .n_messages = c->q.n_messages, .canon = c->canon, .key = c->key,
-	    .max_tokens = c->sampling.max_tokens };
+	    .max_tokens = c->sampling.max_tokens, .outage = c->outage };
+
+	bool instead = from == 0; /* of c: the first then bears its cost */
 
 	for (size_t i = from; i < (size_t)c->q.n; i++) {
-		struct want *w = take_want(wants, c->samples[i]), *also;
+		struct want *w = want_take(wants, c->samples[i]), *also;
 		struct call *one;
 
 		if (!w)
 			continue;
-		one = call_new(c->k, c->lane, &ask, w, 1);
+		one = call_new(c->k, c->line, &ask, w, 1);
 		if (!one || !link_call(c->k, one)) {
-			push_want(wants, w);
+			want_push(wants, w);
 			if (one)
 				call_free(one);
 			return -1;
 		}
-		push_want(&one->wants, w);
-		while ((also = take_want(wants, c->samples[i])))
-			append_want(&one->wants, also);
-		enqueue(one, false);
+		append_want(one, w);
+		while ((also = want_take(wants, c->samples[i])))
+			append_want(one, also);
+		if (instead) {
+			one->earlier = c->tries + c->earlier;
+			one->failed_picousd = c->failed_picousd;
+			one->booked_picousd = c->booked_picousd;
+			instead = false;
+		}
+		call_enqueue(one, false);
 	}
 	return 0;
 }
 
 static void
-answered(struct call *c, struct reply *r, int64_t latency_ms)
+take_reply(struct call *c, struct reply *r, size_t n, int64_t latency_ms)
 {
 	struct calls *k = c->k;
-	struct want *wants = c->wants, *done = NULL, *w;
-	size_t n = r->n < (size_t)c->q.n ? r->n : (size_t)c->q.n;
 
-	set_costs(c, r);
 	for (size_t i = 0; i < n; i++) {
 		r->c[i].latency_ms = latency_ms;
 		r->c[i].asked_utc_ms = c->asked_utc_ms;
@@ -395,27 +349,40 @@ answered(struct call *c, struct reply *r, int64_t latency_ms)
 	c->state = CALL_ANSWERED;
 	c->c = r->c;
 	c->n_c = n;
-	c->wants = NULL;
 	k->alive--;
 	if (!k->to_keep)
 		k->oldest_ms = clock_mono_ms();
 	k->to_keep += n;
 	k->totals.completions += (int64_t)n;
+}
+
+static void
+answered(struct call *c, struct reply *r, int64_t latency_ms)
+{
+	struct want *wants = c->wants, *done = NULL, *w;
+	size_t n = r->n < (size_t)c->q.n ? r->n : (size_t)c->q.n;
+	int64_t cost = set_costs(c, r);
+
+	c->line->odd = 0;
+	c->wants = NULL;
+	call_note_end(c, ASK_OK, r->status, STR(""), cost, false);
+	call_release(c, cost);
+	take_reply(c, r, n, latency_ms);
 	if (n < (size_t)c->q.n) {
 		if (!r->broken)
-			c->lane->one_by_one = true;
+			c->line->server->one_by_one = true;
 		if (ask_rest(c, n, &wants) < 0) {
 			struct climb_failure f = { .outcome = OUTCOME_RETRY,
 			    .code = STR("nomem"),
 			    .message = STR("out of memory") };
-			lose_wants(c, wants, &f);
+			lose_wants(c->k, wants, &f);
 			wants = NULL;
 		}
 	}
 	for (size_t i = 0; i < n; i++) {
 		bool first = true;
-		while ((w = take_want(&wants, c->samples[i]))) {
-			push_want(&done, w);
+		while ((w = want_take(&wants, c->samples[i]))) {
+			want_push(&done, w);
 			give(c, w, i, first, i == 0);
 			first = false;
 		}
@@ -423,72 +390,194 @@ answered(struct call *c, struct reply *r, int64_t latency_ms)
 	/* Those whose answer a later join finds are in c->wants by then. */
 	while ((w = done)) {
 		done = w->next;
-		push_want(&c->wants, w);
+		want_push(&c->wants, w);
 	}
 }
+
+/* --- a failure ------------------------------------------------------------------------- */
 
 static void
 on_retry(void *cookie)
 {
 	struct call *c = cookie;
 
-	enqueue(c, false);
-	pump(c->k);
+	call_enqueue(c, false);
+	calls_pump(c->k);
+}
+
+/* Nobody would live to see the answer of another try. */
+static bool
+too_late(const struct call *c, int64_t due)
+{
+	for (const struct want *w = c->wants; w; w = w->next)
+		if (!w->deadline_ms || w->deadline_ms > due)
+			return false;
+	return true;
+}
+
+/* May it be tried again? A failure that may have been billed, or that the
+ * server has answered, is not tried for ever, however long its wanters stay. */
+static bool
+may_retry(const struct call *c, const struct reply *r, int64_t due,
+    int64_t now)
+{
+	const struct calls *k = c->k;
+	int most = k->retries;
+
+	if (k->stopped || c->line->server->stopped || too_late(c, due))
+		return false;
+	if (c->outage != OUTAGE_STAY && r->outcome == OUTCOME_WAIT
+	    && due - now > CALLS_MAX_WAIT_MS)
+		return false;
+	if (c->outage == OUTAGE_STAY && lane_is_dark(&c->line->lane)
+	    && !r->maybe_billed)
+		return true;
+	if (r->most_retries >= 0 && r->most_retries < most)
+		most = r->most_retries;
+	return c->tries <= most;
 }
 
 static void
-retry(struct call *c, const struct reply *r)
+retry(struct call *c, const struct reply *r, int64_t delay)
 {
 	struct calls *k = c->k;
-	int most = k->retries;
-	int64_t now = clock_mono_ms(), delay;
+	int64_t now = clock_mono_ms();
 
-	if (r->most_retries >= 0 && r->most_retries < most)
-		most = r->most_retries;
-	if (c->tries > most || k->stopped || c->lane->stopped) {
-		lose(c, r->outcome, r->code, r->message);
+	if (!may_retry(c, r, now + delay, now)) {
+		call_lose(c, r->also & ACTION_THEN_FAIL ? OUTCOME_FAIL
+		    : r->outcome, r->code, r->message);
 		return;
 	}
 	k->totals.retries++;
-	delay = outcome_delay(&k->rng, c->tries - 1, r->wait_ms);
 	k->ops.again(k->ops.cookie, c->tier, r->code, r->message, delay,
 	    c->tries);
 	if (r->outcome == OUTCOME_WAIT) {
-		/* The server means all of us, not this request alone. */
-		if (now + delay > c->lane->paused_until_ms)
-			c->lane->paused_until_ms = now + delay;
-		enqueue(c, true);
+		call_enqueue(c, true); /* the lane is paused */
 		return;
 	}
 	c->state = CALL_SLEEPING;
 	c->timer.fire = on_retry;
 	if (http_timer_set(k->h, &c->timer, now + delay, NULL) < 0)
-		lose(c, r->outcome, r->code, r->message);
+		call_lose(c, r->outcome, r->code, r->message);
+}
+
+/* What those are told who leave a model that is out. */
+static void
+remember(struct line *l, const struct reply *r)
+{
+	arena_clear(l->words);
+	if (!arena_str(l->words, r->code, &l->code)
+	    || !arena_str(l->words, r->message, &l->message))
+		l->code = l->message = (struct str){ 0 };
+}
+
+/* What the lane learns of a failure. */
+static void
+teach(struct call *c, const struct reply *r, int64_t delay)
+{
+	struct lane *l = &c->line->lane;
+	int64_t now = clock_mono_ms();
+
+	switch (r->outcome) {
+	case OUTCOME_WAIT:
+		lane_refused(l, c->sent_ms, now, delay,
+		    r->also & ACTION_HALVE_RATE);
+		remember(c->line, r);
+		break;
+	case OUTCOME_RETRY:
+		lane_failed(l, c->sent_ms, now, r->also & ACTION_FEWER);
+		remember(c->line, r);
+		/* The server means all of us, not this request alone. */
+		if (r->wait_ms > 0)
+			lane_pause(l, now, delay);
+		break;
+	case OUTCOME_NEXT:
+	case OUTCOME_FAIL:
+	case OUTCOME_TIER:
+	case OUTCOME_STOP:
+	case OUTCOME_OK:
+		lane_other(l, now);
+		break;
+	}
+}
+
+/* Several different requests refused in a row: it is not the requests. */
+static void
+count_odd(struct call *c, struct reply *r)
+{
+	struct line *l = c->line;
+
+	if (!(r->also & ACTION_ODD)) {
+		l->odd = 0;
+		return;
+	}
+	if (l->odd && memcmp(l->odd_key, c->key, sizeof(l->odd_key)) == 0)
+		return;
+	memcpy(l->odd_key, c->key, sizeof(l->odd_key));
+	if (++l->odd >= ODD_IN_A_ROW)
+		r->outcome = OUTCOME_TIER;
+}
+
+/* The server refuses several samples at once: one by one then, at once. */
+static bool
+split(struct call *c)
+{
+	struct want *wants = c->wants;
+
+	c->line->server->one_by_one = true;
+	c->wants = NULL;
+	if (ask_rest(c, 0, &wants) == 0) {
+		call_end(c);
+		return true;
+	}
+	c->wants = wants;
+	return false;
+}
+
+/* A worst case without an answer: held for good, and said to be that. */
+static int64_t
+book(struct call *c)
+{
+	struct calls *k = c->k;
+
+	c->failed_picousd = money_add(c->failed_picousd, c->worst_picousd);
+	c->booked_picousd = money_add(c->booked_picousd, c->worst_picousd);
+	k->totals.booked++;
+	k->totals.booked_picousd = money_add(k->totals.booked_picousd,
+	    c->worst_picousd);
+	return c->worst_picousd;
 }
 
 static void
 failed(struct call *c, struct reply *r)
 {
 	struct calls *k = c->k;
-	struct want *wants;
+	int64_t delay = outcome_delay(&k->rng, c->tries - 1,
+	    r->also & ACTION_SLOW, r->wait_ms);
+	bool said = r->charged_picousd != MONEY_UNKNOWN;
+	int64_t cost = said ? r->charged_picousd
+	    : r->maybe_billed ? book(c) : 0;
 
+	if (said)
+		c->failed_picousd = money_add(c->failed_picousd, cost);
+	count_odd(c, r);
+	call_note_end(c, (enum ask_outcome)r->outcome, r->status, r->code,
+	    cost, r->maybe_billed && !said);
+	call_release(c, cost);
 	if (r->n_refused) {
-		c->lane->one_by_one = true;
-		wants = c->wants;
-		c->wants = NULL;
-		if (ask_rest(c, 0, &wants) == 0) {
-			call_end(c);
+		lane_other(&c->line->lane, clock_mono_ms());
+		if (split(c))
 			return;
-		}
-		c->wants = wants;
+	} else {
+		teach(c, r, delay);
 	}
 	switch (r->outcome) {
 	case OUTCOME_RETRY:
 	case OUTCOME_WAIT:
-		retry(c, r);
+		retry(c, r, delay);
 		return;
 	case OUTCOME_STOP:
-		c->lane->stopped = true;
+		c->line->server->stopped = true;
 		k->ops.out_of_use(k->ops.cookie, c->tier, true, r->code,
 		    r->message);
 		break;
@@ -501,23 +590,24 @@ failed(struct call *c, struct reply *r)
 	case OUTCOME_OK:
 		break;
 	}
-	lose(c, r->outcome, r->code, r->message);
+	call_lose(c, r->outcome, r->code, r->message);
 }
 
 /* A server may say the key back to us. */
 static void
 redact(struct call *c, struct str *s)
 {
+	const struct secret *key = &c->line->server->key;
 	char *copy;
 
-	if (!secret_text(&c->lane->key).n || !s->n)
+	if (!secret_text(key).n || !s->n)
 		return;
 	copy = arena_cstr(c->arena, *s);
 	if (!copy) {
 		*s = STR("(withheld: out of memory)");
 		return;
 	}
-	secret_redact(&c->lane->key, copy, s->n);
+	secret_redact(key, copy, s->n);
 	s->p = copy;
 }
 
@@ -526,29 +616,15 @@ redact(struct call *c, struct str *s)
 static void
 redact_answer(struct call *c, struct str *s)
 {
-	if (secret_text(&c->lane->key).n
-	    && str_find(*s, secret_text(&c->lane->key)) >= 0)
+	struct str key = secret_text(&c->line->server->key);
+
+	if (key.n && str_find(*s, key) >= 0)
 		redact(c, s);
-}
-
-/* No answer came, but it may have been made: book the worst case. A token has
- * at least one byte. */
-static void
-book(struct call *c)
-{
-	int64_t bytes = 0;
-
-	for (size_t i = 0; i < c->q.n_messages; i++)
-		bytes += (int64_t)c->q.messages[i].content.n;
-	c->booked_picousd = money_add(c->booked_picousd,
-	    price_worst(&c->tier->price, bytes, c->sampling.max_tokens,
-	    c->q.n, c->asked_utc_ms, false));
 }
 
 static void
 handle(struct call *c, struct reply *r, int64_t latency_ms)
 {
-	struct lane *lane = c->lane;
 	struct calls *k = c->k;
 
 	redact(c, &r->message);
@@ -557,16 +633,29 @@ handle(struct call *c, struct reply *r, int64_t latency_ms)
 		redact_answer(c, &r->c[i].text);
 		redact_answer(c, &r->c[i].model);
 	}
-	if (r->outcome != OUTCOME_OK && r->maybe_billed)
-		book(c);
-	k->in_flight--;
-	if (--lane->in_flight == 0)
-		secret_wipe(&lane->key);
-	if (r->outcome == OUTCOME_OK)
+	if (r->outcome == OUTCOME_OK) {
+		lane_answered(&c->line->lane, c->sent_ms, clock_mono_ms());
 		answered(c, r, latency_ms);
-	else
+	} else {
 		failed(c, r);
-	pump(k);
+	}
+	calls_pump(k);
+}
+
+static void
+learn_limits(struct lane *l, const struct limits *said)
+{
+	int64_t now = clock_mono_ms();
+	struct { struct allowance *a; const struct limit *s; } v[] = {
+		{ &l->said_requests, &said->requests },
+		{ &l->said_tokens, &said->tokens },
+		{ &l->said_input, &said->input_tokens },
+		{ &l->said_output, &said->output_tokens },
+	};
+
+	for (size_t i = 0; i < sizeof(v) / sizeof(*v); i++)
+		allowance_said(v[i].a, v[i].s->limit, v[i].s->remaining,
+		    v[i].s->reset_ms, now);
 }
 
 static void
@@ -577,9 +666,13 @@ on_reply(void *cookie, const struct wire_reply *w, int64_t latency_ms)
 	struct err e;
 
 	c->http = NULL;
+	if (w->limits.any)
+		learn_limits(&c->line->lane, &w->limits);
 	if (c->q.provider->ops->parse(&c->q, w, c->arena, &r, &e) < 0)
 		r = (struct reply){ .outcome = OUTCOME_FAIL, .wait_ms = -1,
-		    .code = STR("nomem"), .message = STR("out of memory") };
+		    .maybe_billed = true, .charged_picousd = MONEY_UNKNOWN,
+		    .code = STR("nomem"),
+		    .message = STR("out of memory") };
 	handle(c, &r, latency_ms);
 }
 
@@ -608,11 +701,28 @@ simulate(struct call *c, struct err *e)
 	return http_timer_set(c->k->h, &c->timer, c->sent_ms + latency_ms, e);
 }
 
+/* Not longer than the last of those lives who wait for it. */
+static int64_t
+timeout_of(const struct call *c)
+{
+	int64_t ms = c->q.provider->timeout_ms, last = 0;
+
+	for (const struct want *w = c->wants; w; w = w->next) {
+		if (!w->deadline_ms)
+			return ms;
+		if (w->deadline_ms > last)
+			last = w->deadline_ms;
+	}
+	last -= c->sent_ms;
+	if (last < 1)
+		last = 1;
+	return last < ms ? last : ms;
+}
+
 static int
 transmit(struct call *c, struct err *e)
 {
 	const struct provider *p = c->q.provider;
-	struct lane *lane = c->lane;
 	struct http_request q;
 
 	if (p->ops->build(&c->q, &c->wire, e) < 0)
@@ -623,133 +733,69 @@ transmit(struct call *c, struct err *e)
 		.headers = p->headers,
 		.n_headers = p->n_headers,
 		.auth = p->auth,
-		.direct = lane->local,
-		.key = &lane->key,
+		.direct = c->line->server->local,
+		.key = &c->line->server->key,
 		.connect_timeout_ms = p->connect_timeout_ms,
-		.timeout_ms = p->timeout_ms,
+		.timeout_ms = timeout_of(c),
 		.idle_timeout_ms = p->idle_timeout_ms,
-		.max_body = MAX_BODY,
+		.max_body = (size_t)c->k->cfg->limits.response,
 	};
 	return http_send(c->k->h, &q, on_reply, c, &c->http, e);
 }
 
+/* It could not even be sent. */
 static void
-send_call(struct call *c)
+not_sent(struct call *c, const struct err *e)
 {
 	struct calls *k = c->k;
-	struct lane *lane = c->lane;
+	bool config = e->code == ERR_CONFIG || e->code == ERR_USAGE;
+	enum outcome outcome = config ? OUTCOME_STOP : OUTCOME_FAIL;
+	struct str code = config ? STR("config") : STR("send");
+
+	call_note_end(c, (enum ask_outcome)outcome, 0, code, 0, false);
+	lane_unsent(&c->line->lane);
+	call_release(c, 0);
+	if (config) {
+		c->line->server->stopped = true;
+		k->ops.out_of_use(k->ops.cookie, c->tier, true, code,
+		    str_of(e->msg));
+	}
+	call_lose(c, outcome, code, str_of(e->msg));
+}
+
+void
+call_send(struct call *c)
+{
+	struct calls *k = c->k;
+	struct server *s = c->line->server;
 	struct err e = { 0 };
 	int rc = 0;
 
-	if (lane->in_flight == 0 && !(lane->p->ops->flags & PROVIDER_OFFLINE))
-		rc = provider_key(lane->p, &lane->key, &e);
+	if (!secret_text(&s->key).n && !(s->p->ops->flags & PROVIDER_OFFLINE))
+		rc = provider_key(s->p, &s->key, &e);
 	c->state = CALL_SENT;
-	c->asked_utc_ms = clock_utc_ms();
 	c->sent_ms = clock_mono_ms();
+	if (!c->ask_id)
+		c->asked_utc_ms = clock_utc_ms();
 	if (rc == 0)
-		rc = lane->p->ops->flags & PROVIDER_SIMULATED
+		rc = s->p->ops->flags & PROVIDER_SIMULATED
 		    ? simulate(c, &e) : transmit(c, &e);
 	if (rc < 0) {
-		struct str why = str_of(e.msg);
-		bool config = e.code == ERR_CONFIG || e.code == ERR_USAGE;
-		if (lane->in_flight == 0)
-			secret_wipe(&lane->key);
-		if (config) {
-			lane->stopped = true;
-			k->ops.out_of_use(k->ops.cookie, c->tier, true,
-			    STR("config"), why);
-		}
-		lose(c, config ? OUTCOME_STOP : OUTCOME_FAIL,
-		    config ? STR("config") : STR("send"), why);
+		not_sent(c, &e);
 		return;
 	}
 	c->tries++;
 	k->totals.requests++;
-	k->in_flight++;
-	lane->in_flight++;
-}
-
-/* A rough count, for the pace alone: four bytes a token. */
-static int64_t
-tokens_of(const struct call *c)
-{
-	int64_t bytes = 0;
-
-	for (size_t i = 0; i < c->q.n_messages; i++)
-		bytes += (int64_t)c->q.messages[i].content.n;
-	return bytes / 4 + 1 + c->sampling.max_tokens * c->q.n;
-}
-
-static int64_t
-lane_due(const struct lane *lane, int64_t now)
-{
-	int64_t due = lane->paused_until_ms, at;
-
-	at = pace_due(&lane->requests, now);
-	due = at > due ? at : due;
-	at = pace_due(&lane->tokens, now);
-	return at > due ? at : due;
-}
-
-static void
-pump_lane(struct lane *lane)
-{
-	struct calls *k = lane->k;
-	int64_t now = clock_mono_ms(), due;
-
-	while (lane->head && k->in_flight < k->max_in_flight
-	    && (!lane->p->max_in_flight
-	    || lane->in_flight < (size_t)lane->p->max_in_flight)) {
-		struct call *c;
-		if (lane->stopped || k->stopped) {
-			lose(dequeue(lane), OUTCOME_STOP, STR("stopped"),
-			    STR("the run was stopped before this was asked"));
-			continue;
-		}
-		due = lane_due(lane, now);
-		if (due > now) {
-			lane->wake.fire = on_wake;
-			(void)http_timer_set(k->h, &lane->wake, due, NULL);
-			return;
-		}
-		c = dequeue(lane);
-		pace_take(&lane->requests, now, 1);
-		pace_take(&lane->tokens, now, tokens_of(c));
-		send_call(c);
-	}
-}
-
-static void
-pump(struct calls *k)
-{
-	for (size_t i = 0; i < k->n_lanes; i++)
-		pump_lane(&k->lanes[i]);
-}
-
-static void
-on_wake(void *cookie)
-{
-	struct lane *lane = cookie;
-
-	pump_lane(lane);
 }
 
 /* --- asking ------------------------------------------------------------------------------- */
-
-static struct lane *
-lane_of(struct calls *k, const struct provider *p)
-{
-	for (size_t i = 0; i < k->n_lanes; i++)
-		if (k->lanes[i].p == p)
-			return &k->lanes[i];
-	return NULL;
-}
 
 bool
 calls_join(struct calls *k, const unsigned char key[SHA256_BYTES],
     struct want *w)
 {
-	struct call *c = map_get(k->by_key, key_str(key));
+	struct call *c = map_get(k->by_key,
+	    (struct str){ (const char *)key, SHA256_BYTES });
 
 	for (; c; c = c->same) {
 		size_t i, n = c->state == CALL_ANSWERED ? c->n_c
@@ -757,13 +803,13 @@ calls_join(struct calls *k, const unsigned char key[SHA256_BYTES],
 
 		for (i = 0; i < n && c->samples[i] != w->sample; i++)
 			;
-		if (i == n)
+		if (i == n || c->state == CALL_LEAVING)
 			continue;
 		if (c->state == CALL_ANSWERED) {
 			give(c, w, i, false, false);
-			push_want(&c->wants, w);
+			want_push(&c->wants, w);
 		} else {
-			append_want(&c->wants, w);
+			append_want(c, w);
 		}
 		return true;
 	}
@@ -774,9 +820,12 @@ int
 calls_ask(struct calls *k, const struct calls_ask *q, struct want *wants,
     struct err *e)
 {
-	struct lane *lane = lane_of(k, q->tier->provider);
-	bool single = lane->one_by_one || lane->p->n == NO;
+	struct line *line = line_of(k, q->tier);
+	bool single;
 
+	if (!line)
+		return err_nomem(e);
+	single = line->server->one_by_one || line->server->p->n == NO;
 	while (wants) {
 		struct want *rest = NULL;
 		struct call *c;
@@ -788,108 +837,127 @@ calls_ask(struct calls *k, const struct calls_ask *q, struct want *wants,
 		}
 		for (struct want *w = wants; w; w = w->next)
 			n++;
-		c = call_new(k, lane, q, wants, n);
+		c = call_new(k, line, q, wants, n);
 		if (!c || !link_call(k, c)) {
 			if (c)
 				call_free(c);
 			return err_nomem(e);
 		}
 		c->wants = wants;
-		enqueue(c, false);
+		for (struct want *w = wants; w; w = w->next)
+			w->call = c;
+		call_enqueue(c, false);
 		wants = rest;
 	}
-	pump(k);
+	calls_pump(k);
 	return 0;
+}
+
+void
+calls_leave(struct calls *k, struct want *w)
+{
+	struct call *c = w->call;
+	struct want **p;
+
+	(void)k;
+	if (!c)
+		return;
+	for (p = &c->wants; *p && *p != w; p = &(*p)->next)
+		;
+	if (*p)
+		*p = w->next;
+	w->call = NULL;
+	call_forget(c, w);
+	if (c->wants)
+		return;
+	switch (c->state) {
+	case CALL_QUEUED:
+		call_dequeue(c);
+		break;
+	case CALL_READY:
+		call_unready(c);
+		break;
+	case CALL_ELSEWHERE:
+	case CALL_SLEEPING:
+		break;
+	case CALL_SENT:
+	case CALL_ANSWERED:
+	case CALL_LEAVING:
+		return;
+	}
+	call_end(c);
+}
+
+/* --- stopping ------------------------------------------------------------------------------ */
+
+/* The first call that waits for something; telling of its end may end others. */
+static struct call *
+find_waiting(struct calls *k)
+{
+	for (struct call *c = k->all; c; c = c->next)
+		if (c->state == CALL_QUEUED || c->state == CALL_READY
+		    || c->state == CALL_SLEEPING
+		    || c->state == CALL_ELSEWHERE)
+			return c;
+	return NULL;
 }
 
 void
 calls_stop(struct calls *k)
 {
-	struct call *c, *next;
+	struct call *c;
 
 	k->stopped = true;
-	for (size_t i = 0; i < k->n_lanes; i++)
-		while (k->lanes[i].head)
-			lose(dequeue(&k->lanes[i]), OUTCOME_STOP,
-			    STR("stopped"),
-			    STR("the run was stopped before this was asked"));
-	for (c = k->all; c; c = next) {
-		next = c->next;
-		if (c->state == CALL_SLEEPING)
-			lose(c, OUTCOME_STOP, STR("stopped"),
-			    STR("the run was stopped before a retry"));
+	while ((c = find_waiting(k))) {
+		if (c->state == CALL_QUEUED)
+			call_dequeue(c);
+		else if (c->state == CALL_READY)
+			call_unready(c);
+		call_lose(c, OUTCOME_STOP, STR("stopped"),
+		    STR("the run was stopped before this was asked"));
 	}
-}
-
-/* --- keeping ---------------------------------------------------------------------------------- */
-
-size_t
-calls_in_flight(const struct calls *k)
-{
-	return k->alive;
-}
-
-size_t
-calls_to_keep(const struct calls *k)
-{
-	return k->to_keep;
-}
-
-int64_t
-calls_oldest_ms(const struct calls *k)
-{
-	return k->oldest_ms;
-}
-
-static int
-keep(struct call *c, struct store *s, struct err *e)
-{
-	struct request_row row = { .canon = c->canon,
-	    .provider = c->q.provider->name, .model = c->q.model };
-
-	memcpy(row.key, c->key, sizeof(row.key));
-	if (!c->rows)
-		c->rows = arena_array(c->arena, c->n_c, sizeof(*c->rows));
-	if (!c->rows)
-		return err_nomem(e);
-	for (size_t i = 0; i < c->n_c; i++) {
-		if (store_put(s, &row, c->samples[i], &c->c[i], &c->rows[i],
-		    e) < 0)
-			return -1;
-		for (struct want *w = c->wants; w; w = w->next)
-			if (w->sample == c->samples[i] && w->row)
-				*w->row = c->rows[i];
-	}
-	return 0;
-}
-
-int
-calls_keep(struct calls *k, struct store *s, struct err *e)
-{
-	for (struct call *c = k->all; c; c = c->next)
-		if (c->state == CALL_ANSWERED && keep(c, s, e) < 0)
-			return -1;
-	return 0;
 }
 
 void
-calls_kept(struct calls *k)
+calls_abandon(struct calls *k)
 {
 	struct call *c, *next;
 
+	calls_stop(k);
 	for (c = k->all; c; c = next) {
+		int64_t cost;
+
 		next = c->next;
-		if (c->state == CALL_ANSWERED)
-			call_end(c);
+		if (c->state != CALL_SENT)
+			continue;
+		if (c->http)
+			http_cancel(c->http);
+		c->http = NULL;
+		cost = book(c);
+		call_note_end(c, ASK_LOST, 0, STR("interrupted"), cost, true);
+		lane_unsent(&c->line->lane);
+		call_release(c, cost);
+		for (struct want *w = c->wants; w; w = w->next)
+			w->call = NULL;
+		c->wants = NULL;
+		call_end(c);
 	}
-	k->to_keep = 0;
 }
 
 /* --- opening and closing ------------------------------------------------------------------------ */
 
+static void
+open_server(struct server *s, const struct provider *p)
+{
+	s->p = p;
+	s->local = provider_is_local(p);
+	pace_init(&s->requests, p->requests_per_minute);
+	pace_init(&s->tokens, p->tokens_per_minute);
+}
+
 int
 calls_new(struct calls **out, struct http *h, const struct config *cfg,
-    int max_in_flight, int retries, const struct calls_ops *ops,
+    const struct calls_options *o, const struct calls_ops *ops,
     struct err *e)
 {
 	struct calls *k = calloc(1, sizeof(*k));
@@ -898,27 +966,26 @@ calls_new(struct calls **out, struct http *h, const struct config *cfg,
 		return err_nomem(e);
 	k->h = h;
 	k->ops = *ops;
-	k->retries = retries >= 0 ? retries
+	k->o = *o;
+	k->cfg = cfg;
+	k->retries = o->retries >= 0 ? o->retries
 	    : cfg->retries >= 0 ? cfg->retries : CALLS_RETRIES;
-	k->max_in_flight = max_in_flight > 0 ? (size_t)max_in_flight : 1;
+	k->max_in_flight = o->max_in_flight > 0 ? (size_t)o->max_in_flight : 1;
+	k->budget.cap = o->caps.run;
+	k->ready_tail = &k->ready;
+	k->lines_tail = &k->lines;
+	k->look.cookie = k;
 	k->by_key = map_new();
-	k->lanes = calloc(cfg->n_providers + 1, sizeof(*k->lanes));
-	if (!k->by_key || !k->lanes) {
+	k->servers = calloc(cfg->n_providers + 1, sizeof(*k->servers));
+	k->found_arena = arena_new(0);
+	if (!k->by_key || !k->servers || !k->found_arena) {
 		calls_free(k);
 		return err_nomem(e);
 	}
 	rng_seed_system(&k->rng);
-	k->n_lanes = cfg->n_providers;
-	for (size_t i = 0; i < k->n_lanes; i++) {
-		struct lane *lane = &k->lanes[i];
-		lane->k = k;
-		lane->p = &cfg->providers[i];
-		lane->local = provider_is_local(lane->p);
-		lane->tail = &lane->head;
-		lane->wake.cookie = lane;
-		pace_init(&lane->requests, lane->p->requests_per_minute);
-		pace_init(&lane->tokens, lane->p->tokens_per_minute);
-	}
+	k->n_servers = cfg->n_providers;
+	for (size_t i = 0; i < k->n_servers; i++)
+		open_server(&k->servers[i], &cfg->providers[i]);
 	*out = k;
 	return 0;
 }
@@ -926,17 +993,30 @@ calls_new(struct calls **out, struct http *h, const struct config *cfg,
 void
 calls_free(struct calls *k)
 {
+	struct line *l;
+
 	if (!k)
 		return;
 	while (k->all)
 		call_end(k->all);
-	for (size_t i = 0; i < k->n_lanes; i++) {
-		http_timer_stop(k->h, &k->lanes[i].wake);
-		secret_wipe(&k->lanes[i].key);
+	while ((l = k->lines)) {
+		k->lines = l->next;
+		line_free(l);
 	}
+	for (size_t i = 0; i < k->n_servers; i++)
+		secret_wipe(&k->servers[i].key);
+	http_timer_stop(k->h, &k->look);
+	arena_free(k->found_arena);
 	map_free(k->by_key);
-	free(k->lanes);
+	free(k->servers);
+	free(k->endings);
 	free(k);
+}
+
+size_t
+calls_in_flight(const struct calls *k)
+{
+	return k->alive;
 }
 
 struct calls_totals

@@ -28,7 +28,7 @@ struct slot {
 	int place;         /* of its row number, in the attempt's rows */
 	struct str code, message; /* of a failure */
 	enum outcome outcome;
-	bool not_cached;
+	bool not_cached, budget;
 };
 
 struct climb {
@@ -47,6 +47,9 @@ struct climb {
 	bool unknown_tokens;   /* a completion of this tier came without usage */
 	int repairs;
 	struct str repair_answer, repair_reason; /* of the slot in repair */
+	struct completion best; /* the answer of the last tier that was judged */
+	int best_tier;
+	struct str best_model;
 	int64_t *rows;      /* of the attempt: see enter_tier() */
 	int64_t started_ms, tier_started_ms;
 	struct ledger_attempt *attempts;
@@ -105,7 +108,8 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 		if (!s->out_of_use)
 			break;
 		at->reason = s->message;
-		if (c->tier + 1 == (int)c->cascade->n_tiers) {
+		if (c->tier + 1 == (int)c->cascade->n_tiers
+		    || c->cascade->on_outage != OUTAGE_CLIMB) {
 			c->result.error_code = s->code;
 			c->result.error_message = s->message;
 			return finish(c, TASK_FAILED, now_ms);
@@ -196,13 +200,10 @@ fill_prompt(struct climb *c, const struct tier *t, int which, struct str *out,
 		*out = c->task->prompt;
 		return 0;
 	}
-	buf_init(&b, TASK_MAX_PROMPT);
+	buf_init(&b, task_limits(c->task)->prompt);
 	rc = template_fill(t->prompts[which].text, c->task, &b, e);
 	if (rc < 0)
 		err_in(e, "prompt '%.*s'", STR_ARG(t->prompts[which].name));
-	else if (b.failed)
-		rc = err_set(e, ERR_INPUT, "the filled template is longer "
-		    "than %zu MB", TASK_MAX_PROMPT >> 20);
 	else if (!arena_str(c->arena, buf_str(&b), out))
 		rc = err_nomem(e);
 	buf_release(&b);
@@ -288,6 +289,8 @@ sum_up(struct climb *c)
 		    at->cost_picousd);
 		r->cached_picousd = money_add(r->cached_picousd,
 		    at->cached_picousd);
+		r->booked_picousd = money_add(r->booked_picousd,
+		    at->booked_picousd);
 		r->prompt_tokens += at->prompt_tokens;
 		r->completion_tokens += at->completion_tokens;
 		samples += (int)at->n_rows;
@@ -331,6 +334,16 @@ next_tier_or(struct climb *c, enum task_status status, int64_t now_ms,
 }
 
 static void
+set_correct(struct climb *c)
+{
+	struct result *r = &c->result;
+
+	if (c->task->has_reference)
+		r->correct = r->has_answer && answer_equal(r->answer,
+		    c->task->reference) ? YES : NO;
+}
+
+static void
 take_answer(struct climb *c, const struct slot *s)
 {
 	struct result *r = &c->result;
@@ -339,11 +352,9 @@ take_answer(struct climb *c, const struct slot *s)
 	r->text = s->c.text;
 	r->answer = s->c.answer;
 	r->has_answer = s->c.has_answer;
-	if (c->task->has_reference)
-		r->correct = s->c.has_answer && answer_equal(s->c.answer,
-		    c->task->reference) ? YES : NO;
+	set_correct(c);
 	r->tier = c->tier + 1;
-	r->model = tier_now(c)->model;
+	r->model = at->model;
 	r->error_code = r->error_message = (struct str){ 0 };
 	r->scored = at->scored;
 	r->score = (struct score){ at->score, at->score_ln };
@@ -360,11 +371,40 @@ ending_failure(const struct climb *c, bool nothing)
 {
 	for (size_t i = 0; i < c->n_slots; i++) {
 		const struct slot *s = &c->slots[i];
-		if (s->state == SLOT_FAILED && (s->not_cached
+		if (s->state == SLOT_FAILED && (s->not_cached || s->budget
 		    || s->outcome == OUTCOME_STOP))
 			return s;
 	}
 	return nothing ? &c->slots[0] : NULL;
+}
+
+/* A cap ends the climb where it stands: the best that was paid for is the
+ * answer, though its own tier's rule did not accept it. */
+static int
+over_budget(struct climb *c, int64_t now_ms)
+{
+	struct result *r = &c->result;
+
+	attempt_now(c)->verdict = ATTEMPT_BUDGET;
+	if (c->best.text.n) {
+		r->text = c->best.text;
+		r->answer = c->best.answer;
+		r->has_answer = c->best.has_answer;
+		r->tier = c->best_tier;
+		r->model = c->best_model;
+		set_correct(c);
+	}
+	return finish(c, TASK_BUDGET, now_ms);
+}
+
+/* An outage may climb, or not: the cascade says. */
+static int
+outage(struct climb *c, int64_t now_ms, struct err *e)
+{
+	attempt_now(c)->verdict = ATTEMPT_UNAVAILABLE;
+	if (c->cascade->on_outage != OUTAGE_CLIMB)
+		return finish(c, TASK_FAILED, now_ms);
+	return next_tier_or(c, TASK_FAILED, now_ms, e);
 }
 
 /* What the failure of an attempt means for the tier and the task. */
@@ -383,14 +423,19 @@ attempt_failed(struct climb *c, const struct slot *s, int64_t now_ms,
 		at->verdict = ATTEMPT_UNKNOWN_IN_CACHE;
 		return finish(c, TASK_FAILED, now_ms);
 	}
+	if (s->budget)
+		return over_budget(c, now_ms);
 	switch (s->outcome) {
 	case OUTCOME_RETRY:
 	case OUTCOME_WAIT:
-	case OUTCOME_NEXT:
-		at->verdict = ATTEMPT_UNAVAILABLE;
+		return outage(c, now_ms, e);
+	case OUTCOME_NEXT: /* this task, not the tier: a longer window helps */
+		at->verdict = ATTEMPT_FAILED;
 		return next_tier_or(c, status, now_ms, e);
 	case OUTCOME_TIER:
 		at->verdict = ATTEMPT_FAILED;
+		if (c->cascade->on_outage != OUTAGE_CLIMB)
+			return finish(c, status, now_ms);
 		return next_tier_or(c, status, now_ms, e);
 	case OUTCOME_FAIL:
 		at->verdict = ATTEMPT_FAILED;
@@ -456,6 +501,9 @@ note_verdict(struct climb *c, const struct verdict *v,
 	at->verdict = verdict_of(v, &chosen->c);
 	at->latency_ms = now_ms - c->tier_started_ms;
 	at->chosen = chosen->place;
+	c->best = chosen->c;
+	c->best_tier = c->tier + 1;
+	c->best_model = at->model;
 	if (!arena_str(c->arena, str_of(v->reason), &at->reason))
 		return err_nomem(e);
 	return 0;
@@ -574,7 +622,9 @@ count_costs(struct climb *c, const struct climb_news *news)
 		at->cost_picousd = money_add(at->cost_picousd,
 		    news->c->cost_picousd);
 	}
-	at->cost_picousd = money_add(at->cost_picousd, news->booked_picousd);
+	at->cost_picousd = money_add(at->cost_picousd, news->failed_picousd);
+	at->booked_picousd = money_add(at->booked_picousd,
+	    news->booked_picousd);
 	at->requests += news->requests;
 	at->retries += news->retries;
 	c->asked_utc_ms = news->c->asked_utc_ms;
@@ -607,6 +657,28 @@ climb_give(struct climb *c, size_t slot, const struct climb_news *news,
 	return c->open ? 0 : judge(c, now_ms, e);
 }
 
+static void
+count_failure(struct ledger_attempt *at, const struct climb_failure *f)
+{
+	at->requests += f->requests;
+	at->retries += f->retries;
+	at->cost_picousd = money_add(at->cost_picousd, f->cost_picousd);
+	at->booked_picousd = money_add(at->booked_picousd,
+	    f->booked_picousd);
+}
+
+void
+climb_fallback(struct climb *c, struct str model,
+    const struct climb_failure *f)
+{
+	struct ledger_attempt *at = attempt_now(c);
+
+	count_failure(at, f);
+	if (!str_eq(at->model, model))
+		at->fallbacks++;
+	at->model = model;
+}
+
 int
 climb_fail(struct climb *c, size_t slot, const struct climb_failure *f,
     int64_t now_ms, struct err *e)
@@ -617,11 +689,10 @@ climb_fail(struct climb *c, size_t slot, const struct climb_failure *f,
 	if (!arena_str(c->arena, f->code, &s->code)
 	    || !arena_str(c->arena, f->message, &s->message))
 		return err_nomem(e);
-	at->requests += f->requests;
-	at->retries += f->retries;
-	at->cost_picousd = money_add(at->cost_picousd, f->cost_picousd);
+	count_failure(at, f);
 	s->outcome = f->outcome;
 	s->not_cached = f->not_cached;
+	s->budget = f->budget;
 	c->open--;
 	/* A repair that fails leaves the answer as it was. */
 	if (s->repair && s->c.text.p && f->outcome != OUTCOME_STOP) {

@@ -24,6 +24,7 @@ struct climb_ask {
 struct tier_state {
 	bool out_of_use;
 	struct str code, message;
+	unsigned endpoints_out; /* bit n: its endpoint n is; see struct tier */
 };
 
 /* NULL: out of memory. `recorded`: answers come with the completions and are
@@ -45,7 +46,9 @@ struct climb_news {
 	int requests;      /* sent for it; of several of one request the first
 	                      bears the count */
 	int retries;
-	int64_t booked_picousd; /* of tries before that may have been billed */
+	int64_t failed_picousd; /* what tries before that have cost, */
+	int64_t booked_picousd; /* and what of that is a worst case, booked since
+	                           they may have been billed */
 };
 
 /* It has come. *row (may be NULL) gets a place for its row number in the
@@ -57,10 +60,15 @@ int climb_give(struct climb *c, size_t slot, const struct climb_news *news,
 struct climb_failure {
 	enum outcome outcome; /* RETRY and WAIT: tried long enough */
 	bool not_cached;      /* --cache-only, and it is not in the store */
+	bool budget;          /* the task's own cap leaves nothing for it */
 	struct str code, message; /* copied */
 	int requests, retries;
-	int64_t cost_picousd; /* of a request that may have been billed, else 0 */
+	int64_t cost_picousd, booked_picousd; /* as in climb_news */
 };
+/* An endpoint of the tier did not answer, and the next one is asked: what that
+ * has cost, and that it happened, belong to the attempt. `model`: the next. */
+void climb_fallback(struct climb *c, struct str model,
+    const struct climb_failure *f);
 /* It will not come. */
 int climb_fail(struct climb *c, size_t slot, const struct climb_failure *f,
     int64_t now_ms, struct err *e);

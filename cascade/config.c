@@ -10,9 +10,10 @@
 #include "base/clock.h"
 #include "base/input.h"
 #include "base/suggest.h"
+#include "cascade/budget.h"
 #include "cascade/config_internal.h"
 
-#define MAX_FILE ((size_t)16 << 20)
+#define MAX_FILE ((size_t)1 << 20)
 #define MAX_PATH 4096
 #define MAX_LIST 400 /* bytes of a list of names in a message */
 #define MAX_RETRIES 100
@@ -168,17 +169,20 @@ static void
 read_top(struct load *l, const struct ynode *root)
 {
 	static const char *const keys[] = {
-		"providers", "cascades", "models", "store", "retries", NULL
+		"providers", "cascades", "models", "store", "retries",
+		"max_cost", "task_timeout", "limits", NULL
 	};
 	struct config *c = l->c;
 	const struct ynode *n;
 	int64_t retries = c->retries;
 
 	ynode_known(root, "the configuration", keys, l->r);
+	config_limits(l, ynode_get(root, "limits"));
 	config_providers(l, ynode_get(root, "providers"));
 	config_models(l, ynode_get(root, "models"));
 	config_cascades(l, ynode_get(root, "cascades"));
 
+	config_run(l, root);
 	n = ynode_get(root, "store");
 	if (ynode_str(n, "store", &c->store, l->r) && n &&
 	    !str_is(c->store, ":memory:"))
@@ -307,6 +311,8 @@ config_empty(struct config **out, struct err *e)
 	c->arena = a;
 	c->file = "";
 	c->retries = -1;
+	c->max_cost = (struct caps){ BUDGET_NONE, BUDGET_NONE, BUDGET_NONE };
+	c->limits = limits_default;
 	*out = c;
 	return 0;
 }

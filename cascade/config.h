@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/yaml.h"
 #include "cascade/price.h"
+#include "cascade/task.h"
 #include "providers/provider.h"
 #include "scorers/answer.h"
 #include "scorers/rule.h"
@@ -18,6 +19,7 @@
 #define CONFIG_MAX_SAMPLES 256
 #define CONFIG_MAX_TIERS 32
 #define CONFIG_MAX_PROMPTS 16
+#define CONFIG_MAX_ENDPOINTS 8
 
 /* A template of a tier: `prompts: [cot.txt, program.txt]`, or inline. */
 struct prompt_template {
@@ -40,7 +42,20 @@ struct tier {
 	struct rule *accept;   /* NULL: accept any complete answer */
 	struct price price;    /* of the table or the configuration */
 	bool price_overridden;
+	int64_t requests_per_minute, tokens_per_minute; /* of the model; 0: no
+	                                                   limit of its own */
+	/* The same tier at further endpoints, which differ in model, provider
+	 * and price alone: asked, in order, when those before do not answer. */
+	struct tier *others;
+	size_t n_others;
 	int line, column;      /* in the file */
+};
+
+/* May a task climb because nobody answered, not because an answer was poor? */
+enum on_outage {
+	OUTAGE_CLIMB = 0, /* yes */
+	OUTAGE_WAIT,      /* no: wait until the tier is there again */
+	OUTAGE_FAIL,      /* no: the task fails */
 };
 
 struct cascade {
@@ -50,6 +65,7 @@ struct cascade {
 	struct tier *tiers;
 	size_t n_tiers;
 	bool fail_exhausted; /* `exhausted: fail`: no answer below its rule */
+	enum on_outage on_outage;
 	int line, column;
 };
 
@@ -57,7 +73,30 @@ struct cascade {
 struct model_price {
 	struct str model; /* "provider/name" */
 	struct price price;
+	int64_t requests_per_minute, tokens_per_minute; /* 0: no limit */
 };
+
+/* Caps in picodollars; BUDGET_NONE where none is set (cascade/budget.h). */
+struct caps {
+	int64_t run, day, task;
+};
+
+/* `limits:`: bounds on what servers, files of tasks and traces give, for who
+ * needs more or less. What has no name here has a fixed bound. */
+struct limits_config {
+	struct task_limits task; /* of files of tasks and of traces */
+	size_t template;   /* bytes of a prompt file or a --template */
+	size_t response;   /* bytes of a server's answer, unpacked */
+	size_t result;     /* bytes of a line of an output file that is resumed */
+	size_t trace;      /* bytes in memory of one task of a trace */
+	size_t json_values; /* of one document */
+	uint32_t regex_steps; /* of one search */
+};
+#define LIMITS_MAX_PROMPT ((size_t)10 << 20) /* of what `prompt` may be */
+#define LIMITS_MAX_TEMPLATE ((size_t)10 << 20)
+extern const struct limits_config limits_default;
+/* Tell base/ (json_limit() and regex_limit()), once a configuration is in use. */
+void limits_apply(const struct limits_config *limits);
 
 struct config {
 	const char *file;  /* as the user named it; "demo" for the built-in one */
@@ -69,7 +108,10 @@ struct config {
 	struct model_price *models;
 	size_t n_models;
 	struct str store;  /* path, empty: the default place */
+	struct caps max_cost;
+	int64_t task_timeout_ms; /* for each task; 0: none */
 	int retries;       /* of a failed request; -1: the default (see call.h) */
+	struct limits_config limits;
 	bool simulated;    /* every provider is simulated */
 };
 

@@ -9,7 +9,6 @@
 #include "cascade/config_internal.h"
 #include "cascade/task.h"
 
-#define MAX_PROMPT_FILE ((size_t)1 << 20)
 #define MAX_TOKENS 100000000
 #define MAX_STOP 4
 #define MAX_REPAIR 3
@@ -136,7 +135,7 @@ config_sampling(struct report *r, const struct ynode *n, struct sampling *s)
 /* --- a tier ------------------------------------------------------------- */
 
 static const char *const tier_keys[] = {
-	"name", "model", "samples", "system", "prompts", "repair", "accept",
+	"name", "model", "endpoints", "samples", "system", "prompts", "repair", "accept",
 	SAMPLING_KEYS, NULL
 };
 
@@ -190,10 +189,11 @@ read_prompt_file(struct load *l, const struct ynode *at, struct str *out)
 	struct err e;
 	bool ok = false;
 
-	buf_init(&text, MAX_PROMPT_FILE);
+	buf_init(&text, l->c->limits.template);
 	if (path.n == 0)
 		report_error(l->r, at, "the name of a prompt file is empty");
-	else if (input_slurp(path.p, MAX_PROMPT_FILE, &text, &e) < 0)
+	else if (input_slurp(path.p, l->c->limits.template, &text,
+	    &e) < 0)
 		report_error(l->r, at, "prompt: %s", e.msg);
 	else if (!utf8_valid(buf_str(&text)))
 		report_error(l->r, at, "prompt '%.*s' is not UTF-8 text",
@@ -248,12 +248,64 @@ read_prompts(struct load *l, const struct ynode *at, struct tier *t)
 		read_prompt(l, at->item[i], t);
 }
 
+/* The first of the endpoints is the tier's model; the others are read when
+ * everything else of the tier has been. */
+static const struct ynode *
+first_endpoint(struct load *l, const struct ynode *n)
+{
+	const struct ynode *at = ynode_get(n, "endpoints");
+
+	if (at && ynode_get(n, "model"))
+		report_error(l->r, at, "a tier has a model or endpoints, not "
+		    "both");
+	if (!at || at->kind != YNODE_LIST || at->n == 0
+	    || at->n > CONFIG_MAX_ENDPOINTS) {
+		if (at)
+			report_error(l->r, at, "endpoints must be a list of 1 "
+			    "to %d models, such as [azure/gpt-4o, "
+			    "openai/gpt-4o]", CONFIG_MAX_ENDPOINTS);
+		return NULL;
+	}
+	return at->item[0];
+}
+
+static void
+read_others(struct load *l, const struct ynode *n, struct tier *t)
+{
+	const struct ynode *at = ynode_get(n, "endpoints");
+	struct str text;
+
+	if (!at || at->kind != YNODE_LIST || at->n < 2
+	    || at->n > CONFIG_MAX_ENDPOINTS)
+		return;
+	t->others = config_array(l, at->n - 1, sizeof(*t->others));
+	for (size_t i = 1; t->others && i < at->n; i++) {
+		struct tier *o = &t->others[t->n_others];
+
+		*o = *t;
+		o->others = NULL;
+		o->n_others = 0;
+		if (!ynode_str(at->item[i], "an endpoint", &text, l->r)
+		    || !config_model(l, at->item[i], o))
+			continue;
+		config_price(l->c, o);
+		if (o->provider->ops)
+			config_check_tier(l, o, n);
+		t->n_others++;
+	}
+}
+
 static void
 read_model(struct load *l, const struct ynode *n, struct tier *t)
 {
 	const struct ynode *at = ynode_get(n, "model");
 	struct str text;
 
+	if (ynode_get(n, "endpoints")) {
+		at = first_endpoint(l, n);
+		if (!at)
+			return;
+	}
 	if (!at)
 		report_error(l->r, n, "the tier has no model, such as "
 		    "'model: openai/gpt-4o-mini'");
@@ -293,6 +345,7 @@ read_tier(struct load *l, const struct ynode *n, struct tier *t)
 		t->sampling.logprobs = true;
 	if (t->provider && t->provider->ops)
 		config_check_tier(l, t, n);
+	read_others(l, n, t);
 }
 
 /* --- a cascade ---------------------------------------------------------- */
@@ -367,9 +420,11 @@ read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
     struct cascade *k)
 {
 	static const char *const keys[] = {
-		"answer", "system", "exhausted", "tiers", NULL
+		"answer", "system", "exhausted", "on_outage", "tiers", NULL
 	};
 	static const char *const exhausted[] = { "answer", "fail", NULL };
+	static const char *const outage[] = { "climb", "wait", "fail", NULL };
+	int choice;
 	const struct ynode *tiers;
 
 	k->name = key->text;
@@ -384,6 +439,10 @@ read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
 	ynode_str(ynode_get(n, "system"), "system", &k->system, l->r);
 	k->fail_exhausted = config_choice(l, ynode_get(n, "exhausted"),
 	    "exhausted", exhausted) == 1;
+	choice = config_choice(l, ynode_get(n, "on_outage"), "on_outage",
+	    outage);
+	if (choice >= 0)
+		k->on_outage = (enum on_outage)choice;
 	tiers = ynode_get(n, "tiers");
 	if (tiers)
 		read_tiers(l, tiers, k);

@@ -2,9 +2,11 @@
  * config_internal.h -- shared by the files that read the configuration:
  *
  *	config.c           finding, loading, the top level
+ *	config_limits.c    limits:
  *	config_provider.c  providers:
  *	config_model.c     models:, -m and --set
  *	config_cascade.c   cascades: and their tiers
+ *	config_run.c       max_cost, task_timeout
  *	config_check.c     what a tier asks for that its model cannot do, and
  *	                   what will surprise or cost
  *
@@ -15,6 +17,8 @@
 #define CASCADE_CONFIG_INTERNAL_H
 
 #include "cascade/config.h"
+
+#define CONFIG_MAX_RATE 1000000000 /* a minute */
 
 /* One reading of one document. */
 struct load {
@@ -44,10 +48,16 @@ void config_unknown(struct load *l, const struct ynode *at, const char *what,
 int config_choice(struct load *l, const struct ynode *n, const char *what,
     const char *const *words);
 
+/* First, since prompt files are read within them. n may be NULL. */
+void config_limits(struct load *l, const struct ynode *n);
+
 void config_providers(struct load *l, const struct ynode *n);
 const struct provider *config_provider(const struct config *c, struct str name);
 /* The names of all providers, NULL-ended, in c's arena; NULL: no memory. */
 const char **config_provider_names(const struct config *c);
+
+/* `max_cost` and `task_timeout`. */
+void config_run(struct load *l, const struct ynode *root);
 
 /* After the providers. */
 void config_models(struct load *l, const struct ynode *n);

@@ -106,7 +106,8 @@ read_model(struct load *l, const struct ynode *key, const struct ynode *n,
 {
 	static const char *const keys[] = {
 		"input_per_mtok", "output_per_mtok", "cached_input_per_mtok",
-		"cache_write_per_mtok", "batch_discount", NULL
+		"cache_write_per_mtok", "batch_discount",
+		"requests_per_minute", "tokens_per_minute", NULL
 	};
 	const struct price *known = NULL;
 	struct tier t = { .provider = NULL };
@@ -121,6 +122,10 @@ read_model(struct load *l, const struct ynode *key, const struct ynode *n,
 	ynode_known(n, "model", keys, l->r);
 	read_rates(l, n, &m->price);
 	read_discount(l, n, &m->price);
+	ynode_count(ynode_get(n, "requests_per_minute"), "requests_per_minute",
+	    0, CONFIG_MAX_RATE, &m->requests_per_minute, l->r);
+	ynode_count(ynode_get(n, "tokens_per_minute"), "tokens_per_minute",
+	    0, CONFIG_MAX_RATE, &m->tokens_per_minute, l->r);
 }
 
 void
@@ -147,6 +152,8 @@ config_price(const struct config *c, struct tier *t)
 			continue;
 		t->price = c->models[i].price;
 		t->price_overridden = true;
+		t->requests_per_minute = c->models[i].requests_per_minute;
+		t->tokens_per_minute = c->models[i].tokens_per_minute;
 	}
 }
 
@@ -205,6 +212,9 @@ add_provider(struct config *c, struct provider p, struct err *e)
 		for (size_t j = 0; j < c->cascades[i].n_tiers; j++) {
 			t = &c->cascades[i].tiers[j];
 			t->provider = moved + (t->provider - c->providers);
+			for (size_t k = 0; k < t->n_others; k++)
+				t->others[k].provider = moved
+				    + (t->others[k].provider - c->providers);
 		}
 	moved[c->n_providers] = p;
 	c->providers = moved;

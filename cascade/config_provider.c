@@ -7,7 +7,6 @@
 #include "cascade/config_internal.h"
 
 #define MAX_APIS 32
-#define MAX_RATE 1000000000 /* a minute */
 #define MAX_NAME 64
 
 static const char *const provider_keys[] = {
@@ -52,6 +51,28 @@ lower(struct load *l, struct str s)
 	return (struct str){ p, s.n };
 }
 
+/* `key=`, `api-key=`, `access_token=`, ...: a url is shown, and kept with every
+ * completion. */
+static bool
+has_key(struct str url)
+{
+	static const char *const words[] = {
+		"key", "token", "secret", "password", "passwd", "signature",
+	};
+	struct str query = url, before, parameter, name;
+
+	if (!str_cut(&query, '?', &before))
+		return false;
+	while (query.n) {
+		str_cut(&query, '&', &parameter);
+		str_cut(&parameter, '=', &name);
+		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+			if (str_has_nocase(name, words[i]))
+				return true;
+	}
+	return false;
+}
+
 /* The url is never shown: it could have a password in it. */
 static void
 check_url(struct load *l, const struct ynode *at, struct provider *p)
@@ -69,6 +90,10 @@ check_url(struct load *l, const struct ynode *at, struct provider *p)
 	if (u.userinfo)
 		report_error(l->r, at, "the url has a user or password in it; "
 		    "take it out and use key_env, key_file or key_cmd");
+	if (has_key(p->url))
+		report_error(l->r, at, "the url has what looks like a key in "
+		    "its query; take it out and use key_env, key_file or "
+		    "key_cmd");
 	p->host = lower(l, u.host);
 	while (str_ends(p->url, "/"))
 		p->url.n--;
@@ -252,7 +277,7 @@ read_numbers(struct load *l, const struct ynode *n, struct provider *p)
 
 	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		ynode_count(ynode_get(n, counts[i].key), counts[i].key, 0,
-		    MAX_RATE, counts[i].out, l->r);
+		    CONFIG_MAX_RATE, counts[i].out, l->r);
 	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
 		at = ynode_get(n, times[i].key);
 		if (ynode_duration(at, times[i].key, times[i].out, l->r) &&

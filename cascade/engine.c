@@ -20,6 +20,15 @@
 #define MAX_PAUSE_MS 50  /* between two commits */
 #define MAX_CANON ((size_t)64 << 20)
 
+/* A completion that a job waits for. */
+struct wanted {
+	struct want want; /* first member */
+	struct climb_ask ask;
+	size_t endpoint;  /* 0: the tier itself, n: its others[n - 1] */
+	struct wanted *next, **prev; /* of the job's, while it is to come */
+	bool fallen;      /* to be asked of the next endpoint */
+};
+
 struct job {
 	struct engine *en;
 	struct task *task;
@@ -27,7 +36,13 @@ struct job {
 	struct climb *climb;
 	struct job *next, **prev; /* among the active */
 	struct job *finished_next;
-	bool asking;
+	struct job *fallen_next;  /* has completions that are `fallen` */
+	struct wanted *waiting;
+	struct budget budget;
+	struct http_timer deadline;
+	int64_t deadline_ms;      /* 0: none */
+	bool asking, fallen, expired;
+	bool broken;              /* it cannot go on: the run ends without it */
 };
 
 struct engine {
@@ -39,8 +54,12 @@ struct engine {
 	struct engine_io io;
 	struct engine_state state;
 	struct tier_state **tiers; /* of each cascade of cfg */
-	bool *keys_checked;        /* likewise */
+	bool *checked;             /* likewise: keys and prices */
+	struct job *fallen;
+	size_t unsynced;           /* rows committed, but not on the disk */
+	int64_t unsynced_ms;       /* since when */
 	struct job *active;
+	size_t n_broken;           /* of them */
 	struct job *finished, **finished_tail;
 	size_t n_finished;
 	int64_t finished_ms; /* when the oldest of them finished */
@@ -71,6 +90,7 @@ job_unlink(struct job *j)
 static void
 job_free(struct job *j)
 {
+	http_timer_stop(j->en->http, &j->deadline);
 	task_free(j->task); /* the job is in its arena */
 }
 
@@ -90,10 +110,22 @@ job_finished(struct job *j)
 	struct engine *en = j->en;
 
 	job_unlink(j);
+	http_timer_stop(en->http, &j->deadline);
 	if (!en->n_finished++)
 		en->finished_ms = clock_mono_ms();
 	*en->finished_tail = j;
 	en->finished_tail = &j->finished_next;
+}
+
+/* The store or memory failed it. It stays where it is, for what it has asked
+ * may still come; but nobody waits for its end. */
+static void
+job_broke(struct job *j, const struct err *e)
+{
+	if (!j->broken)
+		j->en->n_broken++;
+	j->broken = true;
+	engine_fail(j->en, e);
 }
 
 /* After any news: ask for what the climb wants now, or be done. */
@@ -102,10 +134,10 @@ job_go_on(struct job *j)
 {
 	struct err e;
 
-	if (j->asking)
+	if (j->asking || j->broken)
 		return; /* the loop in job_ask() sees to it */
 	if (job_ask(j, &e) < 0) {
-		engine_fail(j->en, &e);
+		job_broke(j, &e);
 		return;
 	}
 	if (climb_result(j->climb))
@@ -127,8 +159,8 @@ job_lost(struct job *j, size_t slot, enum outcome outcome, bool not_cached,
 
 /* 1: it was in the store. */
 static int
-job_look_up(struct job *j, const unsigned char *key,
-    const struct climb_ask *ask, struct err *e)
+look_up(struct job *j, const unsigned char *key, const struct climb_ask *ask,
+    struct err *e)
 {
 	struct engine *en = j->en;
 	struct completion c;
@@ -136,9 +168,6 @@ job_look_up(struct job *j, const unsigned char *key,
 	int64_t row, *place;
 	int rc;
 
-	if (!en->store || en->o.cache == CACHE_NONE
-	    || en->o.cache == CACHE_REFRESH)
-		return 0;
 	arena_clear(en->lookup);
 	rc = store_get(en->store, key, ask->sample, false, en->lookup, &c,
 	    &row, e);
@@ -151,63 +180,164 @@ job_look_up(struct job *j, const unsigned char *key,
 	return 1;
 }
 
-/* The request that some asks of one prompt share. */
+/* --- endpoints ------------------------------------------------------------------------ */
+
+static const struct tier *
+endpoint_of(const struct tier *t, size_t n)
+{
+	return n ? &t->others[n - 1] : t;
+}
+
+static struct tier_state *
+state_of(const struct job *j, int tier)
+{
+	return &j->en->tiers[j->cascade - j->en->cfg->cascades][tier];
+}
+
+/* The first usable endpoint from `n` on; false: there is none. */
+static bool
+usable_endpoint(const struct job *j, int tier, size_t *n)
+{
+	const struct tier_state *s = state_of(j, tier);
+	size_t all = j->cascade->tiers[tier].n_others + 1;
+
+	while (*n < all && s->endpoints_out & 1u << *n)
+		++*n;
+	return *n < all;
+}
+
+static enum outage_rule
+outage_rule(const struct job *j, int tier, size_t endpoint)
+{
+	size_t next = endpoint + 1;
+
+	if (usable_endpoint(j, tier, &next))
+		return OUTAGE_LEAVE;
+	switch (j->cascade->on_outage) {
+	case OUTAGE_WAIT:
+		return OUTAGE_STAY;
+	case OUTAGE_FAIL:
+		return OUTAGE_PATIENT;
+	case OUTAGE_CLIMB:
+		break;
+	}
+	return tier + 1 < (int)j->cascade->n_tiers ? OUTAGE_LEAVE
+	    : OUTAGE_PATIENT;
+}
+
+/* --- the request that some asks of one prompt share ----------------------------------- */
+
 struct group {
 	struct climb_ask ask; /* the first of them */
+	size_t endpoint;
+	struct message *messages;
+	size_t n_messages;
 	struct calls_ask q;
 	unsigned char key[SHA256_BYTES];
 	struct want *missing, **tail;
 	bool open;
 };
 
+/* The canonical form of the request at an endpoint, in en->canon, and its
+ * key. */
 static int
-group_open(struct job *j, const struct climb_ask *ask, struct group *g,
-    struct err *e)
+key_at(struct job *j, const struct group *g, size_t endpoint,
+    unsigned char key[SHA256_BYTES], struct err *e)
 {
-	const struct tier *t = &j->cascade->tiers[ask->tier];
+	const struct tier *t = endpoint_of(&j->cascade->tiers[g->ask.tier],
+	    endpoint);
 	struct sampling s = t->sampling;
 	struct model_request q = { .provider = t->provider,
-	    .model = t->model_name, .sampling = &s, .n = 1 };
-	struct message *m = NULL;
+	    .model = t->model_name, .sampling = &s, .n = 1,
+	    .messages = g->messages, .n_messages = g->n_messages };
 
-	*g = (struct group){ .ask = *ask };
-	g->tail = &g->missing;
-	if (climb_messages(j->climb, ask, &m, &q.n_messages, e) < 0)
-		return -1;
-	q.messages = m;
 	if (j->task->max_tokens)
 		s.max_tokens = j->task->max_tokens;
-	if (key_canon(&q, &j->en->canon, e) < 0
-	    || key_of(buf_str(&j->en->canon), g->key, e) < 0)
+	if (key_canon(&q, &j->en->canon, e) < 0)
 		return -1;
-	g->q = (struct calls_ask){ .tier = t, .messages = m,
-	    .n_messages = q.n_messages, .max_tokens = j->task->max_tokens,
-	    .key = g->key };
+	return key_of(buf_str(&j->en->canon), key, e);
+}
+
+static int
+group_open(struct job *j, const struct climb_ask *ask, size_t endpoint,
+    struct group *g, struct err *e)
+{
+	*g = (struct group){ .ask = *ask, .endpoint = endpoint };
+	g->tail = &g->missing;
+	if (climb_messages(j->climb, ask, &g->messages, &g->n_messages, e) < 0
+	    || key_at(j, g, endpoint, g->key, e) < 0)
+		return -1;
+	g->q = (struct calls_ask){
+	    .tier = endpoint_of(&j->cascade->tiers[ask->tier], endpoint),
+	    .messages = g->messages, .n_messages = g->n_messages,
+	    .max_tokens = j->task->max_tokens, .key = g->key,
+	    .outage = outage_rule(j, ask->tier, endpoint) };
 	if (!arena_str(j->task->arena, buf_str(&j->en->canon), &g->q.canon))
 		return err_nomem(e);
 	g->open = true;
 	return 0;
 }
 
-/* Before a cascade asks for the first time: are the keys of all its tiers
- * there? A dearer tier's that is not would be found when its turn comes, after
- * money was spent on the cheaper ones. (A command is run when it is needed.) */
-static void
-check_keys(struct engine *en, const struct cascade *k)
+static bool
+has_caps(const struct caps *c)
 {
-	bool *checked = &en->keys_checked[k - en->cfg->cascades];
+	return c->run != BUDGET_NONE || c->day != BUDGET_NONE
+	    || c->task != BUDGET_NONE;
+}
+
+/* A cap is kept by holding the most that a request may cost. */
+static int
+check_price(const struct engine *en, const struct tier *t, int64_t max_tokens,
+    struct err *e)
+{
+	if (!max_tokens)
+		max_tokens = t->sampling.max_tokens;
+	if (!has_caps(&en->o.caps) || t->provider->ops->flags
+	    & PROVIDER_RECORDED || calls_worst(t, (struct str){ 0 }, 1,
+	    max_tokens, 1, clock_utc_ms()) != MONEY_UNKNOWN)
+		return 0;
+	if (!price_known(&t->price))
+		return err_set(e, ERR_CONFIG, "max_cost cannot be kept: the "
+		    "price of '%.*s' is unknown; state it under models",
+		    STR_ARG(t->model));
+	return err_set(e, ERR_CONFIG, "max_cost cannot be kept: nothing bounds "
+	    "the length of an answer of '%.*s'; give the tier max_tokens",
+	    STR_ARG(t->model));
+}
+
+static int
+check_endpoint(const struct engine *en, const struct tier *t,
+    int64_t max_tokens, struct err *e)
+{
 	struct secret key = { 0 };
+
+	if (check_price(en, t, max_tokens, e) < 0)
+		return -1;
+	if (t->provider->key_source != KEY_CMD
+	    && provider_key(t->provider, &key, e) < 0)
+		return -1;
+	secret_wipe(&key);
+	return 0;
+}
+
+/* Before a cascade asks for the first time: are the keys and the prices of all
+ * its tiers there? A dearer tier's that is not would be found when its turn
+ * comes, after money was spent on the cheaper ones. (A command is run when it
+ * is needed.) */
+static void
+check_cascade(struct engine *en, const struct cascade *k, int64_t max_tokens)
+{
+	bool *checked = &en->checked[k - en->cfg->cascades];
 	struct err e;
 
-	for (size_t i = 0; i < k->n_tiers && !*checked; i++) {
-		const struct provider *p = k->tiers[i].provider;
-		if (p->key_source != KEY_CMD
-		    && provider_key(p, &key, &e) < 0) {
-			engine_fail(en, &e);
-			break;
-		}
-		secret_wipe(&key);
-	}
+	for (size_t i = 0; i < k->n_tiers && !*checked; i++)
+		for (size_t n = 0; n <= k->tiers[i].n_others; n++)
+			if (check_endpoint(en, endpoint_of(&k->tiers[i], n),
+			    max_tokens, &e) < 0) {
+				engine_fail(en, &e);
+				*checked = true;
+				return;
+			}
 	*checked = true;
 }
 
@@ -218,9 +348,66 @@ group_close(struct job *j, struct group *g, struct err *e)
 
 	g->open = false;
 	g->missing = NULL;
-	if (missing)
-		check_keys(j->en, j->cascade);
-	return missing ? calls_ask(j->en->calls, &g->q, missing, e) : 0;
+	if (!missing)
+		return 0;
+	check_cascade(j->en, j->cascade, j->task->max_tokens);
+	return calls_ask(j->en->calls, &g->q, missing, e);
+}
+
+/* Under this endpoint's key, else under another's: an answer is an answer. */
+static int
+group_look_up(struct job *j, struct group *g, const struct climb_ask *ask,
+    struct err *e)
+{
+	struct engine *en = j->en;
+	size_t n = j->cascade->tiers[ask->tier].n_others + 1;
+	unsigned char key[SHA256_BYTES];
+	int rc;
+
+	if (!en->store || en->o.cache == CACHE_NONE
+	    || en->o.cache == CACHE_REFRESH)
+		return 0;
+	rc = look_up(j, g->key, ask, e);
+	for (size_t i = 0; rc == 0 && n > 1 && i < n; i++) {
+		if (i == g->endpoint)
+			continue;
+		rc = key_at(j, g, i, key, e);
+		if (rc == 0)
+			rc = look_up(j, key, ask, e);
+	}
+	return rc;
+}
+
+static void
+wanted_link(struct job *j, struct wanted *w)
+{
+	w->prev = &j->waiting;
+	w->next = j->waiting;
+	if (w->next)
+		w->next->prev = &w->next;
+	j->waiting = w;
+}
+
+static void
+wanted_unlink(struct wanted *w)
+{
+	*w->prev = w->next;
+	if (w->next)
+		w->next->prev = w->prev;
+}
+
+static struct wanted *
+wanted_new(struct job *j, const struct climb_ask *ask, size_t endpoint)
+{
+	struct wanted *w = arena_alloc(j->task->arena, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	*w = (struct wanted){ .ask = *ask, .endpoint = endpoint,
+	    .want = { .sample = ask->sample, .slot = ask->slot, .owner = j,
+	    .budget = j->budget.cap == BUDGET_NONE ? NULL : &j->budget,
+	    .deadline_ms = j->deadline_ms } };
+	return w;
 }
 
 static int
@@ -228,39 +415,46 @@ group_add(struct job *j, struct group *g, const struct climb_ask *ask,
     struct err *e)
 {
 	struct engine *en = j->en;
-	struct want *w = arena_alloc(j->task->arena, sizeof(*w));
+	struct wanted *w = wanted_new(j, ask, g->endpoint);
 	int rc;
 
 	if (!w)
 		return err_nomem(e);
-	*w = (struct want){ .sample = ask->sample, .slot = ask->slot,
-	    .owner = j };
-	if (calls_join(en->calls, g->key, w))
+	wanted_link(j, w);
+	if (calls_join(en->calls, g->key, &w->want))
 		return 0;
-	rc = job_look_up(j, g->key, ask, e);
+	rc = group_look_up(j, g, ask, e);
+	if (rc == 0 && en->o.cache != CACHE_ONLY) {
+		*g->tail = &w->want;
+		g->tail = &w->want.next;
+		return 0;
+	}
+	wanted_unlink(w);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	if (en->o.cache == CACHE_ONLY)
-		return job_lost(j, ask->slot, OUTCOME_FAIL, true,
-		    "not_cached", STR("it is not in the store, and "
-		    "--cache-only asks nobody"), e);
-	*g->tail = w;
-	g->tail = &w->next;
-	return 0;
+	return job_lost(j, ask->slot, OUTCOME_FAIL, true, "not_cached",
+	    STR("it is not in the store, and --cache-only asks nobody"), e);
+}
+
+static int
+job_expired(struct job *j, const struct climb_ask *ask, struct err *e)
+{
+	return job_lost(j, ask->slot, OUTCOME_FAIL, false, "task_timeout",
+	    STR("the task's time was over (task_timeout)"), e);
 }
 
 /* A task that cannot even be put into words fails alone. */
 static int
-job_ask_one(struct job *j, struct group *g, const struct climb_ask *ask,
-    struct err *e)
+job_ask_at(struct job *j, struct group *g, const struct climb_ask *ask,
+    size_t endpoint, struct err *e)
 {
 	struct err mine;
 
-	if (g->open && (g->ask.tier != ask->tier
+	if (g->open && (g->ask.tier != ask->tier || g->endpoint != endpoint
 	    || g->ask.prompt != ask->prompt || g->ask.repair != ask->repair)
 	    && group_close(j, g, e) < 0)
 		return -1;
-	if (!g->open && group_open(j, ask, g, &mine) < 0) {
+	if (!g->open && group_open(j, ask, endpoint, g, &mine) < 0) {
 		if (mine.code != ERR_INPUT) {
 			*e = mine;
 			return -1;
@@ -269,6 +463,19 @@ job_ask_one(struct job *j, struct group *g, const struct climb_ask *ask,
 		    str_of(mine.msg), e);
 	}
 	return group_add(j, g, ask, e);
+}
+
+static int
+job_ask_one(struct job *j, struct group *g, const struct climb_ask *ask,
+    struct err *e)
+{
+	size_t endpoint = 0;
+
+	if (j->expired)
+		return job_expired(j, ask, e);
+	if (!usable_endpoint(j, ask->tier, &endpoint))
+		endpoint = 0;
+	return job_ask_at(j, g, ask, endpoint, e);
 }
 
 static int
@@ -291,6 +498,104 @@ job_ask(struct job *j, struct err *e)
 	return rc;
 }
 
+/* --- falling back to the next endpoint --------------------------------------------------- */
+
+/* The tier did not answer, but it has another endpoint. What one call brought
+ * down is asked again together, later in this turn. */
+static bool
+fall_back(struct job *j, struct wanted *w, const struct climb_failure *f)
+{
+	struct engine *en = j->en;
+	size_t next = w->endpoint + 1;
+
+	if (f->outcome == OUTCOME_FAIL || f->outcome == OUTCOME_OK
+	    || en->stopping || j->expired
+	    || !usable_endpoint(j, w->ask.tier, &next))
+		return false;
+	climb_fallback(j->climb, endpoint_of(&j->cascade->tiers[w->ask.tier],
+	    next)->model, f);
+	w->endpoint = next;
+	w->fallen = true;
+	wanted_link(j, w);
+	if (!j->fallen) {
+		j->fallen = true;
+		j->fallen_next = en->fallen;
+		en->fallen = j;
+	}
+	return true;
+}
+
+static int
+job_ask_fallen(struct job *j, struct err *e)
+{
+	struct group g = { .open = false };
+	struct wanted *w, *next;
+	int rc = 0;
+
+	j->asking = true;
+	for (w = j->waiting; rc == 0 && w; w = next) {
+		next = w->next;
+		if (!w->fallen)
+			continue;
+		wanted_unlink(w);
+		rc = job_ask_at(j, &g, &w->ask, w->endpoint, e);
+	}
+	if (rc == 0 && g.open)
+		rc = group_close(j, &g, e);
+	j->asking = false;
+	return rc;
+}
+
+static void
+ask_fallen(struct engine *en)
+{
+	struct job *j;
+	struct err e;
+
+	while ((j = en->fallen)) {
+		en->fallen = j->fallen_next;
+		j->fallen = false;
+		if (job_ask_fallen(j, &e) < 0)
+			job_broke(j, &e);
+		else
+			job_go_on(j);
+	}
+}
+
+/* --- time is over --------------------------------------------------------------------------- */
+
+static void
+not_fallen(struct job *j)
+{
+	struct job **p = &j->en->fallen;
+
+	while (j->fallen && *p != j)
+		p = &(*p)->fallen_next;
+	if (j->fallen)
+		*p = j->fallen_next;
+	j->fallen = false;
+}
+
+static void
+on_deadline(void *cookie)
+{
+	struct job *j = cookie;
+	struct wanted *w;
+	struct err e;
+
+	j->expired = true;
+	not_fallen(j);
+	while ((w = j->waiting)) {
+		wanted_unlink(w);
+		calls_leave(j->en->calls, &w->want);
+		if (job_expired(j, &w->ask, &e) < 0) {
+			job_broke(j, &e);
+			return;
+		}
+	}
+	job_go_on(j);
+}
+
 /* --- news from the calls ---------------------------------------------------------------- */
 
 static void
@@ -300,12 +605,15 @@ on_got(void *cookie, struct want *w, const struct climb_news *n)
 	struct err e;
 
 	(void)cookie;
+	wanted_unlink((struct wanted *)w);
 	if (climb_give(j->climb, w->slot, n, clock_mono_ms(), &w->row, &e) < 0)
-		engine_fail(j->en, &e);
+		job_broke(j, &e);
 	else
 		job_go_on(j);
 }
 
+/* The run has to end when a provider refuses everything, unless the tier has
+ * another one. */
 static void
 on_lost(void *cookie, struct want *w, const struct climb_failure *f)
 {
@@ -313,8 +621,16 @@ on_lost(void *cookie, struct want *w, const struct climb_failure *f)
 	struct err e;
 
 	(void)cookie;
-	if (climb_fail(j->climb, w->slot, f, clock_mono_ms(), &e) < 0)
+	wanted_unlink((struct wanted *)w);
+	if (fall_back(j, (struct wanted *)w, f))
+		return;
+	if (f->outcome == OUTCOME_STOP && !j->en->stopping) {
+		err_set(&e, ERR_NET, "stopped: %.*s (%.*s)",
+		    STR_ARG(f->message), STR_ARG(f->code));
 		engine_fail(j->en, &e);
+	}
+	if (climb_fail(j->climb, w->slot, f, clock_mono_ms(), &e) < 0)
+		job_broke(j, &e);
 	else
 		job_go_on(j);
 }
@@ -330,36 +646,100 @@ on_again(void *cookie, const struct tier *t, struct str code,
 		    retry);
 }
 
+/* Which of a tier's endpoints it is; false: none. */
+static bool
+find_endpoint(const struct tier *tier, const struct tier *t, size_t *n)
+{
+	for (*n = 0; *n <= tier->n_others; ++*n)
+		if (endpoint_of(tier, *n) == t)
+			return true;
+	return false;
+}
+
+/* Where a provider refuses everything, all its endpoints are out of use. */
+static bool
+concerns(const struct tier *endpoint, const struct tier *t, bool stop)
+{
+	return endpoint == t || (stop && endpoint->provider == t->provider);
+}
+
+/* True: this tier has no endpoint left. */
+static bool
+take_out(struct engine *en, const struct tier *tier, struct tier_state *s,
+    const struct tier *t, bool stop, struct str code, struct str message)
+{
+	unsigned all = (2u << tier->n_others) - 1;
+
+	for (size_t n = 0; n <= tier->n_others; n++)
+		if (concerns(endpoint_of(tier, n), t, stop))
+			s->endpoints_out |= 1u << n;
+	if ((s->endpoints_out & all) != all || s->out_of_use)
+		return s->out_of_use;
+	s->out_of_use = true;
+	(void)arena_str(en->cfg->arena, code, &s->code);
+	(void)arena_str(en->cfg->arena, message, &s->message);
+	return true;
+}
+
 static void
 on_out_of_use(void *cookie, const struct tier *t, bool stop, struct str code,
     struct str message)
 {
 	struct engine *en = cookie;
+	bool known = false, none_left = false;
 
-	for (size_t i = 0; i < en->cfg->n_cascades; i++) {
-		const struct cascade *k = &en->cfg->cascades[i];
-		size_t at = (size_t)(t - k->tiers);
-		struct tier_state *s;
+	for (size_t i = 0; i < en->cfg->n_cascades; i++)
+		for (size_t k = 0; k < en->cfg->cascades[i].n_tiers; k++) {
+			const struct tier *tier = &en->cfg->cascades[i]
+			    .tiers[k];
+			struct tier_state *s = &en->tiers[i][k];
+			unsigned before = s->endpoints_out;
+			size_t n;
 
-		if (t < k->tiers || t >= k->tiers + k->n_tiers)
-			continue;
-		s = &en->tiers[i][at];
-		if (s->out_of_use && !stop)
-			return;
-		s->out_of_use = true;
-		(void)arena_str(en->cfg->arena, code, &s->code);
-		(void)arena_str(en->cfg->arena, message, &s->message);
-	}
-	if (stop) {
+			if (!find_endpoint(tier, t, &n) && !stop)
+				continue;
+			known |= n <= tier->n_others && before & 1u << n;
+			/* STOP ends the run only for the tier that asked. */
+			if (stop && !find_endpoint(tier, t, &n)) {
+				take_out(en, tier, s, t, stop, code, message);
+				continue;
+			}
+			none_left |= take_out(en, tier, s, t, stop, code,
+			    message);
+		}
+	if (stop && none_left) {
 		struct err e;
 		err_set(&e, str_is(code, "config") ? ERR_CONFIG : ERR_NET,
 		    "stopped, since provider '%.*s' would refuse every "
 		    "request: %.*s (%.*s)", STR_ARG(t->provider->name),
 		    STR_ARG(message), STR_ARG(code));
 		engine_fail(en, &e);
-	} else if (en->io.notice) {
+	} else if (!known && en->io.notice) {
 		en->io.notice(en->io.cookie, t, code, message);
 	}
+}
+
+static void
+on_broke(void *cookie, bool day, int64_t worst_picousd, int64_t held_picousd)
+{
+	struct engine *en = cookie;
+	struct buf cap, held, worst;
+	struct err e;
+
+	buf_init(&cap, 64);
+	buf_init(&held, 64);
+	buf_init(&worst, 64);
+	money_show(&cap, day ? en->o.caps.day : en->o.caps.run);
+	money_show(&held, held_picousd);
+	money_show(&worst, worst_picousd);
+	err_set(&e, ERR_BUDGET, "budget reached: of %s for this %s %s is spent "
+	    "or may have been billed, and the next request may cost %s",
+	    cap.p ? cap.p : "", day ? "day (UTC)" : "run", held.p ? held.p : "",
+	    worst.p ? worst.p : "");
+	buf_release(&cap);
+	buf_release(&held);
+	buf_release(&worst);
+	engine_fail(en, &e);
 }
 
 /* --- commit and emit -------------------------------------------------------------------- */
@@ -384,14 +764,16 @@ put_results(struct engine *en, struct err *e)
 }
 
 static int
-commit(struct engine *en, struct err *e)
+commit(struct engine *en, bool synced, struct err *e)
 {
-	if (!en->store)
+	if (!en->store || en->o.dry)
 		return 0;
-	if (store_begin(en->store, e) < 0)
+	if ((synced ? store_begin(en->store, e)
+	    : store_begin_unsynced(en->store, e)) < 0)
 		return -1;
-	if ((en->o.cache != CACHE_NONE && calls_keep(en->calls, en->store,
-	    e) < 0) || put_results(en, e) < 0
+	if ((synced && en->unsynced && asks_touch(en->store, e) < 0)
+	    || calls_keep(en->calls, en->store, e) < 0
+	    || (synced && put_results(en, e) < 0)
 	    || store_commit(en->store, e) < 0) {
 		store_rollback(en->store);
 		return -1;
@@ -408,6 +790,7 @@ count_result(struct engine *en, const struct result *r)
 	s->by_status[r->status]++;
 	if (r->tier > 0 && (size_t)r->tier <= s->n_tiers)
 		s->by_tier[r->tier - 1]++;
+	s->booked_picousd = money_add(s->booked_picousd, r->booked_picousd);
 	if (r->cost_picousd == MONEY_UNKNOWN)
 		s->unknown_cost++;
 	else
@@ -443,6 +826,25 @@ emit(struct engine *en, struct err *e)
 	return rc;
 }
 
+/* Every turn: what has come survives the process, and what was written down may
+ * leave. */
+static int
+commit_only(struct engine *en, struct err *e)
+{
+	size_t n = calls_to_keep(en->calls);
+
+	if (commit(en, false, e) < 0) {
+		en->lost += (int64_t)n;
+		calls_unkept(en->calls);
+		return -1;
+	}
+	if (n && !en->unsynced)
+		en->unsynced_ms = clock_mono_ms();
+	en->unsynced += n;
+	calls_kept(en->calls);
+	return 0;
+}
+
 /* What could not be kept is shown all the same: it has been paid for. */
 static int
 commit_and_emit(struct engine *en, struct err *e)
@@ -450,26 +852,29 @@ commit_and_emit(struct engine *en, struct err *e)
 	struct err lost;
 	size_t n = calls_to_keep(en->calls);
 	int64_t began = clock_mono_ms(), took;
-	int rc = commit(en, &lost);
+	int rc = commit(en, true, &lost);
 
-	/* On a slow disk commit less often: at most a fifth of the time. */
+	/* On a slow disk sync less often: at most a fifth of the time. */
 	took = clock_mono_ms() - began;
 	en->pause_until_ms = began + took
 	    + (4 * took < MAX_PAUSE_MS ? 4 * took : MAX_PAUSE_MS);
-	if (rc < 0)
+	if (rc < 0) {
 		en->lost += (int64_t)n;
-	calls_kept(en->calls);
-	if (emit(en, e) < 0)
-		return -1;
-	if (rc < 0)
-		*e = lost;
-	return rc;
+		engine_fail(en, &lost); /* before anything else is sent */
+		calls_unkept(en->calls);
+	} else {
+		en->unsynced = 0;
+		calls_kept(en->calls);
+	}
+	return emit(en, e);
 }
 
+/* When results, or rows that are not on the disk yet, have waited enough. */
 static int64_t
-commit_due(const struct engine *en)
+sync_due(const struct engine *en)
 {
-	size_t rows = calls_to_keep(en->calls) + en->n_finished;
+	size_t rows = calls_to_keep(en->calls) + en->unsynced
+	    + en->n_finished;
 	int64_t oldest = INT64_MAX;
 
 	if (!rows)
@@ -482,8 +887,28 @@ commit_due(const struct engine *en)
 		oldest = calls_oldest_ms(en->calls);
 	if (en->n_finished && en->finished_ms < oldest)
 		oldest = en->finished_ms;
+	if (en->unsynced && en->unsynced_ms < oldest)
+		oldest = en->unsynced_ms;
 	oldest += ENGINE_COMMIT_MS;
 	return oldest > en->pause_until_ms ? oldest : en->pause_until_ms;
+}
+
+static bool
+has_news(const struct engine *en)
+{
+	return calls_to_note(en->calls) || calls_to_keep(en->calls)
+	    || calls_must_look(en->calls);
+}
+
+static int
+commit_due(struct engine *en, struct err *e)
+{
+	int64_t due = sync_due(en);
+
+	/* With nothing to write a transaction syncs nothing. */
+	if (due <= clock_mono_ms() && (has_news(en) || en->n_finished))
+		return commit_and_emit(en, e);
+	return has_news(en) ? commit_only(en, e) : 0;
 }
 
 /* --- the source --------------------------------------------------------------------------- */
@@ -510,12 +935,21 @@ begin(struct engine *en, struct task *t, const struct cascade *k,
 	j->en = en;
 	j->task = t;
 	j->cascade = k;
+	j->budget.cap = en->o.caps.task;
+	j->deadline.fire = on_deadline;
+	j->deadline.cookie = j;
 	j->prev = &en->active;
 	j->next = en->active;
 	if (j->next)
 		j->next->prev = &j->next;
 	en->active = j;
 	en->state.active++;
+	if (en->o.task_timeout_ms) {
+		j->deadline_ms = clock_mono_ms() + en->o.task_timeout_ms;
+		if (http_timer_set(en->http, &j->deadline, j->deadline_ms,
+		    e) < 0)
+			return -1;
+	}
 	job_go_on(j);
 	return 0;
 }
@@ -567,28 +1001,42 @@ feed(struct engine *en, struct err *e)
 
 /* --- the loop ----------------------------------------------------------------------------- */
 
+/* Nothing under way, nothing to hand out, nothing to come. */
+static bool
+is_through(const struct engine *en)
+{
+	return en->state.active == en->n_broken && !en->n_finished
+	    && !calls_in_flight(en->calls)
+	    && (en->input_ended || en->stopping);
+}
+
+static int64_t
+time_to_wait(const struct engine *en)
+{
+	int64_t due = sync_due(en), wait = -1;
+
+	if (has_news(en) || is_through(en))
+		return 0;
+	if (due != INT64_MAX && en->n_finished) {
+		wait = due - clock_mono_ms();
+		wait = wait < 0 ? 0 : wait;
+	}
+	/* So that progress moves while nothing comes. */
+	if (en->io.turn && (wait < 0 || wait > 250))
+		wait = 250;
+	return wait;
+}
+
 static int
 turn(struct engine *en, struct err *e)
 {
-	int64_t due, wait = -1;
-	int fed = feed(en, e);
-
-	if (fed < 0)
+	if (feed(en, e) < 0)
 		return -1;
-	due = commit_due(en);
-	if (due != INT64_MAX) {
-		wait = due - clock_mono_ms();
-		wait = wait < 0 ? 0 : wait;
-	} else if (!en->state.active && (en->input_ended || en->stopping)) {
-		wait = 0;
-	} else if (en->io.turn) {
-		wait = 250; /* so that progress moves while nothing comes */
-	}
-	if (http_turn(en->http, wait, e) < 0)
+	ask_fallen(en);
+	if (http_turn(en->http, time_to_wait(en), e) < 0)
 		return -1;
-	due = commit_due(en);
-	if (due != INT64_MAX && due <= clock_mono_ms()
-	    && commit_and_emit(en, e) < 0)
+	ask_fallen(en);
+	if (commit_due(en, e) < 0)
 		return -1;
 	en->state.to_keep = (int64_t)calls_to_keep(en->calls);
 	return en->io.turn ? en->io.turn(en->io.cookie, &en->state, e) : 0;
@@ -599,18 +1047,17 @@ engine_run(struct engine *en, struct err *e)
 {
 	struct err mine;
 
-	while (!en->hard) {
+	while (!en->hard && !is_through(en)) {
 		if (turn(en, &mine) < 0) {
 			engine_fail(en, &mine);
 			if (mine.code == ERR_NOMEM)
 				break;
 		}
-		if (!en->state.active && !en->n_finished
-		    && (en->input_ended || en->stopping))
-			break;
 	}
+	if (calls_in_flight(en->calls))
+		calls_abandon(en->calls);
 	/* Whatever has come is kept, also when the run was cut short. */
-	if ((en->n_finished || calls_to_keep(en->calls))
+	if ((en->n_finished || has_news(en) || en->unsynced)
 	    && commit_and_emit(en, &mine) < 0)
 		engine_fail(en, &mine);
 	en->state.undone += (int64_t)en->state.active;
@@ -631,6 +1078,12 @@ engine_stop(struct engine *en, bool hard)
 		return;
 	en->stopping = true;
 	calls_stop(en->calls);
+}
+
+struct calls_totals
+engine_totals(const struct engine *en)
+{
+	return calls_totals(en->calls);
 }
 
 const struct engine_state *
@@ -658,8 +1111,8 @@ make_tiers(struct engine *en)
 			en->state.n_tiers = n;
 	}
 	en->state.by_tier = calloc(en->state.n_tiers + 1, sizeof(int64_t));
-	en->keys_checked = calloc(cfg->n_cascades + 1, sizeof(bool));
-	return en->state.by_tier && en->keys_checked ? 0 : -1;
+	en->checked = calloc(cfg->n_cascades + 1, sizeof(bool));
+	return en->state.by_tier && en->checked ? 0 : -1;
 }
 
 int
@@ -668,7 +1121,11 @@ engine_new(struct engine **out, const struct config *cfg,
     const struct engine_io *io, struct err *e)
 {
 	struct calls_ops ops = { on_got, on_lost, on_again, on_out_of_use,
-	    NULL };
+	    on_broke, NULL };
+	struct calls_options co = { .max_in_flight = o->in_flight,
+	    .retries = o->retries, .caps = o->caps, .source = o->source,
+	    .keep = store && o->cache != CACHE_NONE, .unwritten = !store,
+	    .reuse = store && o->cache == CACHE_USE };
 	struct engine *en = calloc(1, sizeof(*en));
 
 	if (!en)
@@ -691,8 +1148,8 @@ engine_new(struct engine **out, const struct config *cfg,
 		engine_free(en);
 		return err_nomem(e);
 	}
-	if (calls_new(&en->calls, h, cfg, o->in_flight, o->retries, &ops,
-	    e) < 0) {
+	co.run = str_of(en->run);
+	if (calls_new(&en->calls, h, cfg, &co, &ops, e) < 0) {
 		engine_free(en);
 		return -1;
 	}
@@ -720,7 +1177,7 @@ engine_free(struct engine *en)
 	for (size_t i = 0; en->tiers && i < en->cfg->n_cascades; i++)
 		free(en->tiers[i]);
 	free(en->tiers);
-	free(en->keys_checked);
+	free(en->checked);
 	free(en->state.by_tier);
 	arena_free(en->lookup);
 	buf_release(&en->canon);

@@ -3,9 +3,15 @@
  * with each of them, looks up and keeps completions in the store, writes the
  * ledger, and hands results out once what they rest on is committed.
  *
- * Completions and ledger rows are committed together: when ENGINE_COMMIT_ROWS
- * of them wait, when the oldest has waited ENGINE_COMMIT_MS (both a little later
- * where the disk is slow), or when nothing is in flight.
+ * Each turn of the loop that has something to write is one transaction: the
+ * completions that have come, how requests have ended, and the requests that
+ * are about to leave, which leave after it. So the death of the process loses
+ * what came in the turn that was not committed, and nothing else.
+ *
+ * Results are handed out after a transaction that is also synced to the disk:
+ * when ENGINE_COMMIT_ROWS rows wait for that, when the oldest has waited
+ * ENGINE_COMMIT_MS (both a little later where the disk is slow), or when
+ * nothing is in flight.
  */
 #ifndef CASCADE_ENGINE_H
 #define CASCADE_ENGINE_H
@@ -31,6 +37,9 @@ struct engine_options {
 	int retries;        /* -1: the configuration's */
 	enum cache_mode cache;
 	struct str source;  /* for the ledger: "run", "batch tasks.jsonl" */
+	struct caps caps;   /* on the cost of the run, the day, each task */
+	bool dry;           /* write nothing to the ledger */
+	int64_t task_timeout_ms; /* for each task, from its start; 0: none */
 };
 
 /* The state of the run, for progress. */
@@ -46,6 +55,7 @@ struct engine_state {
 	int64_t cached;      /* tasks answered from the store alone */
 	int64_t labelled, correct; /* answered tasks that have a reference */
 	int64_t to_keep;     /* completions not yet committed */
+	int64_t booked_picousd; /* part of the cost, see struct result */
 };
 
 struct engine_io {
@@ -74,6 +84,9 @@ int engine_new(struct engine **out, const struct config *cfg,
  * done; -1: *e says why not. */
 int engine_run(struct engine *en, struct err *e);
 void engine_free(struct engine *en);
+
+/* What the requests of the run have come to. */
+struct calls_totals engine_totals(const struct engine *en);
 
 /* From a callback. Soft: nothing new is asked, what is in flight is finished
  * and kept. Hard: what is in flight is given up. Tasks that come to no result

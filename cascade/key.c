@@ -6,6 +6,8 @@
 #include "base/json.h"
 #include "cascade/key.h"
 
+#define ESCAPED_MAX 6 /* bytes that one of a text may take: \u0001 */
+
 /* Settings up to "messages". */
 static void
 put_first_settings(struct jw *w, const struct sampling *s)
@@ -68,6 +70,7 @@ int
 key_canon(const struct model_request *q, struct buf *canon, struct err *e)
 {
 	struct jw w = jw_on(canon);
+	size_t bytes = 0;
 
 	buf_clear(canon);
 	jw_open(&w, '{');
@@ -79,10 +82,15 @@ key_canon(const struct model_request *q, struct buf *canon, struct err *e)
 	jw_kstr(&w, "url", q->provider->url);
 	jw_ki64(&w, "v", KEY_VERSION);
 	jw_close(&w, '}');
-	if (canon->failed)
-		return err_set(e, ERR_NOMEM, "out of memory, or the request is "
-		    "longer than %zu bytes", canon->max);
-	return 0;
+	if (!canon->failed)
+		return 0;
+	/* A task that is too long fails alone; without memory all do. */
+	for (size_t i = 0; i < q->n_messages; i++)
+		bytes += q->messages[i].content.n;
+	if (bytes > canon->max / ESCAPED_MAX)
+		return err_set(e, ERR_INPUT, "the request is longer than %zu "
+		    "bytes", canon->max);
+	return err_nomem(e);
 }
 
 int

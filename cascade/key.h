@@ -15,7 +15,7 @@
 #define KEY_VERSION 1
 
 /* Canonical JSON: one object, members sorted by name, appended to *canon
- * (which is emptied first). */
+ * (which is emptied first). ERR_INPUT: it is longer than canon's maximum. */
 int key_canon(const struct model_request *q, struct buf *canon,
     struct err *e);
 int key_of(struct str canon, unsigned char key[SHA256_BYTES], struct err *e);

@@ -37,6 +37,13 @@ add_score(struct jw *w, const char *name, const char *name_log,
 }
 
 static void
+add_booked(struct jw *w, int64_t picousd)
+{
+	if (picousd)
+		jw_kmoney(w, "booked_usd", picousd);
+}
+
+static void
 add_attempt(struct jw *w, const struct ledger_attempt *at)
 {
 	jw_open(w, '{');
@@ -53,12 +60,15 @@ add_attempt(struct jw *w, const struct ledger_attempt *at)
 	if (at->reason.n)
 		jw_kstr(w, "reason", at->reason);
 	jw_kmoney(w, "cost_usd", at->cost_picousd);
+	add_booked(w, at->booked_picousd);
 	jw_ki64(w, "cached", at->cached);
 	if (at->repairs)
 		jw_ki64(w, "repairs", at->repairs);
 	jw_ki64(w, "requests", at->requests);
 	if (at->retries)
 		jw_ki64(w, "retries", at->retries);
+	if (at->fallbacks)
+		jw_ki64(w, "fallbacks", at->fallbacks);
 	jw_ki64(w, "latency_ms", at->latency_ms);
 	jw_close(w, '}');
 }
@@ -87,13 +97,14 @@ add_answer(struct jw *w, const struct result *r)
 void
 result_json(struct buf *out, const struct result *r, bool simulated)
 {
-	struct jw w = jw_on(out);
+	struct jw w = jw_shown(out);
 
 	jw_open(&w, '{');
 	jw_kstr(&w, "id", r->task->id);
 	jw_kstr(&w, "status", str_of(task_status_name(r->status)));
 	add_answer(&w, r);
 	jw_kmoney(&w, "cost_usd", r->cost_picousd);
+	add_booked(&w, r->booked_picousd);
 	jw_kmoney(&w, "saved_usd", money_sub(r->top_picousd,
 	    r->cost_picousd));
 	jw_ki64(&w, "prompt_tokens", r->prompt_tokens);
@@ -155,6 +166,8 @@ result_ledger(const struct result *r, struct str run, struct str source,
 		.tiers = (int)r->cascade->n_tiers,
 		.model = r->model,
 		.cost_picousd = r->cost_picousd,
+		.booked_picousd = r->booked_picousd == MONEY_UNKNOWN ? 0
+		    : r->booked_picousd,
 		.cached_picousd = r->cached_picousd,
 		.top_picousd = r->top_picousd,
 		.finished_utc_ms = now_utc_ms,

@@ -24,6 +24,8 @@ struct result {
 	struct score score, threshold;
 	struct str reason;   /* of the last verdict */
 	int64_t cost_picousd;   /* paid now */
+	int64_t booked_picousd; /* part of that: may have been billed, without
+	                           an answer; at the worst case */
 	int64_t cached_picousd; /* what the cached part had cost */
 	int64_t top_picousd;    /* see result_top() */
 	int64_t prompt_tokens, completion_tokens;

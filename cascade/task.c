@@ -29,6 +29,14 @@ static const char *const roles[] = {
 	"system", "developer", "user", "assistant", NULL
 };
 
+static const struct task_limits default_limits = TASK_LIMITS_DEFAULT;
+
+const struct task_limits *
+task_limits(const struct task *t)
+{
+	return t->limits ? t->limits : &default_limits;
+}
+
 struct task *
 task_new(void)
 {
@@ -181,7 +189,7 @@ get_fields(struct task *t, const struct json *o, const char *name,
     struct field **out, size_t *n, struct err *e)
 {
 	const struct json *v = json_get(o, name), *m;
-	size_t count = json_count(v);
+	size_t count = json_count(v), most = task_limits(t)->fields;
 	struct field f;
 
 	if (json_is_null(v))
@@ -189,9 +197,9 @@ get_fields(struct task *t, const struct json *o, const char *name,
 	if (json_type(v) != JSON_OBJECT)
 		return err_set(e, ERR_INPUT, "'%s' must be an object, not %s",
 		    name, json_type_name(v));
-	if (count > TASK_MAX_FIELDS)
-		return err_set(e, ERR_INPUT, "'%s' has more than %d members",
-		    name, TASK_MAX_FIELDS);
+	if (count > most)
+		return err_set(e, ERR_INPUT, "'%s' has more than %zu members; "
+		    "see limit 'fields'", name, most);
 	*out = arena_array(t->arena, count, sizeof(**out));
 	if (!*out)
 		return err_nomem(e);
@@ -206,14 +214,29 @@ get_fields(struct task *t, const struct json *o, const char *name,
 	return 0;
 }
 
+/* The ledger keeps them with every task. */
+static int
+check_tags(const struct field *v, size_t n, struct err *e)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < n; i++)
+		total += v[i].name.n + v[i].value.n;
+	if (total > TASK_MAX_TAGS)
+		return err_set(e, ERR_INPUT, "the tags are longer than %zu "
+		    "bytes together", TASK_MAX_TAGS);
+	return 0;
+}
+
 int
 task_add_tag(struct task *t, struct str name, struct str value, struct err *e)
 {
+	size_t most = task_limits(t)->fields;
 	struct field f, *v;
 
-	if (t->n_tags >= TASK_MAX_FIELDS)
-		return err_set(e, ERR_INPUT, "more than %d tags",
-		    TASK_MAX_FIELDS);
+	if (t->n_tags >= most)
+		return err_set(e, ERR_INPUT, "more than %zu tags; see limit "
+		    "'fields'", most);
 	v = arena_array(t->arena, t->n_tags + 1, sizeof(*v));
 	if (!v || !arena_str(t->arena, name, &f.name) ||
 	    !arena_str(t->arena, value, &f.value))
@@ -222,7 +245,7 @@ task_add_tag(struct task *t, struct str name, struct str value, struct err *e)
 		memcpy(v, t->tags, t->n_tags * sizeof(*v));
 	put_field(v, &t->n_tags, f);
 	t->tags = v;
-	return 0;
+	return check_tags(t->tags, t->n_tags, e);
 }
 
 static int
@@ -308,13 +331,16 @@ static int
 get_messages(struct task *t, const struct json *v, struct err *e)
 {
 	const struct json *m;
+	size_t count = json_count(v), most = task_limits(t)->messages;
 	bool asked = false;
 
-	if (json_type(v) != JSON_ARRAY || json_count(v) == 0)
+	if (json_type(v) != JSON_ARRAY || count == 0)
 		return err_set(e, ERR_INPUT, "'messages' must be an array with "
 		    "at least one message");
-	t->messages = arena_array(t->arena, json_count(v),
-	    sizeof(*t->messages));
+	if (count > most)
+		return err_set(e, ERR_INPUT, "more than %zu messages; see limit "
+		    "'messages'", most);
+	t->messages = arena_array(t->arena, count, sizeof(*t->messages));
 	if (!t->messages)
 		return err_nomem(e);
 	for (m = json_first(v); m; m = json_next(m)) {
@@ -361,13 +387,17 @@ task_read(struct task *t, const struct json *o, struct err *e)
 int
 task_check(const struct task *t, bool needs_prompt, struct err *e)
 {
+	const struct task_limits *most = task_limits(t);
 	size_t total = t->system.n + (t->messages ? 0 : t->prompt.n);
 
 	for (size_t i = 0; i < t->n_messages; i++)
 		total += t->messages[i].content.n;
-	if (total > TASK_MAX_PROMPT)
+	if (total > most->prompt)
 		return err_set(e, ERR_INPUT, "the prompt is longer than %zu "
-		    "bytes", TASK_MAX_PROMPT);
+		    "bytes; see limit 'prompt'", most->prompt);
+	if (t->id.n > most->id)
+		return err_set(e, ERR_INPUT, "the id is longer than %zu bytes; "
+		    "see limit 'id'", most->id);
 	if (needs_prompt && str_trim(t->prompt).n == 0)
 		return err_set(e, ERR_INPUT, "there is no prompt, or it is "
 		    "blank");
@@ -384,6 +414,8 @@ read_object(struct task *t, const struct json *o, struct err *e)
 	    get_text(t, o, "reference", &t->reference, e) < 0)
 		return -1;
 	t->has_reference = t->reference.n > 0;
+	if (check_tags(t->tags, t->n_tags, e) < 0)
+		return err_in(e, "'tags'");
 	return get_max_tokens(t, o, "max_tokens", e);
 }
 
@@ -467,6 +499,13 @@ read_task(struct task *t, const struct json *o, struct err *e)
 struct task *
 task_of_json(struct str line, struct err *e)
 {
+	return task_of_json_within(line, NULL, e);
+}
+
+struct task *
+task_of_json_within(struct str line, const struct task_limits *limits,
+    struct err *e)
+{
 	struct json *doc = json_parse(line, e);
 	struct task *t = NULL;
 
@@ -475,9 +514,12 @@ task_of_json(struct str line, struct err *e)
 	t = task_new();
 	if (!t) {
 		err_nomem(e);
-	} else if (read_task(t, doc, e) < 0) {
-		task_free(t);
-		t = NULL;
+	} else {
+		t->limits = limits;
+		if (read_task(t, doc, e) < 0) {
+			task_free(t);
+			t = NULL;
+		}
 	}
 	json_free(doc);
 	return t;

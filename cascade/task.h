@@ -15,6 +15,24 @@ struct field {
 	struct str name, value;
 };
 
+/* How much a task may be: bounds on what others wrote. A file of tasks has
+ * these defaults until it is told otherwise (configuration: `limits`). */
+struct task_limits {
+	size_t line;     /* bytes of a line or a CSV record, with its task */
+	size_t prompt;   /* bytes of all text of a task, templates filled */
+	size_t id;       /* bytes */
+	size_t fields;   /* vars, tags, columns: each */
+	size_t messages;
+};
+#define TASK_MAX_PROMPT ((size_t)8 << 20)
+#define TASK_MAX_ID 4096
+#define TASK_MAX_FIELDS 1000
+#define TASK_MAX_MESSAGES 10000
+#define TASK_LIMITS_DEFAULT { INPUT_MAX_RECORD, TASK_MAX_PROMPT, TASK_MAX_ID, \
+    TASK_MAX_FIELDS, TASK_MAX_MESSAGES }
+#define TASK_MAX_TAGS ((size_t)64 << 10) /* bytes of all tags together */
+#define TASK_MAX_TOKENS 1000000000
+
 struct task {
 	struct arena *arena;  /* owns everything here, and the struct itself */
 	struct str id;        /* given, or the line number */
@@ -34,11 +52,11 @@ struct task {
 	int64_t line;         /* in the file; 0: none */
 	bool numbered;        /* it had no id: the line number serves */
 	int64_t seq;          /* for whoever reads tasks: the how-manieth */
+	const struct task_limits *limits; /* borrowed; NULL: the defaults */
 };
 
-#define TASK_MAX_PROMPT ((size_t)8 << 20) /* all text of it together */
-#define TASK_MAX_FIELDS 1000 /* vars, tags, columns: each */
-#define TASK_MAX_TOKENS 1000000000
+/* Those of the task, which are the defaults where it has none. */
+const struct task_limits *task_limits(const struct task *t);
 
 /* A task of a prompt. NULL: out of memory. */
 struct task *task_of_prompt(struct str prompt);
@@ -47,6 +65,9 @@ struct task *task_of_prompt(struct str prompt);
  * NULL: *e says "column N: ..." or names the member. A task with `vars` may
  * lack a prompt: see task_check(). */
 struct task *task_of_json(struct str line, struct err *e);
+/* The same within `limits`, which outlive the task. */
+struct task *task_of_json_within(struct str line,
+    const struct task_limits *limits, struct err *e);
 void task_free(struct task *t); /* NULL is fine */
 /* 0, or -1 with ERR_INPUT: too much text, or (needs_prompt: there is no
  * template) a prompt that is missing or blank. */
@@ -74,6 +95,9 @@ struct task_reader; /* opaque */
 int task_reader_open(struct task_reader **out, const char *path,
     enum task_format format, struct err *e);
 void task_reader_close(struct task_reader *r);
+/* Before the first task: other limits than the defaults. They outlive the
+ * tasks. */
+void task_reader_limit(struct task_reader *r, const struct task_limits *limits);
 /*
  * 1: *out is the caller's; 0: the end; -1 with ERR_INPUT: this line is bad
  * ("file:line:column: ..."), the next call goes on after it; -1 with another

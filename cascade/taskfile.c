@@ -12,6 +12,7 @@
 struct task_reader {
 	struct input *in;
 	enum task_format format; /* TASKS_AUTO: by the first line */
+	const struct task_limits *limits; /* NULL: the defaults */
 	struct arena *arena;     /* of the header */
 	struct str *columns;     /* of CSV and TSV; NULL: not read yet */
 	size_t n_columns;
@@ -72,6 +73,8 @@ task_reader_open(struct task_reader **out, const char *path,
 		task_reader_close(r);
 		return -1;
 	}
+	input_expect(r->in, format == TASKS_CSV ? ',' : format == TASKS_TSV
+	    ? '\t' : '\0');
 	*out = r;
 	return 0;
 }
@@ -84,6 +87,13 @@ task_reader_close(struct task_reader *r)
 	input_close(r->in);
 	arena_free(r->arena);
 	free(r);
+}
+
+void
+task_reader_limit(struct task_reader *r, const struct task_limits *limits)
+{
+	r->limits = limits;
+	input_limit(r->in, limits->line);
 }
 
 struct input *
@@ -127,10 +137,12 @@ task_of_line(const struct task_reader *r, struct str line, struct err *e)
 	if (check_utf8(line, e) < 0)
 		return NULL;
 	if (r->format == TASKS_JSONL)
-		return task_of_json(line, e);
+		return task_of_json_within(line, r->limits, e);
 	t = task_of_prompt(line);
 	if (!t)
 		err_nomem(e);
+	else
+		t->limits = r->limits;
 	return t;
 }
 
@@ -193,11 +205,12 @@ static int
 keep_header(struct task_reader *r, const struct str *fields, size_t n,
     bool needs_prompt, struct err *e)
 {
+	size_t most = r->limits ? r->limits->fields : TASK_MAX_FIELDS;
 	struct str *v;
 
-	if (n > TASK_MAX_FIELDS)
-		return err_set(e, ERR_INPUT, "the header has more than %d "
-		    "columns", TASK_MAX_FIELDS);
+	if (n > most)
+		return err_set(e, ERR_INPUT, "the header has more than %zu "
+		    "columns; see limit 'fields'", most);
 	v = arena_array(r->arena, n, sizeof(*v));
 	if (!v)
 		return err_nomem(e);
@@ -316,6 +329,7 @@ next_record(struct task_reader *r, char sep, bool needs_prompt,
 		t = task_new();
 		if (!t)
 			return err_nomem(e);
+		t->limits = r->limits;
 		if (fill_vars(r, fields, t, e) == 0) {
 			pick_columns(t);
 			*out = t;

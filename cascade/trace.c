@@ -17,6 +17,8 @@
 
 struct trace {
 	struct input *in;
+	const struct task_limits *limits; /* NULL: the defaults */
+	size_t max_task;
 	struct trace_task *under_way; /* NULL: none */
 };
 
@@ -31,6 +33,7 @@ trace_open(struct trace **out, const char *path, struct err *e)
 		free(t);
 		return -1;
 	}
+	t->max_task = TRACE_MAX_TASK;
 	*out = t;
 	return 0;
 }
@@ -43,6 +46,15 @@ trace_close(struct trace *t)
 	trace_task_free(t->under_way);
 	input_close(t->in);
 	free(t);
+}
+
+void
+trace_limit(struct trace *t, const struct task_limits *limits,
+    size_t max_task)
+{
+	t->limits = limits;
+	t->max_task = max_task;
+	input_limit(t->in, limits->line);
 }
 
 struct input *
@@ -362,14 +374,15 @@ read_tier(const struct json *o, struct arena *a, struct trace_tier *out,
 
 /* Does the name that comes next belong to none of the tiers there are? */
 static int
-check_room(const struct trace_task *t, const struct json *o, struct err *e)
+check_room(const struct trace_task *t, const struct json *o, size_t max_task,
+    struct err *e)
 {
 	struct str name;
 
-	if (arena_used(t->task->arena) > TRACE_MAX_TASK)
+	if (arena_used(t->task->arena) > max_task)
 		return err_set(e, ERR_INPUT, "the lines of task '%s' are more "
-		    "than %zu bytes", lines_shown(t->task->id).p,
-		    TRACE_MAX_TASK);
+		    "than %zu bytes; see limit 'trace'",
+		    lines_shown(t->task->id).p, max_task);
 	if (!json_str(json_get(o, "tier"), &name))
 		return 0;
 	if (t->n_tiers == TRACE_MAX_TIERS)
@@ -384,11 +397,12 @@ check_room(const struct trace_task *t, const struct json *o, struct err *e)
 }
 
 static int
-add_tier(struct trace_task *t, const struct json *o, struct err *e)
+add_tier(struct trace_task *t, const struct json *o, size_t max_task,
+    struct err *e)
 {
 	int rc;
 
-	if (check_room(t, o, e) < 0)
+	if (check_room(t, o, max_task, e) < 0)
 		return -1;
 	rc = read_tier(o, t->task->arena, &t->tiers[t->n_tiers], e);
 	if (rc == 1)
@@ -420,6 +434,8 @@ read_task(struct task *task, const struct json *o, struct trace_task **out,
 	    task_text(task->arena, reference, &task->reference, e) < 0)
 		return err_in(e, "'reference'");
 	task->has_reference = task->reference.n > 0;
+	if (task_check(task, false, e) < 0)
+		return -1;
 	*out = t;
 	return 0;
 }
@@ -434,7 +450,9 @@ begin_task(struct trace *t, const struct json *o, struct trace_task **out,
 	if (!task)
 		return err_nomem(e);
 	task->line = input_lineno(t->in);
-	if (read_task(task, o, &tt, e) < 0 || add_tier(tt, o, e) < 0) {
+	task->limits = t->limits;
+	if (read_task(task, o, &tt, e) < 0
+	    || add_tier(tt, o, t->max_task, e) < 0) {
 		task_free(task);
 		return -1;
 	}
@@ -479,7 +497,7 @@ take_line(struct trace *t, const struct json *o, struct trace_task **out,
 	if (rc < 0)
 		return -1;
 	if (rc == 1)
-		return add_tier(t->under_way, o, e);
+		return add_tier(t->under_way, o, t->max_task, e);
 	if (begin_task(t, o, &next, e) < 0)
 		return -1;
 	*out = t->under_way;

@@ -15,7 +15,8 @@
 
 #define TRACE_MAX_TIERS 256        /* of one task */
 #define TRACE_MAX_COMPLETIONS 4096 /* of one line */
-#define TRACE_MAX_TASK ((size_t)256 << 20) /* bytes in memory */
+#define TRACE_MAX_TASK ((size_t)256 << 20) /* bytes of a task's lines in
+                                              memory; default */
 
 /* What is known of a completion beside what it is itself. */
 struct trace_note {
@@ -63,6 +64,10 @@ struct trace; /* opaque */
 
 int trace_open(struct trace **out, const char *path, struct err *e);
 void trace_close(struct trace *t); /* NULL is fine */
+/* Before the first task: other limits than the defaults, borrowed; and the
+ * bytes in memory of one task. */
+void trace_limit(struct trace *t, const struct task_limits *limits,
+    size_t max_task);
 
 /*
  * The next task; it is the caller's.

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/utf8.h"
+#include "cmd/estimate.h"
 #include "cmd/order.h"
 #include "cmd/output.h"
 #include "cmd/progress.h"
@@ -22,6 +23,7 @@ struct files {
 	size_t n, at; /* at: of the open one */
 	struct task_reader *reader;
 	enum task_format format;
+	const struct task_limits *limits;
 	bool needs_prompt;
 	int64_t bytes, bytes_before; /* of all; of those that are done */
 	int64_t tasks;
@@ -47,7 +49,10 @@ struct batch {
 static int
 files_open(struct files *f, struct err *e)
 {
-	return task_reader_open(&f->reader, f->names[f->at], f->format, e);
+	if (task_reader_open(&f->reader, f->names[f->at], f->format, e) < 0)
+		return -1;
+	task_reader_limit(f->reader, f->limits);
+	return 0;
 }
 
 static void
@@ -74,10 +79,12 @@ name_task(const struct files *f, struct task *t, struct err *e)
 	return 0;
 }
 
-/* As task_reader_next(), over all files. */
+/* As task_reader_next(), over all files. 2: none yet, see *fd; which is only
+ * so where it is not NULL. */
 static int
-files_next(struct files *f, struct task **t, struct err *e)
+files_next(struct files *f, struct task **t, int *fd, struct err *e)
 {
+	struct input *in;
 	int rc;
 
 	for (;;) {
@@ -87,10 +94,15 @@ files_next(struct files *f, struct task **t, struct err *e)
 			if (files_open(f, e) < 0)
 				return -1;
 		}
+		in = task_reader_input(f->reader);
+		if (fd && !input_ready(in)) {
+			*fd = input_fd(in);
+			return 2;
+		}
 		rc = task_reader_next(f->reader, f->needs_prompt, t, e);
 		if (rc != 0)
 			break;
-		f->bytes_before += input_offset(task_reader_input(f->reader));
+		f->bytes_before += input_offset(in);
 		files_close(f);
 		f->at++;
 	}
@@ -173,14 +185,9 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 
 		if (b->order && b->seq >= order_limit(b->order))
 			return 2;
-		if (b->files.reader && !input_ready(task_reader_input(
-		    b->files.reader))) {
-			*fd = input_fd(task_reader_input(b->files.reader));
-			return 2;
-		}
-		rc = files_next(&b->files, &t, e);
-		if (rc == 0)
-			return 0;
+		rc = files_next(&b->files, &t, fd, e);
+		if (rc == 0 || rc == 2)
+			return rc;
 		if (rc < 0) {
 			if (bad_task(b, e) < 0)
 				return -1;
@@ -210,6 +217,10 @@ done(void *cookie, const struct result *r, struct err *e)
 {
 	struct batch *b = cookie;
 
+	if (b->runner.estimate) {
+		estimate_add(b->runner.estimate, r);
+		return 0;
+	}
 	buf_clear(&b->text);
 	result_json(&b->text, r, b->runner.cfg->simulated);
 	buf_addc(&b->text, '\n');
@@ -249,7 +260,7 @@ next_id(void *cookie, struct str *id, struct err *e)
 	task_free(c->t);
 	c->t = NULL;
 	do
-		rc = files_next(&c->f, &c->t, e);
+		rc = files_next(&c->f, &c->t, NULL, e);
 	while (rc < 0 && e->code == ERR_INPUT); /* said already */
 	if (rc > 0)
 		*id = c->t->id;
@@ -262,7 +273,7 @@ restore_order(const struct batch *b, struct err *e)
 {
 	struct ids c = { .f = {
 	    .names = b->files.names, .n = b->files.n,
-	    .format = b->files.format,
+	    .format = b->files.format, .limits = b->files.limits,
 	    .needs_prompt = b->files.needs_prompt } };
 	int rc;
 
@@ -274,7 +285,8 @@ restore_order(const struct batch *b, struct err *e)
 		    "input cannot be read again to sort them", b->out_file);
 		return 0;
 	}
-	rc = resume_sort(b->out_file, next_id, &c, e);
+	rc = resume_sort(b->out_file, b->runner.cfg->limits.result, next_id,
+	    &c, e);
 	task_free(c.t);
 	files_close(&c.f);
 	return rc;
@@ -306,11 +318,16 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 		return -1;
 	if (runner_open(&b->runner, &b->o, e) < 0)
 		return -1;
+	b->files.limits = &b->runner.cfg->limits.task;
 	b->runner.quiet = b->quiet;
+	if (b->o.estimate)
+		b->out_file = NULL; /* it is not touched */
 	b->to_file = is_file(b->out_file);
-	if (b->to_file && resume_open(&b->resume, b->out_file, e) < 0)
+	if (b->to_file && resume_open(&b->resume, b->out_file,
+	    b->runner.cfg->limits.result, e) < 0)
 		return -1;
-	if (b->order_mode == ORDER_INPUT && !(b->order = order_new()))
+	if (b->order_mode == ORDER_INPUT && !b->o.estimate
+	    && !(b->order = order_new()))
 		return err_nomem(e);
 	return output_open(&b->out, b->out_file, OUTPUT_APPEND, e);
 }
@@ -359,9 +376,19 @@ finish(struct batch *b, int rc, struct err *e)
 }
 
 static void
-say_how_to_resume(const struct batch *b, const char *source)
+say_how_to_resume(const struct batch *b, enum err_code why,
+    const char *source)
 {
-	if (!b->runner.engine || !engine_state(b->runner.engine)->done)
+	const struct engine_state *s;
+
+	if (!b->runner.engine)
+		return;
+	s = engine_state(b->runner.engine);
+	if (s->undone && why == ERR_BUDGET)
+		say("%lld task%s begun and left undone, besides those that "
+		    "were not read", (long long)s->undone,
+		    s->undone == 1 ? " was" : "s were");
+	if (!s->done)
 		return;
 	if (b->to_file)
 		say("what is done is in '%s'; the same command goes on from "
@@ -369,6 +396,16 @@ say_how_to_resume(const struct batch *b, const char *source)
 	else
 		say("the same command pays only for what is missing: "
 		    "completions of '%s' are in the store", source);
+}
+
+static int
+estimate(struct batch *b, struct err *e)
+{
+	struct engine_io io = { .cookie = b, .next = next, .done = done };
+
+	if (runner_run(&b->runner, &io, "estimate", e) < 0)
+		return -1;
+	return estimate_print(b->runner.estimate, b->runner.caps.run, e);
 }
 
 static int
@@ -391,7 +428,10 @@ go(struct batch *b, struct err *e)
 	if (rc < 0 && !is_closed_pipe(e)) {
 		say_err(e);
 		e->msg[0] = '\0';
-		say_how_to_resume(b, b->files.names[0]);
+		say_how_to_resume(b, e->code, b->files.names[0]);
+	} else if (rc < 0 && !b->quiet) {
+		say("standard output was closed: what has come is in the "
+		    "store; the same command pays only for the rest");
 	}
 	return rc;
 }
@@ -431,13 +471,19 @@ batch_main(const struct command *self, int argc, char **argv)
 	else if (rc > 0)
 		goto out;
 	if (rc == 0)
-		rc = go(&b, &e);
+		rc = b.o.estimate ? estimate(&b, &e) : go(&b, &e);
 	if (rc < 0)
 		status = say_err(&e);
-	if (status == 0 && (b.bad || (b.runner.engine
+	/* Whoever closed the pipe has not had every answer. */
+	if (rc < 0 && is_closed_pipe(&e))
+		status = 1;
+	if (status == 0 && (b.bad || (b.runner.engine && !b.o.estimate
 	    && (engine_state(b.runner.engine)->by_status[TASK_FAILED]
 	    || engine_state(b.runner.engine)->by_status[TASK_REFUSED]))))
 		status = 1;
+	if (status == 0 && b.runner.engine
+	    && engine_state(b.runner.engine)->by_status[TASK_BUDGET])
+		status = err_status(ERR_BUDGET);
 out:
 	output_free(b.out);
 	files_close(&b.files);

@@ -383,14 +383,14 @@ read_prompt(struct question *q, int argc, char **argv, struct err *e)
 	struct buf b;
 	int rc = 0;
 
-	buf_init(&b, TASK_MAX_PROMPT);
+	buf_init(&b, LIMITS_MAX_PROMPT);
 	for (int i = 0; i < argc; i++)
 		buf_addf(&b, "%s%s", i ? " " : "", argv[i]);
 	if (!argc && is_terminal(0))
 		rc = err_set(e, ERR_USAGE, "no prompt: give one as an argument "
 		    "or on standard input");
 	else if (!argc)
-		rc = input_slurp("-", TASK_MAX_PROMPT, &b, e);
+		rc = input_slurp("-", LIMITS_MAX_PROMPT, &b, e);
 	while (!argc && b.n && (b.p[b.n - 1] == '\n' || b.p[b.n - 1] == '\r'))
 		buf_cut(&b, b.n - 1);
 	if (rc == 0 && b.failed)

@@ -64,7 +64,7 @@ static void
 put_line(struct buf *b, const struct cached_row *r)
 {
 	const struct completion *c = &r->c;
-	struct jw w = jw_on(b);
+	struct jw w = jw_shown(b);
 	struct buf key;
 
 	buf_init(&key, 2 * SHA256_BYTES);

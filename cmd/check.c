@@ -259,6 +259,8 @@ load(const struct common *c, struct config **cfg, struct buf *warnings,
 		    "(`frugal check -c demo` shows the built-in one)");
 	else if (rc > 0)
 		rc = config_load(cfg, path.p, &messages, warnings, e);
+	if (rc >= 0)
+		limits_apply(&(*cfg)->limits);
 	if (rc < 0 && messages.n)
 		e->msg[0] = '\0'; /* they have said it all */
 	say_block(&messages);

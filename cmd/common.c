@@ -15,6 +15,7 @@
 #include "base/utf8.h"
 
 #define MAX_CELL 60
+#define MAX_SAID 65536
 
 /* --- messages --------------------------------------------------------------------- */
 
@@ -55,10 +56,20 @@ say(const char *fmt, ...)
 	struct buf b;
 	va_list ap;
 
-	buf_init(&b, 65536);
+	buf_init(&b, MAX_SAID);
 	va_start(ap, fmt);
 	buf_addv(&b, fmt, ap);
 	va_end(ap);
+	/* Rather the beginning of a line that is too long than none of it. */
+	if (b.failed) {
+		buf_clear(&b);
+		if (buf_reserve(&b, MAX_SAID)) {
+			va_start(ap, fmt);
+			vsnprintf(b.p, MAX_SAID, fmt, ap);
+			va_end(ap);
+			b.n = strlen(b.p);
+		}
+	}
 	say_line(buf_str(&b));
 	buf_release(&b);
 }
@@ -74,9 +85,16 @@ say_err(const struct err *e)
 void
 say_block(const struct buf *lines)
 {
+	struct buf b;
+
 	say_no_status();
-	if (lines->n)
-		fwrite(lines->p, 1, lines->n, stderr);
+	buf_init(&b, BUF_MAX);
+	utf8_visible(&b, buf_str(lines), true);
+	if (b.failed)
+		fputs("frugal: out of memory\n", stderr);
+	else if (b.n)
+		fwrite(b.p, 1, b.n, stderr);
+	buf_release(&b);
 }
 
 /* --- configuration and store -------------------------------------------------------- */
@@ -104,6 +122,8 @@ common_config(const struct common *c, bool optional, bool warn,
 		rc = optional ? config_empty(out, e) : no_config(e);
 	else if (rc > 0)
 		rc = config_load(out, path.p, &messages, &warnings, e);
+	if (rc >= 0)
+		limits_apply(&(*out)->limits);
 	if (rc < 0 && messages.n)
 		e->msg[0] = '\0';
 	say_block(&messages);

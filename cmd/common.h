@@ -21,7 +21,8 @@ extern const struct command *const commands[];
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "frugal: " and the error; gives its exit status. */
 int say_err(const struct err *e);
-void say_block(const struct buf *lines); /* lines as they are */
+/* Lines without a name before them; control characters are made visible. */
+void say_block(const struct buf *lines);
 
 /* A line on a terminal's standard error that is written over by the next, and
  * taken away before anything else is said. */
@@ -45,7 +46,8 @@ struct common { /* zeroed, then filled by the options below */
 
 /*
  * Find and load the configuration; complaints are printed, warnings too if
- * `warn`. With `optional`, none at all gives an empty one. -1: *e, whose
+ * `warn`; its limits are in force from then on. With `optional`, none at all
+ * gives an empty one. -1: *e, whose
  * message is empty when the complaints have said it all.
  */
 int common_config(const struct common *c, bool optional, bool warn,
@@ -61,7 +63,8 @@ bool is_terminal(int fd);
 int terminal_columns(void); /* of standard error; 80 if unknown */
 
 /* Write to standard output; -1 with errno. A closed pipe is an error that
- * is_closed_pipe() tells apart: the reader has gone, which is no failure. */
+ * is_closed_pipe() tells apart: the reader of a table has seen enough, which is
+ * no failure (exit status 0); one of answers has not had them all (1). */
 int out_write(struct str s, struct err *e);
 /* The same, with control characters made visible on a terminal. */
 int out_text(struct str s, struct err *e);

@@ -429,7 +429,7 @@ json_task(struct explain *x, struct jw *w)
 static int
 show_json(struct explain *x, struct err *e)
 {
-	struct jw w = jw_on(&x->out);
+	struct jw w = jw_shown(&x->out);
 
 	jw_open(&w, '{');
 	json_task(x, &w);
@@ -519,6 +519,8 @@ pattern_of(struct explain *x, const char *given, struct config **cfg)
 	if (config_find(given, &path, &e) > 0
 	    && config_load(cfg, path.p, &messages, NULL, &e) == 0)
 		k = config_cascade(*cfg, x->task.cascade, &e);
+	if (k)
+		limits_apply(&(*cfg)->limits);
 	if (k && k->answer.pattern)
 		x->answer = &k->answer;
 	buf_release(&path);

@@ -1,10 +1,13 @@
 /*
  * main.c -- which subcommand, and what the program says of itself.
  */
+#include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/suggest.h"
 #include "cmd/common.h"
@@ -100,14 +103,31 @@ command_first(int argc, char **argv)
 	argv[1] = name;
 }
 
+/*
+ * A standard descriptor that is closed would be given to the next file that is
+ * opened: answers, or messages, would be written into it. It gets a place of
+ * its own, opened the wrong way round, so that to use it is still an error.
+ */
+static void
+keep_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			(void)open("/dev/null", fd == STDIN_FILENO ? O_WRONLY
+			    : O_RDONLY);
+}
+
 int
 main(int argc, char **argv)
 {
 	const struct command *cmd;
 	struct err e;
 
-	/* A reader that goes away is an error of write(2), told apart. */
+	keep_descriptors();
+	/* A reader that goes away, and a file that grows beyond the limit of
+	 * the shell (ulimit -f), are errors of write(2), told apart. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0
 	    || strcmp(argv[1], "-h") == 0

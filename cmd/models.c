@@ -154,7 +154,7 @@ row_json(struct listing *l, const struct row *r, struct err *e)
 	struct jw w;
 
 	buf_init(&b, 65536);
-	w = jw_on(&b);
+	w = jw_shown(&b);
 	jw_open(&w, '{');
 	jw_kstr(&w, "model", r->name);
 	json_rates(&w, &p->rates);

@@ -1,5 +1,7 @@
 /*
- * order.c -- a ring of lines, by number.
+ * order.c -- a ring of lines, by number. Its size bounds how many wait, and
+ * their bytes are counted, since one may be large: when too much waits, nothing
+ * new is let in but what is under way, until the line that is missing comes.
  */
 #include "cmd/order.h"
 
@@ -7,6 +9,7 @@
 
 struct order {
 	int64_t next; /* to be let through */
+	size_t bytes; /* of the lines that wait */
 	char *line[ORDER_WINDOW];
 	size_t n[ORDER_WINDOW];
 };
@@ -30,7 +33,7 @@ order_free(struct order *o)
 int64_t
 order_limit(const struct order *o)
 {
-	return o->next + ORDER_WINDOW;
+	return o->bytes > ORDER_BYTES ? o->next : o->next + ORDER_WINDOW;
 }
 
 static bool
@@ -43,6 +46,7 @@ let_through(struct order *o, struct buf *ready)
 	buf_add(ready, (struct str){ o->line[at], o->n[at] });
 	free(o->line[at]);
 	o->line[at] = NULL;
+	o->bytes -= o->n[at];
 	return true;
 }
 
@@ -56,6 +60,7 @@ order_put(struct order *o, int64_t seq, struct str line, struct buf *ready,
 	if (!o->line[at])
 		return err_nomem(e);
 	o->n[at] = line.n;
+	o->bytes += line.n;
 	while (let_through(o, ready))
 		o->next++;
 	return ready->failed ? err_nomem(e) : 0;
@@ -64,6 +69,8 @@ order_put(struct order *o, int64_t seq, struct str line, struct buf *ready,
 void
 order_flush(struct order *o, struct buf *ready)
 {
-	for (int64_t end = order_limit(o); o->next < end; o->next++)
+	int64_t end = o->next + ORDER_WINDOW;
+
+	for (; o->next < end; o->next++)
 		(void)let_through(o, ready);
 }

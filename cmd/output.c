@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,10 +44,13 @@ open_file(struct output *o, const char *path, struct err *e)
 		o->temporary = buf_take(&b);
 		if (!o->temporary)
 			return err_nomem(e);
+		/* What a killed process left; and in a folder that others can
+		 * write, no link of theirs is followed. */
+		unlink(o->temporary);
 	}
 	o->is_file = true;
 	o->fd = open(o->replace ? o->temporary : path, O_WRONLY | O_CREAT
-	    | O_CLOEXEC | (o->replace ? O_TRUNC : 0), 0666);
+	    | O_CLOEXEC | (o->replace ? O_EXCL : 0), 0666);
 	if (o->fd < 0)
 		return err_sys(e, ERR_IO, "cannot write '%s'", path);
 	if (!o->replace && flock(o->fd, LOCK_EX | LOCK_NB) < 0
@@ -118,6 +122,15 @@ failed(struct output *o, size_t at, struct err *e)
 	return -1;
 }
 
+/* A pipe that somebody at its other end made non-blocking is full. */
+static bool
+wait_writable(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+
+	return poll(&p, 1, -1) >= 0 || errno == EINTR;
+}
+
 int
 output_flush(struct output *o, struct err *e)
 {
@@ -125,7 +138,8 @@ output_flush(struct output *o, struct err *e)
 
 	while (at < o->waiting.n) {
 		ssize_t n = write(o->fd, o->waiting.p + at, o->waiting.n - at);
-		if (n < 0 && errno == EINTR)
+		if (n < 0 && (errno == EINTR
+		    || (errno == EAGAIN && wait_writable(o->fd))))
 			continue;
 		if (n < 0) {
 			int rc = failed(o, at, e);

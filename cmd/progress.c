@@ -42,6 +42,11 @@ add_money(struct buf *b, const struct engine_state *s)
 {
 	buf_adds(b, ", spent ");
 	money_show(b, s->cost_picousd);
+	if (s->booked_picousd > 0) {
+		buf_adds(b, " (of it ");
+		money_show(b, s->booked_picousd);
+		buf_adds(b, " booked without an answer)");
+	}
 	if (s->unknown_cost) {
 		buf_adds(b, " (and ");
 		add_count(b, s->unknown_cost);

@@ -112,6 +112,7 @@ replay_file(struct replay_run *r, const char *path, struct err *e)
 		e->code = ERR_USAGE;
 		return -1;
 	}
+	trace_limit(trace, &r->cfg->limits.task, r->cfg->limits.trace);
 	while (rc == 0 && (rc = trace_next(trace, &t, e)) != 0) {
 		if (rc > 0) {
 			rc = replay_one(r, t, e);
@@ -300,7 +301,7 @@ show_json(struct replay_run *r, struct err *e)
 	int rc;
 
 	buf_clear(&r->line);
-	w = jw_on(&r->line);
+	w = jw_shown(&r->line);
 	jw_open(&w, '{');
 	jw_kstr(&w, "cascade", r->k->name);
 	jw_ki64(&w, "left_out", r->left_out);

@@ -18,7 +18,7 @@
 #include "base/rand.h"
 #include "cache/ledger.h"
 
-#define MAX_LINE ((size_t)256 << 20)
+#define READ_SIZE ((size_t)256 << 10)
 #define HASH_SEED 0x6672756761ull
 
 /* The ids that are done: their hashes, sorted, and which of them were taken.
@@ -121,46 +121,134 @@ may_be_torn(struct str s)
 	return str_eq(str_sub(s, 0, start.n), str_sub(start, 0, s.n));
 }
 
+/* A file read a line at a time, within bounds. */
+struct reader {
+	const char *path;
+	int fd;
+	size_t max; /* bytes of a line, with its end */
+	char *p;    /* what has been read; NULL before that */
+	size_t cap, from, to;
+	bool end;
+};
+
+/* False: see errno. */
+static bool
+reader_open(struct reader *r, const char *path, size_t max)
+{
+	*r = (struct reader){ .path = path, .max = max };
+	r->fd = open(path, O_RDONLY | O_CLOEXEC);
+	return r->fd >= 0;
+}
+
+static void
+reader_close(struct reader *r)
+{
+	close(r->fd);
+	free(r->p);
+}
+
+/* Room behind what has been read, which is moved to the front. */
+static bool
+reader_room(struct reader *r)
+{
+	size_t cap = r->cap ? r->cap * 2 : READ_SIZE;
+	char *p;
+
+	if (r->from > 0) {
+		memmove(r->p, r->p + r->from, r->to - r->from);
+		r->to -= r->from;
+		r->from = 0;
+	}
+	if (r->to < r->cap)
+		return true;
+	p = realloc(r->p, cap);
+	if (!p)
+		return false;
+	r->p = p;
+	r->cap = cap;
+	return true;
+}
+
+/* 1: a line, with its end if it has one; 0: the end; -1: *e, which is
+ * ERR_USAGE for a line that is too long. */
+static int
+reader_line(struct reader *r, struct str *line, struct err *e)
+{
+	size_t seen = 0, n;
+	const char *lf = NULL;
+	ssize_t got;
+
+	for (;;) {
+		n = r->to - r->from;
+		if (n > seen)
+			lf = memchr(r->p + r->from + seen, '\n', n - seen);
+		seen = n;
+		if (lf || r->end || n > r->max)
+			break;
+		if (!reader_room(r))
+			return err_nomem(e);
+		do
+			got = read(r->fd, r->p + r->to, r->cap - r->to);
+		while (got < 0 && errno == EINTR);
+		if (got < 0)
+			return err_sys(e, ERR_IO, "cannot read '%s'", r->path);
+		r->to += (size_t)got;
+		r->end = got == 0;
+	}
+	if (lf)
+		n = (size_t)(lf - (r->p + r->from)) + 1;
+	if (n > r->max)
+		return err_set(e, ERR_USAGE, "a line is longer than %zu bytes; "
+		    "the file is left as it is, see limit 'result'", r->max);
+	*line = (struct str){ n ? r->p + r->from : "", n };
+	r->from += n;
+	return n > 0;
+}
+
+/* Read the line into *line; 0: it is the beginning of one of ours. */
+static int
+look_at(struct line *line, struct err *e)
+{
+	bool whole = str_ends(line->text, "\n");
+
+	if (!whole && may_be_torn(line->text))
+		return 0;
+	if (whole && read_line(str_sub(line->text, 0, line->text.n - 1),
+	    &line->hash, &line->done))
+		return 1;
+	return err_set(e, ERR_USAGE, "this is no result of frugal; "
+	    "the file is left as it is, name another with -o");
+}
+
 /* Visit every whole line in order; *end is where the last one ends. */
 static int
-scan(const char *path, int (*visit)(void *cookie, const struct line *line,
-    struct err *e), void *cookie, int64_t *end, struct err *e)
+scan(const char *path, size_t max_line, int (*visit)(void *cookie,
+    const struct line *line, struct err *e), void *cookie, int64_t *end,
+    struct err *e)
 {
 	struct line line = { .number = 0 };
-	char *text = NULL;
-	size_t cap = 0;
-	ssize_t n = 0;
-	int rc = 0;
-	FILE *f = fopen(path, "re");
+	struct reader r;
+	int rc;
 
 	*end = 0;
-	if (!f)
+	if (!reader_open(&r, path, max_line))
 		return errno == ENOENT ? 0
 		    : err_sys(e, ERR_IO, "cannot read '%s'", path);
-	while (rc == 0 && (n = getline(&text, &cap, f)) > 0) {
-		bool whole = text[n - 1] == '\n';
-
-		line.text = (struct str){ text, (size_t)n };
+	while ((rc = reader_line(&r, &line.text, e)) > 0) {
 		line.from = *end;
-		if (!whole && may_be_torn(line.text))
+		rc = look_at(&line, e);
+		if (rc <= 0)
 			break;
-		if (!whole || !read_line(str_sub(line.text, 0, (size_t)n - 1),
-		    &line.hash, &line.done))
-			rc = err_set(e, ERR_USAGE, "%s:%lld: this is no result "
-			    "of frugal; the file is left as it is, name "
-			    "another with -o", path,
-			    (long long)line.number + 1);
-		else
-			rc = visit(cookie, &line, e);
+		rc = visit(cookie, &line, e);
+		if (rc < 0)
+			break;
 		line.number++;
-		*end += n;
+		*end += (int64_t)line.text.n;
 	}
-	/* getline() that has no memory sets neither. */
-	if (rc == 0 && (ferror(f) || (n < 0 && !feof(f))))
-		rc = err_sys(e, ERR_IO, "cannot read '%s'", path);
-	free(text);
-	fclose(f);
-	return rc;
+	reader_close(&r);
+	if (rc < 0 && e->code == ERR_USAGE)
+		return err_in(e, "%s:%lld", path, (long long)line.number + 1);
+	return rc < 0 ? -1 : 0;
 }
 
 /* --- writing lines anew ---------------------------------------------------------------- */
@@ -186,7 +274,9 @@ rewrite_open(struct rewrite *w, const char *path, struct err *e)
 	if (!w->temporary)
 		return err_nomem(e);
 	w->from = fopen(w->path, "re");
-	w->to = fopen(w->temporary, "we");
+	/* What a killed process left; no link of somebody else is followed. */
+	unlink(w->temporary);
+	w->to = fopen(w->temporary, "wxe");
 	if (!w->from || !w->to || fstat(fileno(w->from), &st) < 0
 	    || fchmod(fileno(w->to), st.st_mode & 07777) < 0)
 		return err_sys(e, ERR_IO, "cannot write '%s'", w->temporary);
@@ -243,14 +333,14 @@ copy_if_done(void *cookie, const struct line *line, struct err *e)
 }
 
 static int
-drop_failed(const char *path, struct err *e)
+drop_failed(const char *path, size_t max_line, struct err *e)
 {
 	struct rewrite w;
 	int64_t end;
 	int rc = rewrite_open(&w, path, e);
 
 	if (rc == 0)
-		rc = scan(path, copy_if_done, &w, &end, e);
+		rc = scan(path, max_line, copy_if_done, &w, &end, e);
 	return rewrite_close(&w, rc, e);
 }
 
@@ -285,7 +375,8 @@ lock(const char *path, int *fd, struct err *e)
 }
 
 int
-resume_open(struct resume **out, const char *path, struct err *e)
+resume_open(struct resume **out, const char *path, size_t max_line,
+    struct err *e)
 {
 	struct resume *r;
 	int64_t end;
@@ -299,11 +390,11 @@ resume_open(struct resume **out, const char *path, struct err *e)
 			close(fd);
 		return err_nomem(e);
 	}
-	rc = scan(path, note_line, r, &end, e);
+	rc = scan(path, max_line, note_line, r, &end, e);
 	if (rc == 0)
 		rc = cut_torn(path, end, &r->counts.torn, e);
 	if (rc == 0 && r->counts.dropped)
-		rc = drop_failed(path, e);
+		rc = drop_failed(path, max_line, e);
 	if (fd >= 0)
 		close(fd);
 	r->counts.kept = (int64_t)r->n;
@@ -457,15 +548,15 @@ write_places(const char *path, const struct places *l, struct err *e)
 }
 
 int
-resume_sort(const char *path, int (*next)(void *cookie, struct str *id,
-    struct err *e), void *cookie, struct err *e)
+resume_sort(const char *path, size_t max_line, int (*next)(void *cookie,
+    struct str *id, struct err *e), void *cookie, struct err *e)
 {
 	struct places all = { 0 }, order = { 0 };
 	struct place *p;
 	struct str id;
 	bool in_order = true;
 	int64_t end, last = -1;
-	int rc = scan(path, note_place, &all, &end, e);
+	int rc = scan(path, max_line, note_place, &all, &end, e);
 
 	if (all.n)
 		qsort(all.v, all.n, sizeof(*all.v), compare_places);

@@ -18,8 +18,10 @@ struct resume_counts {
 /* Read an output file of `frugal batch`; no file is an empty one. A torn last
  * line is cut off, lines of tasks that failed or found no budget are taken out
  * (in a new file that is renamed into place). A line that is no result is an
- * ERR_USAGE: this is somebody else's file, and it is left as it is. */
-int resume_open(struct resume **out, const char *path, struct err *e);
+ * ERR_USAGE: this is somebody else's file, and it is left as it is; likewise one
+ * with a line of more than max_line bytes, its end included. */
+int resume_open(struct resume **out, const char *path, size_t max_line,
+    struct err *e);
 void resume_free(struct resume *r);
 struct resume_counts resume_counts(const struct resume *r);
 
@@ -31,7 +33,7 @@ bool resume_take(struct resume *r, struct str id);
  * (1: *id, 0: the end, -1: *e), lines of other ids last; nothing is written if
  * they are in that order already.
  */
-int resume_sort(const char *path, int (*next)(void *cookie, struct str *id,
-    struct err *e), void *cookie, struct err *e);
+int resume_sort(const char *path, size_t max_line, int (*next)(void *cookie,
+    struct str *id, struct err *e), void *cookie, struct err *e);
 
 #endif

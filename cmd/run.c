@@ -13,6 +13,7 @@
 #include "base/input.h"
 #include "base/money.h"
 #include "base/utf8.h"
+#include "cmd/estimate.h"
 #include "cmd/order.h"
 #include "cmd/output.h"
 #include "cmd/runner.h"
@@ -27,6 +28,7 @@ struct run {
 	struct order *order;
 	int64_t seq;
 	int64_t bad, failed;      /* lines that could not be read; tasks */
+	int64_t over_budget;      /* tasks */
 	struct output *out;
 	struct buf text, ready;
 };
@@ -52,7 +54,7 @@ read_prompt(struct buf *out, struct err *e)
 			return err_set(e, ERR_INPUT, "standard input is longer "
 			    "than %zu MB, the most a prompt may have; for many "
 			    "prompts use --lines or `frugal batch`",
-			    TASK_MAX_PROMPT >> 20);
+			    LIMITS_MAX_PROMPT >> 20);
 	}
 	if (!utf8_valid(buf_str(out)))
 		return err_set(e, ERR_INPUT, "standard input is not UTF-8; "
@@ -93,9 +95,9 @@ one_prompt(struct run *r, int argc, char **argv, struct err *e)
 	struct buf args, in, all;
 	int rc = 0;
 
-	buf_init(&args, TASK_MAX_PROMPT);
-	buf_init(&in, TASK_MAX_PROMPT);
-	buf_init(&all, 2 * TASK_MAX_PROMPT);
+	buf_init(&args, LIMITS_MAX_PROMPT);
+	buf_init(&in, LIMITS_MAX_PROMPT);
+	buf_init(&all, 2 * LIMITS_MAX_PROMPT);
 	for (int i = 0; i < argc; i++)
 		buf_addf(&args, "%s%s", i ? " " : "", argv[i]);
 	if (!argc && (r->no_stdin || is_terminal(STDIN_FILENO)))
@@ -111,7 +113,7 @@ one_prompt(struct run *r, int argc, char **argv, struct err *e)
 		rc = err_set(e, ERR_USAGE, "the prompt is empty");
 	if (rc == 0 && (all.failed || args.failed))
 		rc = err_set(e, ERR_INPUT, "the prompt is longer than %zu MB",
-		    TASK_MAX_PROMPT >> 20);
+		    LIMITS_MAX_PROMPT >> 20);
 	if (rc == 0) {
 		r->only = task_of_prompt(buf_str(&all));
 		if (!r->only)
@@ -266,6 +268,19 @@ say_attempt(const struct ledger_attempt *at)
 	buf_release(&b);
 }
 
+static bool
+is_answered(const struct result *res)
+{
+	return res->status == TASK_ACCEPTED || res->status == TASK_EXHAUSTED;
+}
+
+/* A cap of the task ended its climb; what was paid for by then is shown. */
+static bool
+is_best_so_far(const struct result *res)
+{
+	return res->status == TASK_BUDGET && res->tier > 0;
+}
+
 static void
 say_failure(const struct run *r, const struct result *res)
 {
@@ -278,16 +293,11 @@ say_failure(const struct run *r, const struct result *res)
 		buf_addf(&what, "refused: %.*s", STR_ARG(res->text.n
 		    ? utf8_clip(res->text, 500) : res->error_message));
 	else
-		buf_addf(&what, "no answer: %.*s (%.*s)",
+		buf_addf(&what, is_best_so_far(res) ? "only the best answer so "
+		    "far: %.*s (%.*s)" : "no answer: %.*s (%.*s)",
 		    STR_ARG(res->error_message), STR_ARG(res->error_code));
 	say("%s", what.p ? what.p : "out of memory");
 	buf_release(&what);
-}
-
-static bool
-is_answered(const struct result *res)
-{
-	return res->status == TASK_ACCEPTED || res->status == TASK_EXHAUSTED;
 }
 
 /* An answer that no tier accepted is an answer, but not without a word. */
@@ -320,7 +330,7 @@ format(struct run *r, const struct result *res)
 		buf_addc(&r->text, '\n');
 		return;
 	}
-	if (!is_answered(res) || (r->answer_only && !res->has_answer))
+	if ((!is_answered(res) && !is_best_so_far(res)) || (r->answer_only && !res->has_answer))
 		s = (struct str){ 0 };
 	if (r->reader) {
 		add_one_line(&r->text, s);
@@ -336,11 +346,18 @@ done(void *cookie, const struct result *res, struct err *e)
 {
 	struct run *r = cookie;
 
+	if (r->runner.estimate) {
+		estimate_add(r->runner.estimate, res);
+		return 0;
+	}
 	if (r->verbose)
 		for (size_t i = 0; i < res->n_attempts; i++)
 			say_attempt(&res->attempts[i]);
 	say_exhausted(r, res);
-	if (!is_answered(res)) {
+	if (res->status == TASK_BUDGET) {
+		r->over_budget++;
+		say_failure(r, res);
+	} else if (!is_answered(res)) {
 		r->failed++;
 		say_failure(r, res);
 	} else if (r->answer_only && !res->has_answer && !r->json) {
@@ -394,6 +411,7 @@ static int
 prepare(struct run *r, int argc, char **argv, struct err *e)
 {
 	bool many = r->lines || r->jsonl;
+	const struct task_limits *limits;
 
 	if (r->lines && r->jsonl)
 		return err_set(e, ERR_USAGE, "give --lines or --jsonl, not "
@@ -410,6 +428,12 @@ prepare(struct run *r, int argc, char **argv, struct err *e)
 		return -1;
 	if (runner_open(&r->runner, &r->o, e) < 0)
 		return -1;
+	limits = &r->runner.cfg->limits.task;
+	if (!many) {
+		r->only->limits = limits;
+		if (task_check(r->only, false, e) < 0)
+			return -1;
+	}
 	if (many) {
 		r->order = order_new();
 		if (!r->order)
@@ -417,6 +441,7 @@ prepare(struct run *r, int argc, char **argv, struct err *e)
 		if (task_reader_open(&r->reader, "-", r->jsonl ? TASKS_JSONL
 		    : TASKS_TXT, e) < 0)
 			return -1;
+		task_reader_limit(r->reader, limits);
 	}
 	return output_open(&r->out, r->out_file, OUTPUT_REPLACE, e);
 }
@@ -430,6 +455,9 @@ go(struct run *r, struct err *e)
 	struct err ending;
 	int rc = runner_run(&r->runner, &io, "run", e);
 
+	if (r->runner.estimate)
+		return rc < 0 ? -1 : estimate_print(r->runner.estimate,
+		    r->runner.caps.run, e);
 	if (r->order) {
 		buf_clear(&r->ready);
 		order_flush(r->order, &r->ready);
@@ -495,8 +523,13 @@ run_main(const struct command *self, int argc, char **argv)
 		rc = go(&r, &e);
 	if (rc < 0)
 		status = say_err(&e);
+	/* Whoever closed the pipe has not had every answer. */
+	if (rc < 0 && is_closed_pipe(&e))
+		status = 1;
 	if (status == 0 && (r.failed || r.bad))
 		status = 1;
+	if (status == 0 && r.over_budget)
+		status = err_status(ERR_BUDGET);
 out:
 	output_free(r.out);
 	task_free(r.only);

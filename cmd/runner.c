@@ -9,10 +9,10 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/input.h"
+#include "base/money.h"
 #include "base/utf8.h"
-
-#define MAX_TEMPLATE ((size_t)1 << 20)
 
 /* --- opening ------------------------------------------------------------------------ */
 
@@ -22,6 +22,10 @@ check_options(const struct runner_options *o, struct err *e)
 	if (o->cascade && o->model)
 		return err_set(e, ERR_USAGE, "give --cascade or --model, not "
 		    "both");
+	if (o->estimate && (o->no_cache || o->refresh || o->cache_only))
+		return err_set(e, ERR_USAGE, "--estimate looks into the store "
+		    "alone: give none of --no-cache, --refresh and "
+		    "--cache-only with it");
 	if (o->no_cache + o->refresh + o->cache_only > 1)
 		return err_set(e, ERR_USAGE, "give one of --no-cache, "
 		    "--refresh and --cache-only");
@@ -41,7 +45,8 @@ read_template(struct runner *r, struct err *e)
 
 	if (!file)
 		return 0;
-	if (input_slurp(file, MAX_TEMPLATE, &r->template_text, e) < 0) {
+	if (input_slurp(file, r->cfg->limits.template, &r->template_text, e)
+	    < 0) {
 		e->code = ERR_USAGE;
 		return err_in(e, "template");
 	}
@@ -78,6 +83,24 @@ choose_cascade(struct runner *r, struct err *e)
 	return 0;
 }
 
+/* What the command line says goes before the configuration. */
+static int
+read_bounds(struct runner *r, struct err *e)
+{
+	const struct runner_options *o = r->o;
+
+	r->caps = r->cfg->max_cost;
+	r->task_timeout_ms = r->cfg->task_timeout_ms;
+	if (o->max_cost && !money_parse(str_of(o->max_cost), &r->caps.run))
+		return err_set(e, ERR_USAGE, "--max-cost takes dollars such as "
+		    "2.50, not '%.60s'", o->max_cost);
+	if (o->task_timeout && (!clock_parse_duration(str_of(o->task_timeout),
+	    &r->task_timeout_ms) || r->task_timeout_ms <= 0))
+		return err_set(e, ERR_USAGE, "--task-timeout takes a time such "
+		    "as 90s or 5m, not '%.60s'", o->task_timeout);
+	return 0;
+}
+
 static int
 catch_signals(struct runner *r, struct err *e)
 {
@@ -102,16 +125,19 @@ int
 runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 {
 	*r = (struct runner){ .o = o, .signals = -1 };
-	buf_init(&r->template_text, MAX_TEMPLATE + 1);
+	buf_init(&r->template_text, LIMITS_MAX_TEMPLATE + 1);
 	if (check_options(o, e) < 0
 	    || common_config(&o->common, o->model != NULL, false, &r->cfg, e)
 	    < 0
+	    || read_bounds(r, e) < 0
 	    || choose_cascade(r, e) < 0 || read_template(r, e) < 0)
 		return -1;
 	for (size_t i = 0; i < o->set.n; i++)
 		if (config_set(r->cfg, str_of(o->set.v[i]), e) < 0)
 			return -1;
 	if (common_store(&o->common, r->cfg, true, &r->store, e) < 0
+	    || (o->estimate && estimate_new(&r->estimate, r->cfg, r->store, e)
+	    < 0)
 	    || http_new(&r->http, (int)o->in_flight, e) < 0)
 		return -1;
 	return catch_signals(r, e);
@@ -122,6 +148,7 @@ runner_close(struct runner *r)
 {
 	engine_free(r->engine);
 	http_free(r->http);
+	estimate_free(r->estimate);
 	store_close(r->store);
 	config_free(r->cfg);
 	buf_release(&r->template_text);
@@ -146,6 +173,25 @@ on_signal(void *cookie)
 	}
 }
 
+/* What an earlier run left behind is money, and should be known. */
+static void
+say_found(const struct runner *r)
+{
+	struct asks_lost f = engine_totals(r->engine).found;
+	struct buf most;
+
+	if (!f.requests || r->quiet)
+		return;
+	buf_init(&most, 64);
+	money_show(&most, f.picousd);
+	say("a run that was ended had asked %lld request%s that were never "
+	    "answered: they may have been billed, %s at most%s",
+	    (long long)f.requests, f.requests == 1 ? "" : "s",
+	    most.p ? most.p : "", f.unknown ? ", those without a price not "
+	    "counted" : "");
+	buf_release(&most);
+}
+
 int
 runner_run(struct runner *r, const struct engine_io *io, const char *source,
     struct err *e)
@@ -155,17 +201,21 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 		.in_flight = (int)o->in_flight,
 		.retries = (int)o->retries,
 		.cache = o->no_cache ? CACHE_NONE : o->refresh ? CACHE_REFRESH
-		    : o->cache_only ? CACHE_ONLY : CACHE_USE,
+		    : o->cache_only || o->estimate ? CACHE_ONLY : CACHE_USE,
+		.dry = o->estimate,
 		.source = str_of(source),
+		.caps = r->caps,
+		.task_timeout_ms = r->task_timeout_ms,
 	};
 	int rc;
 
-	if (r->cfg->simulated && !r->quiet)
+	if (r->cfg->simulated && !r->quiet && !o->estimate)
 		say("simulated models: no network, no key, no real answers");
 	if (engine_new(&r->engine, r->cfg, r->store, r->http, &eo, io, e) < 0
 	    || http_watch(r->http, r->signals, on_signal, r, e) < 0)
 		return -1;
 	rc = engine_run(r->engine, e);
+	say_found(r);
 	if (r->interrupts)
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	return rc;
@@ -181,11 +231,8 @@ fill(struct runner *r, struct task *t, struct err *e)
 
 	if (!r->o->template_file)
 		return 0;
-	buf_init(&b, TASK_MAX_PROMPT);
+	buf_init(&b, task_limits(t)->prompt);
 	rc = template_fill(buf_str(&r->template_text), t, &b, e);
-	if (rc == 0 && b.failed)
-		rc = err_set(e, ERR_INPUT, "the filled template is longer "
-		    "than %zu MB", TASK_MAX_PROMPT >> 20);
 	if (rc == 0 && !arena_str(t->arena, buf_str(&b), &t->prompt))
 		rc = err_nomem(e);
 	for (size_t i = t->n_messages; rc == 0 && i-- > 0;)
@@ -233,6 +280,6 @@ runner_notice(void *cookie, const struct tier *t, struct str code,
     struct str message)
 {
 	(void)cookie;
-	say("tier '%.*s' is of no use in this run: %.*s (%.*s)",
-	    STR_ARG(t->name), STR_ARG(message), STR_ARG(code));
+	say("'%.*s' is of no use in this run: %.*s (%.*s)",
+	    STR_ARG(t->model), STR_ARG(message), STR_ARG(code));
 }

@@ -6,6 +6,7 @@
 #define CMD_RUNNER_H
 
 #include "cascade/engine.h"
+#include "cascade/estimate.h"
 #include "cmd/common.h"
 
 /* Filled by RUNNER_OPTS. */
@@ -14,7 +15,8 @@ struct runner_options {
 	const char *cascade, *model, *system, *template_file;
 	struct opt_list set, tag;
 	int64_t in_flight, retries;
-	bool no_cache, refresh, cache_only;
+	const char *max_cost, *task_timeout;
+	bool no_cache, refresh, cache_only, estimate;
 };
 #define RUNNER_OPTIONS_INIT { .in_flight = ENGINE_IN_FLIGHT, .retries = -1 }
 
@@ -42,6 +44,13 @@ struct runner_options {
 	{ OPT_INT, 0, "retries", &(o)->retries, "N", \
 	    "tries after a failed one (default: 4, or as configured)", \
 	    0, 100, NULL }, \
+	{ OPT_TEXT, 0, "max-cost", &(o)->max_cost, "USD", \
+	    "spend no more than this in this run: a request leaves\n" \
+	    "only when the most that it can cost still fits", \
+	    0, 0, NULL }, \
+	{ OPT_TEXT, 0, "task-timeout", &(o)->task_timeout, "TIME", \
+	    "give up a task after this time, e.g. 90s or 5m", \
+	    0, 0, NULL }, \
 	{ OPT_FLAG, 0, "no-cache", &(o)->no_cache, NULL, \
 	    "neither look up nor keep completions", 0, 0, NULL }, \
 	{ OPT_FLAG, 0, "refresh", &(o)->refresh, NULL, \
@@ -50,6 +59,9 @@ struct runner_options {
 	{ OPT_FLAG, 0, "cache-only", &(o)->cache_only, NULL, \
 	    "answer from the store alone; what is missing fails", \
 	    0, 0, NULL }, \
+	{ OPT_FLAG, 0, "estimate", &(o)->estimate, NULL, \
+	    "send nothing; tell what it would cost, from the prompts,\n" \
+	    "the prices and the ledger", 0, 0, NULL }, \
 	COMMON_STORE_OPT(&(o)->common)
 
 struct runner {
@@ -63,6 +75,9 @@ struct runner {
 	struct buf template_text;
 	int signals;      /* signalfd, or -1 */
 	int interrupts;   /* SIGINT, SIGTERM, SIGHUP so far */
+	struct caps caps; /* of the options, else of the configuration */
+	int64_t task_timeout_ms;
+	struct estimate *estimate; /* with --estimate: takes the results */
 	bool quiet;
 };
 

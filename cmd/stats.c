@@ -7,6 +7,7 @@
 #include "base/money.h"
 #include "cache/ledger.h"
 #include "cmd/inspect.h"
+#include "cmd/stats_asks.h"
 
 enum format { FORMAT_TABLE, FORMAT_JSON, FORMAT_CSV };
 
@@ -20,6 +21,7 @@ struct stats {
 	struct buf out;     /* JSON or CSV, or the totals for people */
 	struct jw json;
 	struct table table;
+	struct asks_totals asks; /* of all cascades: requests know of none */
 };
 
 /* One column of the output in CSV and member of a group in JSON. */
@@ -45,11 +47,13 @@ static const struct column columns[] = {
 	{ "failed", COUNT, FIELD(by_verdict[ATTEMPT_FAILED]) },
 	{ "unknown_in_cache", COUNT,
 	    FIELD(by_verdict[ATTEMPT_UNKNOWN_IN_CACHE]) },
+	{ "budget", COUNT, FIELD(by_verdict[ATTEMPT_BUDGET]) },
 	{ "completions", COUNT, FIELD(completions) },
 	{ "cached_completions", COUNT, FIELD(cached_completions) },
 	{ "repairs", COUNT, FIELD(repairs) },
 	{ "requests", COUNT, FIELD(requests) },
 	{ "retries", COUNT, FIELD(retries) },
+	{ "fallbacks", COUNT, FIELD(fallbacks) },
 	{ "prompt_tokens", COUNT, FIELD(prompt_tokens) },
 	{ "completion_tokens", COUNT, FIELD(completion_tokens) },
 	{ "cost_usd", MONEY, FIELD(cost_picousd) },
@@ -277,7 +281,8 @@ table_group(struct stats *s, const struct ledger_stats *g)
 	if (is_by_attempt(s)) {
 		cell_count(t, g->by_verdict[ATTEMPT_ACCEPT]);
 		cell_count(t, g->by_verdict[ATTEMPT_ESCALATE]);
-		cell_count(t, sum(g->by_verdict, ATTEMPT_REFUSED, 7));
+		cell_count(t, sum(g->by_verdict, ATTEMPT_REFUSED,
+		    ATTEMPT_VERDICTS));
 		table_cell_money(t, g->cost_picousd);
 	} else {
 		cell_count(t, g->by_status[TASK_ACCEPTED]);
@@ -450,12 +455,19 @@ groups(struct stats *s, struct err *e)
 	return ledger_stats(s->store, &s->filter, s->by, each_group, s, e);
 }
 
+/* Requests belong to no cascade and have no tags: several tasks may share one. */
+static bool
+has_asks(const struct stats *s)
+{
+	return !s->filter.cascade.n && !s->filter.tag_key.n;
+}
+
 static int
 show_json(struct stats *s, const struct ledger_stats *total, struct err *e)
 {
 	struct jw *w = &s->json;
 
-	*w = jw_on(&s->out);
+	*w = jw_shown(&s->out);
 	jw_open(w, '{');
 	jw_kstr(w, "by", str_of(s->by_word));
 	jw_kbool(w, "simulated", s->simulated);
@@ -473,6 +485,8 @@ show_json(struct stats *s, const struct ledger_stats *total, struct err *e)
 	if (ledger_reasons(s->store, &s->filter, json_reason, s, e) < 0)
 		return -1;
 	jw_close(w, ']');
+	if (has_asks(s))
+		stats_asks_json(w, &s->asks);
 	jw_close(w, '}');
 	buf_addc(&s->out, '\n');
 	return inspect_print(&s->out, e);
@@ -505,7 +519,9 @@ show_table(struct stats *s, const struct ledger_stats *total, struct err *e)
 	if (!total->tasks) {
 		say("no task in the ledger matches; `frugal run` and `frugal "
 		    "batch` write it");
-		return 0;
+		if (has_asks(s))
+			stats_asks_text(&s->out, &s->asks);
+		return inspect_print(&s->out, e);
 	}
 	if (s->simulated && out_write(STR("simulated: no model was asked and "
 	    "nothing was paid; all money here is made up\n\n"), e) < 0)
@@ -514,6 +530,8 @@ show_table(struct stats *s, const struct ledger_stats *total, struct err *e)
 	if (groups(s, e) < 0 || table_print(&s->table, e) < 0)
 		return -1;
 	add_totals(s, total);
+	if (has_asks(s))
+		stats_asks_text(&s->out, &s->asks);
 	if (inspect_print(&s->out, e) < 0)
 		return -1;
 	return show_reasons(s, e);
@@ -529,7 +547,9 @@ show(struct stats *s, struct err *e)
 	if (ledger_stats(s->store, &s->filter, LEDGER_TOTAL, each_total,
 	    &total, e) < 0
 	    || ledger_stats(s->store, &s->filter, LEDGER_BY_MODEL, each_model,
-	    &s->simulated, e) < 0)
+	    &s->simulated, e) < 0
+	    || asks_totals(s->store, s->filter.since_utc_ms, 0,
+	    (struct str){ 0 }, (struct str){ 0 }, &s->asks, e) < 0)
 		return -1;
 	s->simulated = s->simulated && total.tasks > 0;
 	switch (s->format) {

@@ -22,6 +22,8 @@
 
 #define EVENTS 256
 #define NEVER INT64_MAX
+#define GRACE_MS 1000
+#define FLOWING_MS 50
 
 /* What is known of one descriptor, by number. */
 struct fd_state {
@@ -60,12 +62,16 @@ struct http_call {
 	struct str body;
 	size_t body_sent;
 	struct buf answer;
+	size_t skipped;     /* bytes before the answer that say nothing */
+	size_t header_bytes, header_lines;
 	bool too_long, idle, direct;
+	bool in_line, in_comment; /* of the answer's text: see payload_at() */
 	http_done *done;
 	void *cookie;
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
 	int64_t started_ms, heard_ms;
-	struct http_timer idle_timer;
+	struct http_timer idle_timer, end_timer;
+	int64_t grace_ms; /* past its time, but an answer is being read: until */
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -131,7 +137,8 @@ fd_tell(struct http *h, int fd, struct err *e)
 		return 0;
 	op = !s->told ? EPOLL_CTL_ADD
 	    : !s->wanted ? EPOLL_CTL_DEL : EPOLL_CTL_MOD;
-	if (epoll_ctl(h->epoll, op, fd, &ev) < 0)
+	/* What is to be forgotten may be closed, or another file by now. */
+	if (epoll_ctl(h->epoll, op, fd, &ev) < 0 && op != EPOLL_CTL_DEL)
 		return err_sys(e, ERR_IO, "cannot watch a socket");
 	s->told = s->wanted;
 	return 0;
@@ -177,24 +184,30 @@ on_timer(CURLM *multi, long timeout_ms, void *cookie)
 }
 
 /* The kernel drops a closed descriptor from epoll by itself: forget it too,
- * before its number comes back as another socket. */
+ * before its number comes back as another file. */
+static void
+fd_forget(struct http *h, int fd)
+{
+	if ((size_t)fd < h->n_fds)
+		h->fds[fd].told = h->fds[fd].wanted = 0;
+}
+
 static int
 on_close(void *cookie, curl_socket_t fd)
 {
-	struct http *h = cookie;
-
-	if ((size_t)fd < h->n_fds)
-		h->fds[fd].told = h->fds[fd].wanted = 0;
+	fd_forget(cookie, fd);
 	return close(fd);
 }
 
+/* Not all that libcurl closes it closes by on_close(): not, for one, a socket
+ * whose connection took too long. A number that is opened is a new one. */
 static int
 on_open(void *cookie, curl_socket_t fd, curlsocktype type)
 {
 	struct http *h = cookie;
 
-	(void)fd;
 	(void)type;
+	fd_forget(h, fd);
 	h->opened++;
 	return CURL_SOCKOPT_OK;
 }
@@ -250,6 +263,7 @@ call_free(struct http_call *c)
 	struct http *h = c->h;
 
 	http_timer_stop(h, &c->idle_timer);
+	http_timer_stop(h, &c->end_timer);
 	if (c->easy) {
 		curl_multi_remove_handle(h->multi, c->easy);
 		if (h->n_spare < h->max_spare) {
@@ -336,32 +350,68 @@ on_seek(void *cookie, curl_off_t offset, int origin)
 	return CURL_SEEKFUNC_FAIL;
 }
 
-/* Blank lines keep a connection alive (DeepSeek) but are no sign of life. */
-static bool
-only_blank(const char *p, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (p[i] != '\n' && p[i] != '\r' && p[i] != ' ')
-			return false;
-	return true;
-}
-
+/* All headers of an answer together: libcurl bounds but a single line. */
 static size_t
-on_write(char *from, size_t size, size_t count, void *cookie)
+on_header(char *from, size_t size, size_t count, void *cookie)
 {
 	struct http_call *c = cookie;
 	size_t n = size * count;
 
-	if (!only_blank(from, n))
-		c->heard_ms = clock_mono_ms();
-	else if (!c->answer.n)
-		return n;
-	buf_add(&c->answer, (struct str){ from, n });
-	if (c->answer.failed) {
+	(void)from;
+	c->header_bytes += n;
+	c->header_lines++;
+	if (c->header_bytes > HTTP_MAX_HEADERS
+	    || c->header_lines > HTTP_MAX_HEADER_LINES) {
 		c->too_long = true;
 		return CURL_WRITEFUNC_ERROR;
 	}
 	return n;
+}
+
+/*
+ * Where the first byte lies that is part of an answer; n: there is none. Blank
+ * lines (DeepSeek) and lines that start with ':' (": keep-alive", and
+ * OpenRouter's) keep a connection open but are no sign of life. A line may come
+ * in several pieces.
+ */
+static size_t
+payload_at(struct http_call *c, const char *p, size_t n)
+{
+	size_t first = n;
+
+	for (size_t i = 0; i < n; i++) {
+		if (p[i] == '\n' || p[i] == '\r') {
+			c->in_line = c->in_comment = false;
+			continue;
+		}
+		if (!c->in_line)
+			c->in_comment = p[i] == ':';
+		c->in_line = true;
+		if (first == n && !c->in_comment && p[i] != ' '
+		    && p[i] != '\t')
+			first = i;
+	}
+	return first;
+}
+
+/* What comes is decompressed already, piece by piece: so a small body that
+ * unfolds to a huge one is bounded, too. */
+static size_t
+on_write(char *from, size_t size, size_t count, void *cookie)
+{
+	struct http_call *c = cookie;
+	size_t n = size * count, skip = payload_at(c, from, n);
+
+	if (skip < n)
+		c->heard_ms = clock_mono_ms();
+	if (c->answer.n)
+		skip = 0;
+	c->skipped += skip;
+	c->too_long = c->skipped > c->answer.max
+	    || n - skip > c->answer.max - c->answer.n;
+	if (!c->too_long)
+		buf_add(&c->answer, (struct str){ from + skip, n - skip });
+	return c->too_long || c->answer.failed ? CURL_WRITEFUNC_ERROR : n;
 }
 
 static void finish(struct http_call *c, CURLcode code);
@@ -379,6 +429,28 @@ on_idle(void *cookie)
 	}
 	if (http_timer_set(c->h, &c->idle_timer, due, NULL) < 0)
 		finish(c, CURLE_OUT_OF_MEMORY);
+}
+
+/*
+ * The time of the whole request is over. libcurl's own bound is not used: it
+ * looks at the clock before it looks at the socket, so that after a suspend
+ * answers that have long arrived, and are paid for, would be thrown away. Ours
+ * is looked at when all sockets have been read (see http_turn), and an answer
+ * that is just being read may end, for GRACE_MS.
+ */
+static void
+on_end(void *cookie)
+{
+	struct http_call *c = cookie;
+	int64_t now = clock_mono_ms();
+
+	if (!c->grace_ms)
+		c->grace_ms = now + GRACE_MS;
+	if (c->answer.n && now - c->heard_ms < FLOWING_MS && now < c->grace_ms
+	    && http_timer_set(c->h, &c->end_timer, now + FLOWING_MS, NULL)
+	    == 0)
+		return;
+	finish(c, CURLE_OPERATION_TIMEDOUT);
 }
 
 static int
@@ -439,6 +511,8 @@ set_options(struct http_call *c)
 	SET(CURLOPT_HTTPHEADER, c->headers);
 	SET(CURLOPT_WRITEFUNCTION, on_write);
 	SET(CURLOPT_WRITEDATA, c);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, c);
 	SET(CURLOPT_ERRORBUFFER, c->error);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_NOPROGRESS, 1L);
@@ -449,7 +523,6 @@ set_options(struct http_call *c)
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_MAXAGE_CONN, 30L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
-	SET(CURLOPT_TIMEOUT_MS, (long)c->timeout_ms);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, c->h);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
@@ -482,10 +555,23 @@ start(struct http_call *c)
 	if (!set_options(c)
 	    || curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
 		return -1;
+	if (c->timeout_ms > 0 && http_timer_set(h, &c->end_timer,
+	    c->started_ms + c->timeout_ms, NULL) < 0)
+		return -1;
 	if (c->idle_timeout_ms > 0)
 		return http_timer_set(h, &c->idle_timer,
 		    c->started_ms + c->idle_timeout_ms, NULL);
 	return 0;
+}
+
+/* libcurl refuses negative ones. A time that is over already is the shortest
+ * there is, for 0 is none at all; no time is longer than 24 days. */
+static int64_t
+timeout_of(int64_t ms)
+{
+	if (ms < 0)
+		return 1;
+	return ms < INT32_MAX ? ms : INT32_MAX;
 }
 
 int
@@ -510,10 +596,11 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->cookie = cookie;
 	c->body = q->body;
 	c->direct = q->direct;
-	c->connect_timeout_ms = q->connect_timeout_ms;
-	c->timeout_ms = q->timeout_ms;
-	c->idle_timeout_ms = q->idle_timeout_ms;
+	c->connect_timeout_ms = timeout_of(q->connect_timeout_ms);
+	c->timeout_ms = timeout_of(q->timeout_ms);
+	c->idle_timeout_ms = timeout_of(q->idle_timeout_ms);
 	c->idle_timer = (struct http_timer){ .fire = on_idle, .cookie = c };
+	c->end_timer = (struct http_timer){ .fire = on_end, .cookie = c };
 	buf_init(&c->answer, q->max_body ? q->max_body : HTTP_MAX_BODY);
 	c->url = str_dup(q->url);
 	if (!c->url || set_headers(c, q) < 0)
@@ -541,102 +628,158 @@ http_cancel(struct http_call *c)
 
 /* --- the end of a call --------------------------------------------------- */
 
-/* libcurl's failures in our words: was the request perhaps processed?
+/* Was the request perhaps processed? */
+enum processed {
+	NOT_PROCESSED,
+	IF_BEGUN, /* when libcurl had begun to send it */
+	IF_WHOLE, /* when all of it had been sent */
+	PERHAPS,
+};
+
+/* libcurl's failures in our words, which are those of outcome_of_transfer():
  * errors-and-retries.md, section 6. */
-static void
-explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
+static const struct {
+	CURLcode curl;
+	const char *code;
+	enum processed processed;
+	const char *says; /* NULL: what libcurl says */
+} failures[] = {
+	{ CURLE_COULDNT_RESOLVE_PROXY, "dns", NOT_PROCESSED, NULL },
+	{ CURLE_COULDNT_RESOLVE_HOST, "dns", NOT_PROCESSED, NULL },
+	{ CURLE_COULDNT_CONNECT, "connect", NOT_PROCESSED, NULL },
+	{ CURLE_SSL_CONNECT_ERROR, "tls", NOT_PROCESSED, NULL },
+	{ CURLE_PEER_FAILED_VERIFICATION, "certificate", NOT_PROCESSED, NULL },
+	{ CURLE_SSL_CACERT_BADFILE, "certificate", NOT_PROCESSED, NULL },
+	{ CURLE_URL_MALFORMAT, "url", NOT_PROCESSED, NULL },
+	{ CURLE_OPERATION_TIMEDOUT, "timeout", IF_BEGUN, NULL },
+	{ CURLE_SEND_ERROR, "network", IF_WHOLE, NULL },
+	{ CURLE_SEND_FAIL_REWIND, "network", PERHAPS,
+	    "the connection died before an answer came" },
+	{ CURLE_PARTIAL_FILE, "cut_off", PERHAPS, NULL },
+	{ CURLE_BAD_CONTENT_ENCODING, "bad_encoding", PERHAPS, NULL },
+	{ CURLE_OK, "network", IF_BEGUN, NULL }, /* any other */
+};
+
+static bool
+was_processed(const struct http_call *c, enum processed p)
 {
 	curl_off_t pretransfer = 0, uploaded = 0;
 
 	curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
 	curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
-	w->failure = c->error[0] ? c->error : curl_easy_strerror(code);
-	w->sent = pretransfer > 0;
-	w->failure_code = "network";
-	switch (code) {
-	case CURLE_COULDNT_RESOLVE_PROXY:
-	case CURLE_COULDNT_RESOLVE_HOST:
-		w->failure_code = "dns";
-		w->sent = false;
+	switch (p) {
+	case NOT_PROCESSED:
+		return false;
+	case IF_BEGUN:
+		return pretransfer > 0;
+	case IF_WHOLE:
+		return uploaded >= (curl_off_t)c->body.n;
+	case PERHAPS:
 		break;
-	case CURLE_COULDNT_CONNECT:
-		w->failure_code = "connect";
-		w->sent = false;
-		break;
-	case CURLE_SSL_CONNECT_ERROR:
-		w->failure_code = "tls";
-		w->sent = false;
-		break;
-	case CURLE_PEER_FAILED_VERIFICATION:
-	case CURLE_SSL_CACERT_BADFILE:
-		w->failure_code = "certificate";
-		w->sent = false;
-		w->fatal = true;
-		break;
-	case CURLE_URL_MALFORMAT:
-	case CURLE_UNSUPPORTED_PROTOCOL:
+	}
+	return true;
+}
+
+/* libcurl cites a proxy of the environment that it cannot read, with the user
+ * and the password in it. What lies before the last '@', back to where a URL or
+ * a quotation begins, is left out. */
+static void
+hide_userinfo(char *text)
+{
+	char *at = strrchr(text, '@'), *from = text, *p;
+
+	if (!at)
+		return;
+	p = strpbrk(text, "'\"");
+	if (p && p < at)
+		from = p + 1;
+	p = strstr(text, "://");
+	if (p && p < at)
+		from = p + 3;
+	memmove(from, at + 1, strlen(at + 1) + 1);
+}
+
+static void
+explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
+{
+	size_t i = 0;
+
+	while (failures[i].curl != code && failures[i].curl != CURLE_OK)
+		i++;
+	w->failure_code = failures[i].code;
+	w->failure = failures[i].says;
+	w->sent = was_processed(c, failures[i].processed);
+	hide_userinfo(c->error);
+	if (!w->failure)
+		w->failure = c->error[0] ? c->error : curl_easy_strerror(code);
+	/* Garbage instead of an answer has libcurl's code for a wrong scheme. */
+	if (code == CURLE_UNSUPPORTED_PROTOCOL && !w->sent)
 		w->failure_code = "url";
-		w->sent = false;
-		w->fatal = true;
-		break;
-	case CURLE_OPERATION_TIMEDOUT:
-		w->failure_code = "timeout";
-		if (c->idle)
-			w->failure = "nothing came for longer than idle_timeout";
-		break;
-	case CURLE_SEND_ERROR:
-		w->sent = uploaded >= (curl_off_t)c->body.n;
-		break;
-	case CURLE_SEND_FAIL_REWIND:
-		w->sent = true;
-		w->failure = "the connection died before an answer came";
-		break;
-	case CURLE_WRITE_ERROR:
-		if (c->too_long) {
-			w->failure_code = "too_long";
-			w->failure = "the answer is longer than allowed";
-		}
-		break;
-	default:
-		break;
+	if (c->idle)
+		w->failure = "nothing came for longer than idle_timeout";
+	/* It has none for a header line of more than 100 KB. */
+	if (code == CURLE_OUT_OF_MEMORY && w->sent && !c->answer.n)
+		c->too_long = true;
+	if (c->too_long) {
+		w->failure_code = "too_long";
+		w->failure = "the answer is longer than allowed";
 	}
 }
 
-/* retry-after-ms before retry-after, which may be seconds or a date. */
-static int64_t
-retry_after(CURL *easy)
+/* One pass over the headers where there is nothing of interest, else two: the
+ * times in them are relative to the Date among them. Pointers into libcurl's
+ * headers hold until the next call, no longer. */
+static void
+read_headers(CURL *easy, struct wire_reply *w)
 {
-	struct curl_header *header;
-	curl_off_t seconds = 0;
-	double ms;
+	struct curl_header *x = NULL;
+	int64_t now = -1, wait;
+	bool some = false;
+	bool exact = false; /* Retry-After-Ms comes before Retry-After */
 
-	if (curl_easy_header(easy, "retry-after-ms", 0, CURLH_HEADER, -1,
-	    &header) == CURLHE_OK
-	    && str_to_double(str_trim(str_of(header->value)), &ms)
-	    && ms >= 0 && ms < 1e12)
-		return (int64_t)ms;
-	if (curl_easy_header(easy, "retry-after", 0, CURLH_HEADER, -1,
-	    &header) != CURLHE_OK)
-		return -1;
-	if (str_to_double(str_trim(str_of(header->value)), &ms) && ms >= 0
-	    && ms < 1e9)
-		return (int64_t)(ms * 1000);
-	curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
-	/* Before curl 8.12 a past date could come out negative. */
-	return seconds > 0 ? (int64_t)seconds * 1000 : 0;
+	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {
+		struct str name = str_of(x->name);
+		if (str_is_nocase(name, "date"))
+			(void)limits_http_date(str_of(x->value), &now);
+		else
+			some = some || limits_is_header(name)
+			    || str_is_nocase(str_sub(name, 0, 5), "retry")
+			    || str_is_nocase(name, "x-should-retry");
+	}
+	if (!some)
+		return;
+	if (now < 0)
+		now = clock_utc_ms();
+	limits_init(&w->limits);
+	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {
+		struct str name = str_of(x->name), value = str_of(x->value);
+		if (limits_header(&w->limits, name, value, now))
+			continue;
+		if (str_is_nocase(name, "x-should-retry"))
+			w->should_not_retry = str_is_nocase(str_trim(value),
+			    "false");
+		else if (str_is_nocase(name, "retry-after-ms")
+		    && (wait = limits_retry_after_ms(value)) >= 0) {
+			w->retry_after_ms = wait;
+			exact = true;
+		} else if (str_is_nocase(name, "retry-after") && !exact
+		    && (wait = limits_retry_after(value, now)) >= 0) {
+			w->retry_after_ms = wait;
+		}
+	}
 }
 
 static void
 finish(struct http_call *c, CURLcode code)
 {
 	struct wire_reply w = { .retry_after_ms = -1 };
-	struct curl_header *header;
 	http_done *done = c->done;
 	void *cookie = c->cookie;
 	int64_t latency_ms = clock_mono_ms() - c->started_ms;
 	long status = 0;
 
 	http_timer_stop(c->h, &c->idle_timer);
+	http_timer_stop(c->h, &c->end_timer);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	w.status = (int)status;
 	w.body = buf_str(&c->answer);
@@ -644,12 +787,7 @@ finish(struct http_call *c, CURLcode code)
 		explain_failure(c, code, &w);
 		w.truncated = true;
 	}
-	if (status >= 300 || code != CURLE_OK) {
-		w.retry_after_ms = retry_after(c->easy);
-		w.should_not_retry = curl_easy_header(c->easy,
-		    "x-should-retry", 0, CURLH_HEADER, -1, &header) == CURLHE_OK
-		    && str_is_nocase(str_of(header->value), "false");
-	}
+	read_headers(c->easy, &w);
 	done(cookie, &w, latency_ms);
 	call_free(c);
 }
@@ -679,6 +817,8 @@ http_watch(struct http *h, int fd, void (*ready)(void *cookie),
 
 	if (!s)
 		return err_nomem(e);
+	if (!s->ready) /* libcurl may have had this number before */
+		s->told = 0;
 	s->wanted = EPOLLIN;
 	s->ready = ready;
 	s->cookie = cookie;
@@ -827,7 +967,11 @@ http_turn(struct http *h, int64_t max_wait_ms, struct err *e)
 	for (int i = 0; i < n; i++)
 		dispatch(h, &ev[i]);
 	run_due(h);
-	fire_timers(h);
+	if (h->multi)
+		hand_out(h);
+	/* What has arrived goes before what is overdue. */
+	if (n < EVENTS)
+		fire_timers(h);
 	if (h->multi)
 		hand_out(h);
 	start_waiting(h);

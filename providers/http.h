@@ -32,12 +32,21 @@ struct http_request {
 	enum auth_style auth;
 	bool direct;        /* through no proxy, whatever the environment says */
 	const struct secret *key; /* may be NULL; copied into libcurl, not kept */
+	/* Counted from when the call leaves the line of those that wait for a
+	 * connection; 0: none; negative: 1 ms. To idle_timeout_ms bytes of an
+	 * answer alone are a sign of life: not headers, blank lines or comment
+	 * lines (": keep-alive"). */
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
-	size_t max_body;    /* of the answer; 0: HTTP_MAX_BODY */
+	size_t max_body;    /* of the answer, decompressed; 0: HTTP_MAX_BODY */
 };
+/* What is longer ends as failure_code "too_long". */
 #define HTTP_MAX_BODY ((size_t)64 << 20)
+#define HTTP_MAX_HEADERS ((size_t)256 << 10) /* bytes of all of them */
+#define HTTP_MAX_HEADER_LINES 1000
 
-/* w is borrowed for the call. latency_ms: from sending to the last byte. */
+/* w is borrowed for the call: an answer, or why there is none, in words that
+ * are free of keys and passwords. Comments and blank lines before the answer
+ * are left out. latency_ms: from sending to the last byte. */
 typedef void http_done(void *cookie, const struct wire_reply *w,
     int64_t latency_ms);
 

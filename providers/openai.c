@@ -150,6 +150,30 @@ text_of(const struct json *v, struct arena *a)
 	return s;
 }
 
+/* Gemini's details: a list of objects told apart by their @type. */
+static void
+read_details(const struct json *details, struct failure *f)
+{
+	const struct json *x, *v;
+	struct str s;
+	double ms;
+
+	json_str(json_get(details, "error_code"), &f->detail_code);
+	for (x = json_first(details); x; x = json_next(x)) {
+		/* Of several the longest: each of them must be over. */
+		if (json_str(json_get(x, "retryDelay"), &s)
+		    && limits_duration(&s, &ms) && s.n == 0) {
+			int64_t wait = limits_whole_ms(ms);
+			f->wait_ms = wait > f->wait_ms ? wait : f->wait_ms;
+		}
+		for (v = json_first(json_get(x, "violations")); v;
+		    v = json_next(v))
+			if (json_str(json_get(v, "quotaId"), &s)
+			    && str_has(s, "PerDay"))
+				f->per_day = true;
+	}
+}
+
 /* The four shapes of an error body: an object or a text under `error`, flat
  * with `message`, or FastAPI's `detail`. */
 static void
@@ -159,7 +183,6 @@ read_failure(const struct json *doc, struct arena *a, struct failure *f)
 	    ? json_first(doc) : doc;
 	const struct json *x = json_get(body, "error");
 	const struct json *meta, *detail;
-	struct str word;
 
 	if (x && json_type(x) == JSON_STRING) {
 		f->message = text_of(x, a);
@@ -171,13 +194,12 @@ read_failure(const struct json *doc, struct arena *a, struct failure *f)
 	f->message = text_of(json_get(x, "message"), a);
 	f->code = text_of(json_get(x, "code"), a);
 	f->type = text_of(json_get(x, "type"), a);
+	f->state = text_of(json_get(x, "status"), a);
 	f->param = text_of(json_get(x, "param"), a);
 	f->details = text_of(json_get(x, "details"), a);
-	if (!f->type.n)
-		f->type = text_of(json_get(x, "status"), a);
+	read_details(json_get(x, "details"), f);
 	meta = json_get(x, "metadata");
-	if (json_str(json_get(meta, "error_type"), &word))
-		f->type = word;
+	json_str(json_get(meta, "error_type"), &f->error_type);
 	f->has_reasons = json_get(meta, "reasons") != NULL;
 	detail = json_get(body, "detail");
 	if (!f->message.n && detail)
@@ -208,23 +230,39 @@ refuses_n(const struct model_request *q, const struct failure *f)
 	    || str_starts(f->message, "n must be"));
 }
 
+static void
+act(struct reply *out, struct action a)
+{
+	out->outcome = a.outcome;
+	out->most_retries = a.most_retries;
+	out->also = a.also;
+	out->maybe_billed = a.also & ACTION_BILLED;
+}
+
 static int
 classify(const struct model_request *q, const struct wire_reply *w,
     struct failure *f, struct arena *a, struct reply *out, struct err *e)
 {
-	out->outcome = outcome_of(f, &out->most_retries);
+	struct action action;
+
+	f->should_not_retry = w->should_not_retry;
+	action = outcome_of(f);
+	/* Where the status was 200, the model had begun. */
+	if (w->status < 300)
+		action.also |= ACTION_BILLED;
+	act(out, action);
 	out->status = f->status;
 	if (refuses_n(q, f)) {
 		out->outcome = OUTCOME_RETRY;
+		out->also &= ~ACTION_ODD;
 		out->n_refused = true;
 	}
 	out->wait_ms = w->retry_after_ms;
 	if (out->wait_ms < 0)
+		out->wait_ms = f->wait_ms;
+	if (out->wait_ms < 0)
 		out->wait_ms = outcome_wait_in(f->message);
-	if (w->should_not_retry && (out->outcome == OUTCOME_RETRY
-	    || out->outcome == OUTCOME_WAIT) && !out->n_refused)
-		out->outcome = OUTCOME_NEXT;
-	out->code = f->code.n && f->code.p[0] > '9' ? f->code : f->type;
+	out->code = failure_word(f);
 	if (!out->code.n) {
 		char *code = arena_printf(a, "http_%d", f->status);
 		if (!code)
@@ -234,18 +272,12 @@ classify(const struct model_request *q, const struct wire_reply *w,
 	return set_message(out, a, f->message) ? 0 : err_nomem(e);
 }
 
-/* --- the transfer failed: section 6 of the same page ------------------------- */
-
 static int
 no_answer(const struct wire_reply *w, struct arena *a, struct reply *out,
     struct err *e)
 {
-	out->outcome = w->fatal ? OUTCOME_STOP : OUTCOME_RETRY;
-	out->code = str_of(w->failure_code);
-	out->maybe_billed = w->sent;
-	out->most_retries = w->sent ? 2 : -1;
-	if (w->failure_code && strcmp(w->failure_code, "too_long") == 0)
-		out->outcome = OUTCOME_FAIL;
+	act(out, outcome_of_transfer(w->failure_code, w->sent));
+	out->code = str_of(w->failure_code ? w->failure_code : "network");
 	if (!set_message(out, a, str_of(w->failure)))
 		return err_nomem(e);
 	if (str_is(out->code, "connect")) {
@@ -258,13 +290,11 @@ no_answer(const struct wire_reply *w, struct arena *a, struct reply *out,
 	return 0;
 }
 
-/* A 200 that is none: retried once, and it may have been billed. */
+/* A 200 that is none. */
 static int
 not_an_answer(const char *code, const char *message, struct reply *out)
 {
-	out->outcome = OUTCOME_RETRY;
-	out->most_retries = 1;
-	out->maybe_billed = true;
+	act(out, outcome_of_200(code));
 	out->code = str_of(code);
 	out->message = str_of(message);
 	return 0;
@@ -512,30 +542,6 @@ share_usage(struct reply *out, const struct completion *u)
 
 enum choice { CHOICE_GOOD, CHOICE_BROKEN, CHOICE_NOMEM };
 
-static bool
-read_finish(struct str word, enum finish *out)
-{
-	static const struct { const char *word; enum finish finish; } known[] = {
-		{ "stop", FINISH_STOP }, { "eos", FINISH_STOP },
-		{ "length", FINISH_LENGTH }, { "max_tokens", FINISH_LENGTH },
-		{ "model_length", FINISH_LENGTH },
-		{ "model_context_window_exceeded", FINISH_LENGTH },
-		{ "content_filter", FINISH_REFUSED },
-		{ "tool_calls", FINISH_TOOL },
-		{ "function_call", FINISH_TOOL },
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (str_is(word, known[i].word)) {
-			*out = known[i].finish;
-			return true;
-		}
-	*out = word.n ? FINISH_OTHER : FINISH_STOP;
-	/* Interrupted by the server: nothing to keep. */
-	return !str_is(word, "error") && !str_is(word, "abort")
-	    && !str_is(word, "insufficient_system_resource");
-}
-
 /* A text, null, or a list of parts of which the texts count. */
 static bool
 read_content(const struct json *v, struct arena *a, struct str *out)
@@ -569,7 +575,7 @@ read_choice(const struct json *choice, struct arena *a, struct completion *c)
 	    || (message && json_type(message) != JSON_OBJECT))
 		return CHOICE_BROKEN;
 	json_str(json_get(choice, "finish_reason"), &word);
-	if (!read_finish(word, &c->finish))
+	if (outcome_of_finish(word, &c->finish).outcome != OUTCOME_OK)
 		return CHOICE_BROKEN;
 	if (!read_content(json_get(message, "content"), a, &text))
 		return CHOICE_NOMEM;
@@ -650,12 +656,9 @@ read_answer(const struct model_request *q, const struct json *doc,
 		return err_nomem(e);
 	read_usage(json_get(doc, "usage"), &usage, out);
 	json_str(json_get(doc, "model"), &model);
-	if (!out->n) {
-		not_an_answer("interrupted",
+	if (!out->n)
+		return not_an_answer("interrupted",
 		    "the server broke off while answering", out);
-		out->most_retries = 3;
-		return 0;
-	}
 	if (!arena_str(a, utf8_clip(model, 256), &model))
 		return err_nomem(e);
 	share_usage(out, &usage);
@@ -665,17 +668,6 @@ read_answer(const struct model_request *q, const struct json *doc,
 	}
 	out->outcome = OUTCOME_OK;
 	return 0;
-}
-
-/* The status that an error inside a 200 stands for. */
-static int
-status_within(const struct failure *f)
-{
-	int64_t v;
-
-	if (str_to_i64(f->code, &v) && v >= 300 && v <= 599)
-		return (int)v;
-	return 500;
 }
 
 /* Blank lines and comments (": keep-alive") may come before an answer. */
@@ -695,7 +687,8 @@ static int
 parse(const struct model_request *q, const struct wire_reply *w,
     struct arena *a, struct reply *out, struct err *e)
 {
-	struct failure f = { .status = w->status, .host = q->provider->host };
+	struct failure f = { .status = w->status, .host = q->provider->host,
+	    .wait_ms = -1 };
 	struct json *doc = NULL;
 	int rc;
 
@@ -714,7 +707,7 @@ parse(const struct model_request *q, const struct wire_reply *w,
 	if (w->status >= 300) {
 		rc = classify(q, w, &f, a, out, e);
 	} else if (!json_is_null(json_get(doc, "error"))) {
-		f.status = status_within(&f);
+		f.status = outcome_status_within(&f);
 		rc = classify(q, w, &f, a, out, e);
 	} else {
 		rc = read_answer(q, doc, a, out, e);

@@ -1,12 +1,13 @@
 /*
- * outcome.c -- failures told apart by a table that is read from the top: the
- * first row that fits decides. The numbers are those of the table's source,
- * the page "Errors, retries, and what a lost request costs", section 2.
+ * outcome.c -- failures told apart by tables that are read from the top: the
+ * first row that fits decides. The numbers of the rows are those of the page
+ * "Errors, retries, and what a lost request costs".
  */
 #include "providers/outcome.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "providers/limits.h"
 
 const char *
 outcome_name(enum outcome o)
@@ -20,20 +21,40 @@ outcome_name(enum outcome o)
 	return names[o];
 }
 
-#define TOO_LARGE (1u << 0) /* or the message says Requested > Limit */
-#define REASONS   (1u << 1) /* or the error lists moderation reasons */
+/* --- section 2: failures by status and body ---------------------------------- */
+
+/* What a row asks for besides its columns. */
+#define TOO_LARGE (1u << 0) /* the message says Requested > Limit */
+#define REASONS   (1u << 1) /* the error lists moderation reasons */
+#define PER_DAY   (1u << 2) /* a quota of the day is used up */
+#define IN_TYPE   (1u << 3) /* the code column is compared with error.type */
+#define NO_RETRY  (1u << 4) /* the server said x-should-retry: false */
+
+#define GO_ON (1u << 31) /* in `also`: the rest of the table decides, but
+                            nothing is retried */
 
 /* Every column that is not NULL must fit. Words are separated by '|'. */
 struct row {
-	int number;           /* in the source's table */
-	const char *host;     /* ends in */
-	const char *status;   /* one of, or a range: "520-524" */
-	const char *code;     /* code or type is one of; *word: ends in it */
-	const char *message;  /* it or the details contain one of, in any case */
-	unsigned also;
-	enum outcome outcome;
-	int most_retries;     /* -1: as configured */
+	int number;          /* in section 2 */
+	const char *host;    /* is one of, or lies in it */
+	const char *status;  /* one of, or a range: "520-524" */
+	const char *code;    /* failure_word() or a deeper one; *x: ends in x */
+	const char *message; /* it or the details contain one of, in any case */
+	unsigned asks;
+	struct action action;
 };
+
+#define RETRY(most, also) { OUTCOME_RETRY, most, also }
+#define WAIT(also) { OUTCOME_WAIT, -1, also }
+#define NEXT { OUTCOME_NEXT, 0, 0 }
+#define FAIL(also) { OUTCOME_FAIL, 0, also }
+#define TIER { OUTCOME_TIER, 0, 0 }
+#define STOP { OUTCOME_STOP, 0, 0 }
+
+#define ANTHROPIC "anthropic.com"
+#define GEMINI "googleapis.com"
+#define GROQ "groq.com"
+#define TOGETHER "together.xyz|together.ai"
 
 #define QUOTA "insufficient_quota|credit_balance_exhausted" \
 	"|*_spend_limit_exceeded|*_usage_limit_exceeded" \
@@ -48,55 +69,66 @@ struct row {
 	"|extra inputs are not permitted|unknown name|logprobs is not" \
 	"|does not support the 'logprobs'"
 
+/*
+ * Where the page names a provider and this column does not, the row's words are
+ * so much that provider's own that they mean the same behind a gateway.
+ */
 static const struct row table[] = {
-	{ 2, NULL, "401", NULL, NULL, 0, OUTCOME_STOP, 0 },
-	{ 3, "googleapis.com", "400", NULL, "API_KEY_INVALID", 0,
-	    OUTCOME_STOP, 0 },
-	{ 3, "googleapis.com", "400", "FAILED_PRECONDITION", NULL, 0,
-	    OUTCOME_STOP, 0 },
-	{ 4, NULL, "429", QUOTA, NULL, 0, OUTCOME_STOP, 0 },
-	{ 5, "anthropic.com", "429",
-	    "enforced_spend_limit_reached|contract_spend_limit_reached", NULL,
-	    0, OUTCOME_STOP, 0 },
-	{ 6, "anthropic.com", "400", NULL, "credit balance is too low"
-	    "|reached your specified api usage limits", 0, OUTCOME_STOP, 0 },
-	{ 6, "anthropic.com", "400", "organization_on_hold", NULL, 0,
-	    OUTCOME_STOP, 0 },
-	{ 7, NULL, "402", "in_flight_budget", NULL, 0, OUTCOME_WAIT, -1 },
-	{ 7, NULL, "402", NULL, "in_flight_budget", 0, OUTCOME_WAIT, -1 },
-	{ 8, NULL, "402", NULL, NULL, 0, OUTCOME_STOP, 0 },
-	{ 9, "googleapis.com", "429", NULL, "PerDay", 0, OUTCOME_TIER, 0 },
-	{ 10, "groq.com", "429", NULL, "requests per day (RPD)"
-	    "|tokens per day (TPD)", 0, OUTCOME_TIER, 0 },
-	{ 11, NULL, "413|429", NULL, NULL, TOO_LARGE, OUTCOME_NEXT, 0 },
+	{ 1, NULL, NULL, NULL, NULL, NO_RETRY, RETRY(0, GO_ON) },
+	{ 2, NULL, "401", NULL, NULL, 0, STOP },
+	{ 3, GEMINI, "400", NULL, "API_KEY_INVALID", 0, STOP },
+	{ 3, GEMINI, "400", "FAILED_PRECONDITION", NULL, 0, STOP },
+	{ 4, NULL, "429", "insufficient_quota", NULL, IN_TYPE, STOP },
+	{ 4, NULL, "429", QUOTA, NULL, 0, STOP },
+	{ 5, ANTHROPIC, "429", "enforced_spend_limit_reached"
+	    "|contract_spend_limit_reached", NULL, 0, STOP },
+	{ 6, ANTHROPIC, "400", NULL, "credit balance is too low"
+	    "|reached your specified api usage limits", 0, STOP },
+	{ 6, ANTHROPIC, "400", "organization_on_hold", NULL, 0, STOP },
+	{ 7, NULL, "402", "in_flight_budget", NULL, 0, WAIT(0) },
+	{ 7, NULL, "402", NULL, "in_flight_budget", 0, WAIT(0) },
+	{ 8, NULL, "402", NULL, NULL, 0, STOP },
+	{ 9, GEMINI, "429", NULL, NULL, PER_DAY, TIER },
+	{ 10, GROQ, "429", NULL, "requests per day (RPD)"
+	    "|tokens per day (TPD)", 0, TIER },
+	{ 11, NULL, "413|429", NULL, NULL, TOO_LARGE, NEXT },
 	{ 12, NULL, "429", "slow_down|ramp_limit_exceeded", NULL, 0,
-	    OUTCOME_WAIT, -1 },
-	{ 13, NULL, "429", NULL, "resource unavailable", 0, OUTCOME_RETRY,
-	    -1 },
-	{ 13, NULL, "498", NULL, NULL, 0, OUTCOME_RETRY, -1 },
-	{ 14, NULL, "429", NULL, NULL, 0, OUTCOME_WAIT, -1 },
-	{ 15, NULL, "400|413|422", TOO_LONG_CODES, NULL, 0, OUTCOME_NEXT, 0 },
-	{ 15, NULL, "400|413|422", NULL, TOO_LONG_WORDS, 0, OUTCOME_NEXT, 0 },
-	{ 15, "together.xyz", "403", NULL, NULL, 0, OUTCOME_NEXT, 0 },
-	{ 15, "together.ai", "403", NULL, NULL, 0, OUTCOME_NEXT, 0 },
-	{ 16, NULL, "400", "content_filter", NULL, 0, OUTCOME_FAIL, 0 },
+	    WAIT(ACTION_HALVE_RATE) },
+	{ 13, NULL, "429", NULL, "resource unavailable", 0, RETRY(-1, 0) },
+	{ 13, NULL, "498", NULL, NULL, 0, RETRY(-1, 0) },
+	{ 14, NULL, "429", NULL, NULL, 0, WAIT(0) },
+	{ 15, NULL, "400|413|422", TOO_LONG_CODES, NULL, 0, NEXT },
+	{ 15, NULL, "400|413|422", NULL, TOO_LONG_WORDS, 0, NEXT },
+	{ 15, TOGETHER, "403", NULL, NULL, 0, NEXT },
+	/* Azure's filter ran, and may be billed. */
+	{ 16, NULL, "400", "content_filter", NULL, 0, FAIL(ACTION_BILLED) },
 	{ 17, NULL, "400", "content_policy_violation|invalid_prompt", NULL, 0,
-	    OUTCOME_FAIL, 0 },
-	{ 18, NULL, "403", NULL, NULL, REASONS, OUTCOME_NEXT, 0 },
-	{ 18, NULL, "403", "content_policy_violation", NULL, 0, OUTCOME_NEXT,
-	    0 },
-	{ 19, NULL, "400|422", BAD_SETTING_CODES, NULL, 0, OUTCOME_TIER, 0 },
-	{ 19, NULL, "400|422", NULL, BAD_SETTING_WORDS, 0, OUTCOME_TIER, 0 },
-	{ 20, NULL, "404", NULL, NULL, 0, OUTCOME_TIER, 0 },
-	{ 21, "anthropic.com", "403", "permission_error", NULL, 0,
-	    OUTCOME_TIER, 0 },
-	{ 21, NULL, "403", NULL, NULL, 0, OUTCOME_STOP, 0 },
-	{ 22, NULL, "400|422", NULL, NULL, 0, OUTCOME_FAIL, 0 },
-	{ 23, NULL, "408|409", NULL, NULL, 0, OUTCOME_RETRY, -1 },
-	{ 24, NULL, "503|529", NULL, NULL, 0, OUTCOME_RETRY, -1 },
-	{ 26, "googleapis.com", "500", NULL, NULL, 0, OUTCOME_RETRY, 2 },
-	{ 27, NULL, "500-599", NULL, NULL, 0, OUTCOME_RETRY, 3 },
-	{ 29, NULL, NULL, NULL, NULL, 0, OUTCOME_FAIL, 0 }, /* and 28: 3xx */
+	    FAIL(0) },
+	{ 18, NULL, "403", NULL, NULL, REASONS, NEXT },
+	{ 18, NULL, "403", "content_policy_violation", NULL, 0, NEXT },
+	{ 19, NULL, "400|422", BAD_SETTING_CODES, NULL, 0, TIER },
+	{ 19, NULL, "400|422", NULL, BAD_SETTING_WORDS, 0, TIER },
+	{ 20, NULL, "404", NULL, NULL, 0, TIER },
+	{ 21, ANTHROPIC, "403", "permission_error", NULL, 0, TIER },
+	{ 21, NULL, "403", NULL, NULL, 0, STOP },
+	{ 22, NULL, "400|422", NULL, NULL, 0, FAIL(ACTION_ODD) },
+	/* Servers that speak OpenAI's format mean what OpenAI means. */
+	{ 23, NULL, "408|409", NULL, NULL, 0, RETRY(-1, 0) },
+	/* Before row 24, whose "all 503" would take it. */
+	{ 25, NULL, "503", NULL, "maximum pending requests exceeded", 0,
+	    RETRY(-1, ACTION_FEWER | ACTION_SLOW) },
+	{ 24, NULL, "503|529", NULL, NULL, 0, RETRY(-1, ACTION_SLOW) },
+	{ 26, GEMINI, "500", NULL, NULL, 0, RETRY(2, 0) },
+	/* A gateway gave up waiting: the model may have answered it. */
+	{ 27, NULL, "504|524", NULL, NULL, 0, RETRY(3, ACTION_BILLED) },
+	{ 27, NULL, "500|502|520-523|530", NULL, NULL, 0, RETRY(3, 0) },
+	{ 28, NULL, "300-399", NULL, NULL, 0, FAIL(0) },
+	{ 29, NULL, "400-499", NULL, NULL, 0, FAIL(0) },
+	{ 30, NULL, "0", NULL, NULL, 0, RETRY(2, ACTION_BILLED) },
+	/* Not on the page. 501 and 505: it will never do. Other 5xx: trouble. */
+	{ 31, NULL, "501|505", NULL, NULL, 0, FAIL(0) },
+	{ 31, NULL, "500-599", NULL, NULL, 0, RETRY(3, 0) },
+	{ 31, NULL, NULL, NULL, NULL, 0, FAIL(0) },
 };
 
 static bool
@@ -188,12 +220,47 @@ too_large(struct str message)
 }
 
 static bool
-host_fits(struct str host, const char *end)
+host_fits(struct str host, const char *words)
 {
-	size_t n = strlen(end);
+	struct str rest = str_of(words), word;
 
-	return str_ends(host, end)
-	    && (host.n == n || host.p[host.n - n - 1] == '.');
+	while (rest.n) {
+		str_cut(&rest, '|', &word);
+		if (host.n < word.n || !str_eq(word, str_sub(host,
+		    host.n - word.n, word.n)))
+			continue;
+		if (host.n == word.n || host.p[host.n - word.n - 1] == '.')
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_word(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if ((s.p[i] < '0' || s.p[i] > '9') && s.p[i] != '-')
+			return true;
+	return false;
+}
+
+/* The page's rule: code, else type, else status. */
+static struct str
+first_word(const struct failure *f)
+{
+	if (is_word(f->code))
+		return f->code;
+	return is_word(f->type) ? f->type
+	    : is_word(f->state) ? f->state : STR("");
+}
+
+struct str
+failure_word(const struct failure *f)
+{
+	/* Deeper ones are the more exact. */
+	if (is_word(f->detail_code))
+		return f->detail_code;
+	return is_word(f->error_type) ? f->error_type : first_word(f);
 }
 
 static bool
@@ -203,63 +270,177 @@ fits(const struct row *r, const struct failure *f)
 		return false;
 	if (r->status && !status_fits(f->status, r->status))
 		return false;
-	if (r->code && !code_fits(f->code, r->code)
-	    && !code_fits(f->type, r->code))
+	if (r->code && (r->asks & IN_TYPE))
+		return code_fits(f->type, r->code);
+	if (r->code && !code_fits(first_word(f), r->code)
+	    && !code_fits(f->detail_code, r->code)
+	    && !code_fits(f->error_type, r->code))
 		return false;
 	if (r->message && !message_fits(f->message, r->message)
 	    && !message_fits(f->details, r->message))
 		return false;
-	if ((r->also & TOO_LARGE) && !too_large(f->message))
-		return false;
-	return !(r->also & REASONS) || f->has_reasons;
+	return (!(r->asks & TOO_LARGE) || too_large(f->message))
+	    && (!(r->asks & REASONS) || f->has_reasons)
+	    && (!(r->asks & PER_DAY) || f->per_day)
+	    && (!(r->asks & NO_RETRY) || f->should_not_retry);
 }
 
-enum outcome
-outcome_of(const struct failure *f, int *most_retries)
+struct action
+outcome_of(const struct failure *f)
 {
 	const struct row *r = table;
+	struct action a;
+	bool no_retry = false;
 
-	while (!fits(r, f)) /* the last row fits everything */
-		r++;
-	*most_retries = r->most_retries;
-	return r->outcome;
+	for (;; r++) { /* the last row fits everything */
+		if (!fits(r, f))
+			continue;
+		if (!(r->action.also & GO_ON))
+			break;
+		no_retry = true;
+	}
+	a = r->action;
+	if (no_retry)
+		a.most_retries = 0;
+	return a;
+}
+
+/* --- section 3: a 200 that is no success --------------------------------------- */
+
+/* What else the section lists is an answer (see `endings`), or is classified by
+ * section 2. */
+static const struct {
+	const char *what;
+	struct action action;
+} no_success[] = {
+	{ "not_json", RETRY(1, ACTION_BILLED) },
+	{ "no_choices", RETRY(1, ACTION_BILLED | ACTION_THEN_FAIL) },
+	/* Every choice ended in one of the words of `endings` that say so. */
+	{ "interrupted", RETRY(3, ACTION_BILLED) },
+	/* A stream without an end: no finish_reason, message_stop, [DONE]. */
+	{ "incomplete", RETRY(1, ACTION_BILLED) },
+};
+
+struct action
+outcome_of_200(const char *what)
+{
+	const struct action careful = RETRY(1, ACTION_BILLED);
+
+	for (size_t i = 0; i < sizeof(no_success) / sizeof(*no_success); i++)
+		if (strcmp(what, no_success[i].what) == 0)
+			return no_success[i].action;
+	return careful;
+}
+
+#define ANSWER { OUTCOME_OK, 0, 0 }
+
+/* finish_reason, stop_reason, finishReason, blockReason, and the status of the
+ * Responses API. */
+static const struct {
+	const char *words;
+	enum finish finish;
+	struct action action;
+} endings[] = {
+	{ "stop|eos|end_turn|stop_sequence|STOP|completed", FINISH_STOP,
+	    ANSWER },
+	{ "length|max_tokens|MAX_TOKENS|model_length"
+	    "|model_context_window_exceeded", FINISH_LENGTH, ANSWER },
+	{ "incomplete", FINISH_LENGTH, ANSWER }, /* Responses API */
+	{ "content_filter|refusal", FINISH_REFUSED, ANSWER },
+	{ "SAFETY|RECITATION|PROHIBITED_CONTENT|BLOCKLIST|SPII|IMAGE_SAFETY"
+	    "|LANGUAGE", FINISH_REFUSED, ANSWER }, /* Gemini */
+	{ "tool_calls|function_call|tool_use", FINISH_TOOL, ANSWER },
+	/* OpenRouter and Mistral; DeepSeek; vLLM */
+	{ "error|insufficient_system_resource|abort", FINISH_OTHER,
+	    RETRY(3, ACTION_BILLED) },
+	/* Gemini; in capitals, so that no other server's "other" is meant */
+	{ "MALFORMED_RESPONSE|OTHER", FINISH_OTHER, RETRY(1, ACTION_BILLED) },
+};
+
+struct action
+outcome_of_finish(struct str word, enum finish *finish)
+{
+	const struct action answer = ANSWER;
+
+	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++)
+		if (code_fits(word, endings[i].words)) {
+			*finish = endings[i].finish;
+			return endings[i].action;
+		}
+	*finish = word.n ? FINISH_OTHER : FINISH_STOP;
+	return answer;
+}
+
+/* Words of errors that come inside a 200, at OpenRouter and in the Responses
+ * API above all. */
+static const struct {
+	const char *codes;
+	int status;
+} within[] = {
+	{ "invalid_api_key|authentication_error|authentication", 401 },
+	{ "payment_required|billing_error|in_flight_budget", 402 },
+	{ "permission_error|content_policy_violation", 403 },
+	{ "model_not_found|not_found_error|not_found", 404 },
+	{ QUOTA "|rate_limit_exceeded|rate_limit_error|slow_down", 429 },
+	{ TOO_LONG_CODES "|" BAD_SETTING_CODES "|content_filter"
+	    "|invalid_prompt|invalid_request_error|invalid_request", 400 },
+	{ "server_is_overloaded|overloaded_error|provider_overloaded"
+	    "|provider_unavailable", 503 },
+	{ "timeout|timeout_error", 504 },
+};
+
+int
+outcome_status_within(const struct failure *f)
+{
+	struct str word = failure_word(f);
+	int64_t v;
+
+	if (str_to_i64(f->code, &v) && v >= 300 && v <= 599)
+		return (int)v;
+	for (size_t i = 0; i < sizeof(within) / sizeof(*within); i++)
+		if (code_fits(word, within[i].codes))
+			return within[i].status;
+	return 500;
+}
+
+/* --- section 6: no status came ------------------------------------------------- */
+
+/* The words are what http.c makes of libcurl's codes. */
+static const struct {
+	const char *code; /* NULL: any other */
+	int sent;         /* 0, 1, or -1: it does not matter */
+	struct action action;
+} transfers[] = {
+	{ "dns", -1, RETRY(-1, 0) },
+	{ "connect", -1, RETRY(-1, 0) },
+	{ "tls", -1, RETRY(-1, 0) },
+	{ "certificate", -1, STOP },
+	{ "url", -1, STOP },
+	{ "timeout", 0, RETRY(-1, 0) }, /* while connecting */
+	{ "timeout", 1, RETRY(2, ACTION_BILLED) },
+	/* Shorter than its Content-Length: also in section 3. */
+	{ "cut_off", -1, RETRY(1, ACTION_BILLED) },
+	{ "bad_encoding", -1, RETRY(1, ACTION_BILLED) },
+	/* Our own doing: what came was too much for us, and would be again. */
+	{ "too_long", -1, FAIL(ACTION_BILLED) },
+	{ NULL, 0, RETRY(-1, 0) },
+	{ NULL, 1, RETRY(2, ACTION_BILLED) },
+};
+
+struct action
+outcome_of_transfer(const char *failure_code, bool sent)
+{
+	size_t i = 0;
+
+	/* The last two rows fit everything. */
+	while ((transfers[i].sent >= 0 && transfers[i].sent != sent)
+	    || (transfers[i].code && (!failure_code
+	    || strcmp(transfers[i].code, failure_code) != 0)))
+		i++;
+	return transfers[i].action;
 }
 
 /* --- waiting --------------------------------------------------------------- */
-
-/* A number and its unit at *s: "18.642s", "6 seconds", "1m", "174ms". */
-static bool
-one_span(struct str *s, double *ms)
-{
-	static const struct { const char *name; double ms; } units[] = {
-		{ "ms", 1 }, { "milliseconds", 1 }, { "s", 1e3 },
-		{ "sec", 1e3 }, { "second", 1e3 }, { "seconds", 1e3 },
-		{ "m", 6e4 }, { "min", 6e4 }, { "minute", 6e4 },
-		{ "minutes", 6e4 }, { "h", 3.6e6 }, { "hour", 3.6e6 },
-		{ "hours", 3.6e6 },
-	};
-	size_t n = 0, from;
-	double v;
-
-	while (n < s->n && ((s->p[n] >= '0' && s->p[n] <= '9')
-	    || (s->p[n] == '.' && n + 1 < s->n && s->p[n + 1] >= '0'
-	    && s->p[n + 1] <= '9')))
-		n++;
-	if (!n || !str_to_double(str_sub(*s, 0, n), &v))
-		return false;
-	if (n < s->n && s->p[n] == ' ')
-		n++;
-	from = n;
-	while (n < s->n && s->p[n] >= 'a' && s->p[n] <= 'z')
-		n++;
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
-		if (str_is(str_sub(*s, from, n - from), units[i].name)) {
-			*ms = v * units[i].ms;
-			*s = str_sub(*s, n, s->n);
-			return true;
-		}
-	return false;
-}
 
 int64_t
 outcome_wait_in(struct str message)
@@ -268,8 +449,7 @@ outcome_wait_in(struct str message)
 		/* without their first letters, which may be capitals */
 		"ry again in ", "etry in ", "etry after ",
 	};
-	double sum = 0, one;
-	int spans = 0;
+	double ms;
 
 	for (size_t i = 0; i < sizeof(before) / sizeof(*before); i++) {
 		ptrdiff_t at = str_find(message, str_of(before[i]));
@@ -277,29 +457,32 @@ outcome_wait_in(struct str message)
 			continue;
 		struct str s = str_sub(message, (size_t)at
 		    + strlen(before[i]), message.n);
-		while (spans < 4 && one_span(&s, &one)) {
-			sum += one;
-			spans++;
-		}
-		return spans && sum < 1e12 ? (int64_t)ceil(sum) : -1;
+		return limits_duration(&s, &ms) ? limits_whole_ms(ms) : -1;
 	}
 	return -1;
 }
 
-int64_t
-outcome_delay(struct rng *rng, int retry, int64_t wait_ms)
-{
-	int64_t cap = 60000, delay = 1000;
+#define BASE_MS 1000
+#define SLOW_BASE_MS 4000
+#define CAP_MS 60000
+#define MOST_JITTER_MS 1000
 
-	if (wait_ms >= 0) {
-		if (wait_ms > OUTCOME_MAX_WAIT_MS)
-			wait_ms = OUTCOME_MAX_WAIT_MS;
-		delay = wait_ms / 10 < 1000 ? wait_ms / 10 : 1000;
-		return wait_ms + (int64_t)(rng_unit(rng) * (double)delay);
+int64_t
+outcome_delay(struct rng *rng, int retry, bool slow, int64_t wait_ms)
+{
+	int64_t delay = slow ? SLOW_BASE_MS : BASE_MS, jitter;
+
+	if (wait_ms > 0) {
+		jitter = wait_ms / 10 < MOST_JITTER_MS ? wait_ms / 10
+		    : MOST_JITTER_MS;
+		if (wait_ms > INT64_MAX - jitter)
+			return wait_ms;
+		return wait_ms
+		    + (int64_t)(rng_unit(rng) * (double)(jitter + 1));
 	}
-	for (int i = 0; i < retry && delay < cap; i++)
+	for (int i = 0; i < retry && delay < CAP_MS; i++)
 		delay *= 2;
-	if (delay > cap)
-		delay = cap;
+	if (delay > CAP_MS)
+		delay = CAP_MS;
 	return (int64_t)(rng_unit(rng) * (double)(delay + 1));
 }

@@ -13,6 +13,7 @@
 #include "base/completion.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "providers/limits.h"
 
 struct provider_ops;
 
@@ -123,6 +124,16 @@ enum outcome {
 };
 const char *outcome_name(enum outcome o);
 
+/* What an outcome brings with it besides. */
+#define ACTION_HALVE_RATE (1u << 0) /* WAIT: halve the rate for 15 minutes */
+#define ACTION_FEWER      (1u << 1) /* RETRY: with fewer requests at once */
+#define ACTION_SLOW       (1u << 2) /* RETRY: after a longer backoff */
+#define ACTION_ODD        (1u << 3) /* FAIL: three in a row, of different tasks,
+                                       mean that the tier is of no use */
+#define ACTION_BILLED     (1u << 4) /* it may have been billed */
+#define ACTION_THEN_FAIL  (1u << 5) /* RETRY: once there are no more, the task
+                                       has failed; no other tier is at fault */
+
 struct reply {
 	enum outcome outcome;
 	struct completion *c;  /* arena memory; text, tokens, finish, usage */
@@ -131,14 +142,17 @@ struct reply {
 	bool broken;           /* a choice was left out, being no whole answer */
 	bool n_refused;        /* outcome RETRY: ask again with n = 1, at once */
 	int64_t charged_picousd; /* what the server says the whole request cost,
-	                          else MONEY_UNKNOWN */
+	                          also of a failed one; else MONEY_UNKNOWN */
 	int status;            /* HTTP; 0: none came */
 	struct str code;       /* error code or type as the server named it, or a
 	                          word of ours: "timeout", "connect", "not_json" */
 	struct str message;    /* one line, bounded, made visible, redacted */
-	int64_t wait_ms;       /* the server's wish; -1: none */
+	int64_t wait_ms;       /* the server's wish, 0 to LIMITS_MOST_MS; -1: none.
+	                          Not bounded by what is sensible */
 	int most_retries;      /* of this kind of failure; -1: as configured */
-	bool maybe_billed;     /* it may have run although no answer came */
+	unsigned also;         /* ACTION_... */
+	bool maybe_billed;     /* ACTION_BILLED is in `also`: it may have run
+	                          although no answer came */
 };
 
 /* A request as bytes. The caller owns the buffers. */
@@ -154,11 +168,15 @@ struct wire_reply {
 	bool truncated;        /* longer than allowed, or cut by the server */
 	const char *failure;   /* libcurl's words when status is 0 or the transfer
 	                          broke; else NULL */
-	const char *failure_code; /* "timeout", "connect", "dns", "tls", ... */
+	const char *failure_code; /* a row of outcome_of_transfer(): "dns",
+	                          "connect", "tls", "certificate", "url",
+	                          "timeout", "cut_off", "bad_encoding",
+	                          "too_long", "network" */
 	bool sent;             /* the request may have been processed */
-	bool fatal;            /* e.g. a certificate that fails */
 	int64_t retry_after_ms; /* of the headers; -1: none */
 	bool should_not_retry; /* x-should-retry: false */
+	struct limits limits;  /* of the headers; look at `any` first: without
+	                          it the rest is not set */
 };
 
 #define PROVIDER_OFFLINE   (1u << 0) /* needs no url and no network */

@@ -516,7 +516,7 @@ on_full_disk() {
 	write_config
 	seq 1 200 >in.txt
 	expect 1 on_full_disk 300 frugal batch in.txt -j 4
-	has_err "not in the store"
+	has_err "cannot write to store"
 	got=$(wc -l <<<"$output")
 	[ "$got" -gt 0 ]
 	[ "$got" -lt 200 ]

@@ -342,6 +342,17 @@ configuration_keys() {
 	same "$(cat missing)" ""
 }
 
+@test "every limit that can be set is in the manual" {
+	sed -n 's/^	{ "\([a-z_]*\)", "limit .*/\1/p' \
+	    "$FRUGAL_SOURCE/cascade/config_limits.c" >names
+	[ "$(wc -l <names)" -ge 11 ]
+	section LIMITS >here
+	while read -r name; do
+		grep -q "^\.It Ic $name Ta " here || echo "$name"
+	done <names >missing
+	same "$(cat missing)" ""
+}
+
 @test "every scorer with its options is in the manual" {
 	for s in $(frugal scorers | sed -n 's/^\([a-z]\+\) .*/\1/p'); do
 		section "Scorers" | grep -q "^\.It Ic $s\\b" || echo "$s"
@@ -370,7 +381,8 @@ configuration_keys() {
 # limit FILE NAME: the value of a #define.
 limit() {
 	sed -n "s/^#define $2 *\\(.*\\)/\\1/p" "$FRUGAL_SOURCE/$1" |
-	    sed 's/((size_t)\([0-9]*\) << 20)/\1 MiB/; s/ *\/\*.*//'
+	    sed 's/((size_t)\([0-9]*\) << 20)/\1 MiB/
+	        s/((size_t)\([0-9]*\) << 10)/\1 KiB/; s/ *\/\*.*//'
 }
 
 @test "the limits in the manual are those of the program" {
@@ -378,23 +390,33 @@ limit() {
 	while read -r file name words; do
 		value=$(limit "$file" "$name")
 		[ -n "$value" ] || echo "$file: $name is gone"
-		grep -qF "${words/\%/$value}" here || echo "$name: $value"
+		grep -qF -- "${words/\%/$value}" here ||
+		    grep -qF -- "${words/\%/${value% MiB}M}" here ||
+		    echo "$name: $value"
 	done >missing <<-'END'
-	base/input.h INPUT_MAX_RECORD CSV record of input: %
-	base/json.h JSON_MAX_DEPTH JSON: nested % deep
-	cascade/task.h TASK_MAX_PROMPT the text of a task: %;
-	cascade/task.h TASK_MAX_FIELDS tags or columns: % of each
-	cascade/config.h CONFIG_MAX_TIERS a cascade: % tiers
+	base/input.h INPUT_MAX_RECORD .It Ic line Ta % Ta
+	base/input.h INPUT_MAX_FIELDS a CSV record Ta % fields
+	base/json.h JSON_MAX_DEPTH .It JSON Ta % levels
+	cascade/task.h TASK_MAX_PROMPT .It Ic prompt Ta % Ta
+	cascade/task.h TASK_MAX_FIELDS .It Ic fields Ta % Ta
+	cascade/task.h TASK_MAX_MESSAGES .It Ic messages Ta % Ta
+	cascade/task.h TASK_MAX_TOKENS max_tokens of a task Ta %
+	cascade/config.h CONFIG_MAX_TIERS a cascade Ta % tiers
 	cascade/config.h CONFIG_MAX_SAMPLES a tier: % samples
 	cascade/config.h CONFIG_MAX_PROMPTS samples, % prompts
-	cascade/engine.h ENGINE_MAX_IN_FLIGHT requests in flight: %
-	providers/http.h HTTP_MAX_BODY the body of a reply: %
-	base/secret.h SECRET_MAX a key: % bytes
-	cascade/trace.h TRACE_MAX_TIERS a trace: % tiers
-	cascade/trace.h TRACE_MAX_COMPLETIONS of a task, % completions
-	cascade/trace.h TRACE_MAX_TASK % of memory for a task
-	cache/store.h STORE_SAMPLES stored samples of one request: %
-	cmd/order.h ORDER_WINDOW % results wait
+	cascade/config.h LIMITS_MAX_PROMPT .It Ic prompt Ta 8M Ta 1K to % Ta
+	cascade/config.h LIMITS_MAX_TEMPLATE .It Ic template Ta 1M Ta 1K to % Ta
+	cascade/engine.h ENGINE_MAX_IN_FLIGHT requests in flight Ta %
+	providers/http.h HTTP_MAX_BODY .It Ic response Ta % Ta
+	base/secret.h SECRET_MAX a key Ta % bytes
+	cascade/trace.h TRACE_MAX_TIERS a task of a trace Ta % tiers
+	cascade/trace.h TRACE_MAX_COMPLETIONS % completions of a line
+	cascade/trace.h TRACE_MAX_TASK .It Ic trace Ta % Ta
+	cache/store.h STORE_SAMPLES stored samples Ta %
+	cmd/order.h ORDER_WINDOW .It Cm --order Cm input Ta % results
+	cmd/order.h ORDER_BYTES results or % wait
+	providers/http.h HTTP_MAX_HEADERS its headers: %,
+	providers/http.h HTTP_MAX_HEADER_LINES KiB, % lines
 	END
 	same "$(cat missing)" ""
 }

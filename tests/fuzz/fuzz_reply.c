@@ -71,7 +71,6 @@ read_exchange(struct exchange *x, struct str line)
 	x->w.retry_after_ms = take_number(&line, 0, INT64_C(1) << 40, -1);
 	x->w.truncated = has(flags, 't');
 	x->w.sent = has(flags, 's');
-	x->w.fatal = has(flags, 'f');
 	x->w.should_not_retry = has(flags, 'r');
 	x->sampling.logprobs = has(flags, 'l');
 	if (has(flags, 'o'))
@@ -80,7 +79,8 @@ read_exchange(struct exchange *x, struct str line)
 		x->provider.host = STR("x.openai.azure.com");
 	if (has(flags, 'x') || x->w.status == 0) {
 		x->w.failure = "the connection broke\r\n";
-		x->w.failure_code = "network";
+		x->w.failure_code = has(flags, 'f') ? "certificate"
+		    : "network";
 	}
 }
 

@@ -238,19 +238,41 @@ add_choice(struct job *j, int64_t index)
 	buf_release(&filled);
 }
 
+/* Also where they are left out their tokens are counted: a model ran. */
+static void
+add_choices(struct job *j, int64_t n, struct charge *c)
+{
+	size_t before = j->out->n;
+
+	buf_adds(j->out, ",\"choices\":[");
+	for (int64_t i = 0; i < n; i++)
+		add_choice(j, i);
+	buf_addc(j->out, ']');
+	c->choices = n;
+	if (!j->reply->no_choices && !j->reply->empty_choices)
+		return;
+	buf_cut(j->out, before);
+	if (j->reply->empty_choices)
+		buf_adds(j->out, ",\"choices\":[]");
+	c->choices = 0;
+}
+
 /* A cost comes last in it: it is OpenRouter's addition to OpenAI's. */
 static void
-add_usage(const struct job *j, struct billed *b)
+add_usage(const struct job *j, struct charge *c)
 {
 	const struct script_reply *r = j->reply;
 	long long prompt = (j->chat->text_bytes + 3) / 4, output = j->tokens;
 
-	*b = (struct billed){ prompt, output };
+	c->prompt = prompt;
+	c->completion = output;
+	c->told = !r->no_usage;
 	if (r->no_usage)
 		return;
 	buf_adds(j->out, ",\"usage\":");
 	if (r->usage.n > 0) {
-		*b = (struct billed){ r->usage_prompt, r->usage_completion };
+		c->prompt = r->usage_prompt;
+		c->completion = r->usage_completion;
 		buf_add(j->out, r->usage);
 	} else {
 		buf_addf(j->out, "{\"prompt_tokens\":%lld,"
@@ -280,7 +302,7 @@ form_of(const struct chat *c, const struct script_reply *r)
 
 void
 answer_chat(struct buf *out, const struct chat *c, struct script_reply *r,
-    bool ignore_n, int64_t number, struct billed *billed)
+    bool ignore_n, int64_t number, struct charge *charge)
 {
 	struct job j = {
 		.out = out, .chat = c, .reply = r, .number = number,
@@ -291,10 +313,7 @@ answer_chat(struct buf *out, const struct chat *c, struct script_reply *r,
 	    "\"object\":\"chat.completion\",\"created\":1795400000,"
 	    "\"model\":", (long long)number);
 	add_string(out, r->model.n > 0 ? r->model : c->model);
-	buf_adds(out, ",\"choices\":[");
-	for (int64_t i = 0; i < (ignore_n ? 1 : c->n); i++)
-		add_choice(&j, i);
-	buf_addc(out, ']');
-	add_usage(&j, billed);
+	add_choices(&j, ignore_n ? 1 : c->n, charge);
+	add_usage(&j, charge);
 	buf_adds(out, ",\"system_fingerprint\":\"fp_test\"}\n");
 }

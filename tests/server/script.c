@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "base/rand.h"
 #include "tests/server/script.h"
 
 static const char *const fault_names[] = {
@@ -17,6 +18,12 @@ static const char *const fault_names[] = {
 	[FAULT_TRUNCATE] = "truncate",
 	[FAULT_SILENCE] = "silence",
 	[FAULT_DRIP] = "drip",
+	[FAULT_DRIP_HEAD] = "drip_head",
+	[FAULT_STALL] = "stall",
+	[FAULT_BAD_CHUNK] = "bad_chunk",
+	[FAULT_CUT_CHUNK] = "cut_chunk",
+	[FAULT_BAD_JSON] = "bad_json",
+	[FAULT_GARBAGE] = "garbage",
 	[FAULT_CLOSE_AFTER_REQUEST] = "close_after_request",
 	NULL
 };
@@ -40,6 +47,12 @@ fault_is_silent(enum fault f)
 {
 	return f == FAULT_RESET_BEFORE || f == FAULT_SILENCE ||
 	    f == FAULT_CLOSE_AFTER_REQUEST;
+}
+
+bool
+fault_is_harmless(enum fault f)
+{
+	return f == FAULT_NONE || f == FAULT_DRIP || f == FAULT_DRIP_HEAD;
 }
 
 /* How one member of an object is read, and where in the struct it goes. */
@@ -95,6 +108,31 @@ read_count(struct arena *a, const struct json *v, void *into, struct err *e)
 	(void)a;
 	if (!json_i64(v, count) || *count < 0)
 		return wrong(v, "a whole number, 0 or more", e);
+	return 0;
+}
+
+static int
+read_whole(struct arena *a, const struct json *v, void *into, struct err *e)
+{
+	(void)a;
+	return json_i64(v, into) ? 0 : wrong(v, "a whole number", e);
+}
+
+static int
+read_flag(struct arena *a, const struct json *v, void *into, struct err *e)
+{
+	(void)a;
+	return json_bool(v, into) ? 0 : wrong(v, "true or false", e);
+}
+
+static int
+read_chance(struct arena *a, const struct json *v, void *into, struct err *e)
+{
+	double *chance = into;
+
+	(void)a;
+	if (!json_double(v, chance) || *chance < 0 || *chance > 1)
+		return wrong(v, "a number from 0 to 1", e);
 	return 0;
 }
 
@@ -223,6 +261,20 @@ read_content(struct arena *a, const struct json *v, void *into,
 }
 
 static int
+read_choices(struct arena *a, const struct json *v, void *into,
+    struct err *e)
+{
+	static const char *const words[] = { "none", "empty", NULL };
+	struct script_reply *r = into;
+	int word = read_word(v, words, e);
+
+	(void)a;
+	r->no_choices = word == 0;
+	r->empty_choices = word == 1;
+	return word < 0 ? -1 : 0;
+}
+
+static int
 read_usage(struct arena *a, const struct json *v, void *into, struct err *e)
 {
 	struct script_reply *r = into;
@@ -250,6 +302,7 @@ read_reply(struct arena *a, const struct json *v, void *into, struct err *e)
 		{ "token_logprob", read_token_logprob, 0 },
 		{ "refusal", read_refusal, 0 },
 		{ "content", read_content, 0 },
+		{ "choices", read_choices, 0 },
 		{ "usage", read_usage, 0 },
 		{ "cost", read_number, offsetof(struct script_reply, cost) },
 		{ "model", read_text, offsetof(struct script_reply, model) },
@@ -269,6 +322,8 @@ read_match(struct arena *a, const struct json *v, void *into, struct err *e)
 		{ "contains", read_text, offsetof(struct rule, contains) },
 		{ "path", read_text, offsetof(struct rule, path) },
 		{ "nth", read_count, offsetof(struct rule, nth) },
+		{ "seen", read_count, offsetof(struct rule, come) },
+		{ "chance", read_chance, offsetof(struct rule, chance) },
 		{ NULL, NULL, 0 },
 	};
 
@@ -351,6 +406,39 @@ read_n(struct arena *a, const struct json *v, void *into, struct err *e)
 }
 
 static int
+read_billed(struct arena *a, const struct json *v, void *into, struct err *e)
+{
+	struct rule *r = into;
+
+	if (read_flag(a, v, &r->billed, e) < 0)
+		return -1;
+	r->not_billed = !r->billed;
+	return 0;
+}
+
+static int
+read_encoding(struct arena *a, const struct json *v, void *into,
+    struct err *e)
+{
+	static const char *const words[] = { "identity", "gzip", NULL };
+	int word = read_word(v, words, e);
+
+	(void)a;
+	*(bool *)into = word == 1;
+	return word < 0 ? -1 : 0;
+}
+
+static int
+read_retry_date(struct arena *a, const struct json *v, void *into,
+    struct err *e)
+{
+	struct rule *r = into;
+
+	r->has_retry_date = true;
+	return read_whole(a, v, &r->retry_date_s, e);
+}
+
+static int
 read_rule(struct arena *a, struct str line, struct rule *r, struct err *e)
 {
 	static const struct reading table[] = {
@@ -364,6 +452,19 @@ read_rule(struct arena *a, struct str line, struct rule *r, struct err *e)
 		{ "drip_ms", read_count, offsetof(struct rule, drip_ms) },
 		{ "fault", read_fault, offsetof(struct rule, fault) },
 		{ "n", read_n, offsetof(struct rule, ignore_n) },
+		{ "billed", read_billed, 0 },
+		{ "echo_key", read_flag, offsetof(struct rule, echo_key) },
+		{ "chunked", read_flag, offsetof(struct rule, chunked) },
+		{ "encoding", read_encoding, offsetof(struct rule, gzip) },
+		{ "bomb_mb", read_count, offsetof(struct rule, bomb_mb) },
+		{ "size", read_count, offsetof(struct rule, size) },
+		{ "blanks", read_count, offsetof(struct rule, blanks) },
+		{ "many_headers", read_count,
+		    offsetof(struct rule, many_headers) },
+		{ "long_header", read_count,
+		    offsetof(struct rule, long_header) },
+		{ "retry_after_date_s", read_retry_date, 0 },
+		{ "clock_s", read_whole, offsetof(struct rule, clock_s) },
 		{ NULL, NULL, 0 },
 	};
 	struct json *doc = json_parse(line, e);
@@ -371,7 +472,10 @@ read_rule(struct arena *a, struct str line, struct rule *r, struct err *e)
 
 	if (!doc)
 		return -1;
-	*r = (struct rule){ .times = -1, .delay_ms = -1, .drip_ms = 10 };
+	*r = (struct rule){
+		.times = -1, .delay_ms = -1, .drip_ms = 10, .chance = 1,
+		.come = -1,
+	};
 	rc = read_object(a, doc, r, table, e);
 	r->left = r->times;
 	json_free(doc);
@@ -442,20 +546,35 @@ script_release(struct script *s)
 }
 
 static bool
-fits(const struct rule *r, struct str path, const struct chat *c)
+fits(const struct rule *r, struct str path, const struct chat *c,
+    int64_t came)
 {
 	return (r->model.n == 0 || str_eq(r->model, c->model)) &&
 	    (r->path.n == 0 || str_eq(r->path, path)) &&
+	    (r->come < 0 || r->come == came) &&
 	    str_find(c->texts, r->contains) >= 0;
 }
 
+/* Whether chance has it: the same for the same draw, whatever came before. */
+static bool
+is_drawn(const struct rule *r, uint64_t draw)
+{
+	struct rng rng;
+
+	if (r->chance >= 1)
+		return true;
+	rng_seed(&rng, draw ^ (uint64_t)r->line * UINT64_C(0xd1342543de82ef95));
+	return rng_unit(&rng) < r->chance;
+}
+
 struct rule *
-script_match(struct script *s, struct str path, const struct chat *c)
+script_match(struct script *s, struct str path, const struct chat *c,
+    int64_t came, uint64_t draw)
 {
 	for (size_t i = 0; i < s->n; i++) {
 		struct rule *r = &s->rules[i];
 
-		if (r->left == 0 || !fits(r, path, c))
+		if (r->left == 0 || !fits(r, path, c, came) || !is_drawn(r, draw))
 			continue;
 		r->seen++;
 		if (r->nth > 0 && r->seen != r->nth)

@@ -16,10 +16,17 @@ enum fault {
 	FAULT_TRUNCATE,
 	FAULT_SILENCE,
 	FAULT_DRIP,
+	FAULT_DRIP_HEAD,
+	FAULT_STALL,
+	FAULT_BAD_CHUNK,
+	FAULT_CUT_CHUNK,
+	FAULT_BAD_JSON,
+	FAULT_GARBAGE,
 	FAULT_CLOSE_AFTER_REQUEST,
 };
 const char *fault_name(enum fault f);
 bool fault_is_silent(enum fault f); /* not a byte of the answer is sent */
+bool fault_is_harmless(enum fault f); /* the answer arrives whole */
 
 enum logprobs_form {
 	FORM_AS_ASKED = 0, /* by the type of the request's `logprobs` */
@@ -38,6 +45,7 @@ struct script_reply {
 	size_t n_logprobs;
 	struct str refusal;
 	bool has_refusal, null_content;
+	bool no_choices, empty_choices;
 	struct str usage;  /* JSON, instead of the counted one */
 	bool no_usage;
 	int64_t usage_prompt, usage_completion; /* of that JSON */
@@ -48,6 +56,8 @@ struct script_reply {
 struct rule {
 	int line; /* in the script */
 	struct str model, contains, path; /* empty: any */
+	int64_t come;    /* that this body came so often before; -1: any */
+	double chance;  /* that it fits after all; 1: always */
 	int64_t nth;   /* 0: any */
 	int64_t seen;  /* requests that the rest of the match fitted */
 	int64_t times; /* as written; -1: no end */
@@ -62,6 +72,15 @@ struct rule {
 	int64_t drip_ms;
 	enum fault fault;
 	bool ignore_n;
+	bool billed, not_billed; /* as the rule says; else by the fault */
+	bool chunked, gzip, echo_key;
+	int64_t bomb_mb;      /* 0: none */
+	int64_t size;         /* the least of a body, in bytes */
+	int64_t blanks;       /* before it */
+	int64_t many_headers, long_header; /* number, bytes */
+	bool has_retry_date;
+	int64_t retry_date_s; /* from now; may be in the past */
+	int64_t clock_s;      /* how much the server's clock is fast */
 	struct script_reply reply;
 };
 
@@ -75,9 +94,11 @@ struct script {
 int script_load(struct script *s, const char *path, struct err *e);
 void script_release(struct script *s);
 
-/* The rule that answers this request, having counted it; or NULL. */
+/* The rule that answers this request, having counted it; or NULL. The body came
+ * `came` times before; `draw` is random and decides on the rules with a chance,
+ * each on its own. */
 struct rule *script_match(struct script *s, struct str path,
-    const struct chat *c);
+    const struct chat *c, int64_t came, uint64_t draw);
 /* Every rule as it was at the start. */
 void script_rewind(struct script *s);
 

@@ -7,7 +7,7 @@
  *   WAITING   an answer is ready, its delay is not over   -> SENDING
  *   SENDING   as much as the socket takes; or, dripping, a few bytes for each
  *             tick of its timer        -> READING or closed
- *   SILENT    never answers            -> closed by the other side
+ *   SILENT    never answers, or no further -> closed by the other side
  *
  * While an answer is due nothing is read: further requests on the connection
  * stay in the socket. A connection that has ended is freed at the end of the
@@ -39,7 +39,7 @@
 enum state { READING, WAITING, SENDING, SILENT, ENDED };
 
 /* What comes after the answer. */
-enum after { AFTER_KEEP, AFTER_CLOSE, AFTER_RESET };
+enum after { AFTER_KEEP, AFTER_CLOSE, AFTER_RESET, AFTER_STALL };
 
 struct conn {
 	struct heap_entry timer; /* first member */
@@ -57,7 +57,9 @@ struct conn {
 	size_t sent;
 	size_t send_to;   /* how much of `out` may be sent by now */
 	int64_t drip_ms;  /* 0: all at once */
-	bool counted;     /* site_done() is owed */
+	bool counted;     /* site_done() is owed, */
+	struct charge charge; /* with this */
+	bool whole;       /* all that was to be sent was */
 };
 
 struct server {
@@ -106,7 +108,7 @@ conn_end(struct conn *c)
 		    sizeof(reset));
 	close(c->fd);
 	if (c->counted)
-		site_done(s->site);
+		site_done(s->site, &c->charge, c->whole);
 	heap_remove(&s->timers, &c->timer);
 	if (c->prev)
 		c->prev->next = c->next;
@@ -167,12 +169,18 @@ reuse(struct buf *b)
 static void
 conn_sent(struct conn *c)
 {
+	if (c->after == AFTER_STALL) {
+		c->state = SILENT;
+		conn_watch(c, EPOLLRDHUP);
+		return;
+	}
+	c->whole = true;
 	if (c->after != AFTER_KEEP) {
 		conn_end(c);
 		return;
 	}
 	if (c->counted)
-		site_done(c->server->site);
+		site_done(c->server->site, &c->charge, true);
 	c->counted = false;
 	reuse(&c->out);
 	c->state = READING;
@@ -226,12 +234,18 @@ reason(int status)
 	case 200: return "OK";
 	case 400: return "Bad Request";
 	case 401: return "Unauthorized";
+	case 402: return "Payment Required";
+	case 403: return "Forbidden";
 	case 404: return "Not Found";
 	case 405: return "Method Not Allowed";
+	case 408: return "Request Timeout";
+	case 409: return "Conflict";
 	case 413: return "Content Too Large";
+	case 422: return "Unprocessable Content";
 	case 429: return "Too Many Requests";
 	case 431: return "Request Header Fields Too Large";
 	case 500: return "Internal Server Error";
+	case 502: return "Bad Gateway";
 	case 503: return "Service Unavailable";
 	}
 	return "Scripted";
@@ -243,8 +257,12 @@ put_response(struct conn *c, const struct response *r)
 {
 	size_t head;
 
-	buf_addf(&c->out, "HTTP/1.1 %d %s\r\nContent-Length: %zu\r\n",
-	    r->status, reason(r->status), r->body->n);
+	buf_addf(&c->out, "HTTP/1.1 %d %s\r\n", r->status,
+	    reason(r->status));
+	if (r->chunked)
+		buf_adds(&c->out, "Transfer-Encoding: chunked\r\n");
+	else
+		buf_addf(&c->out, "Content-Length: %zu\r\n", r->body->n);
 	if (r->type)
 		buf_addf(&c->out, "Content-Type: %s\r\n", r->type);
 	if (r->close)
@@ -263,12 +281,18 @@ respond(struct conn *c, const struct response *r)
 
 	c->after = r->close ? AFTER_CLOSE : AFTER_KEEP;
 	c->counted = r->counted;
+	c->charge = r->charge;
+	c->whole = false;
 	c->state = r->fault == FAULT_SILENCE ? SILENT : SENDING;
-	c->drip_ms = r->fault == FAULT_DRIP ? r->drip_ms : 0;
+	c->drip_ms = r->fault == FAULT_DRIP ||
+	    r->fault == FAULT_DRIP_HEAD ? r->drip_ms : 0;
 	switch (r->fault) {
 	case FAULT_NONE:
 	case FAULT_SILENCE:
 	case FAULT_DRIP:
+	case FAULT_DRIP_HEAD:
+	case FAULT_BAD_JSON:
+	case FAULT_GARBAGE:
 		break;
 	case FAULT_RESET_BEFORE:
 		buf_cut(&c->out, 0);
@@ -278,9 +302,17 @@ respond(struct conn *c, const struct response *r)
 		buf_cut(&c->out, head);
 		c->after = AFTER_RESET;
 		break;
+	case FAULT_BAD_CHUNK:
+	case FAULT_CUT_CHUNK:
+		c->after = AFTER_CLOSE;
+		break;
 	case FAULT_TRUNCATE:
 		buf_cut(&c->out, head + (c->out.n - head) / 2);
 		c->after = AFTER_CLOSE;
+		break;
+	case FAULT_STALL:
+		buf_cut(&c->out, head + (c->out.n - head) / 2);
+		c->after = AFTER_STALL;
 		break;
 	case FAULT_CLOSE_AFTER_REQUEST:
 		buf_cut(&c->out, 0);
@@ -288,7 +320,8 @@ respond(struct conn *c, const struct response *r)
 		break;
 	}
 	c->sent = 0;
-	c->send_to = c->drip_ms > 0 ? head : c->out.n;
+	c->send_to = c->drip_ms == 0 ? c->out.n :
+	    r->fault == FAULT_DRIP ? head : 1;
 	if (c->out.failed) {
 		conn_end(c);
 	} else if (c->state == SILENT) {
@@ -349,7 +382,7 @@ answer(struct conn *c, const struct http1_head *h, struct str body)
 		return;
 	}
 	if (r.counted)
-		site_done(c->server->site);
+		site_done(c->server->site, &r.charge, false);
 	refuse(c, 500);
 }
 

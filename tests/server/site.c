@@ -10,21 +10,23 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/rand.h"
+#include "tests/server/answer.h"
 #include "tests/server/site.h"
+#include "tests/server/wrap.h"
 
 #define BODY_MAX ((size_t)256 << 20)
 #define JSON_TYPE "application/json"
 
 int
 site_init(struct site *s, const char *script, const char *log,
-    int64_t latency_ms, struct err *e)
+    struct err *e)
 {
-	*s = (struct site){
-		.log_fd = -1, .latency_ms = latency_ms,
-		.started_ms = clock_mono_ms(),
-	};
+	s->log_fd = -1;
+	s->started_ms = clock_mono_ms();
 	buf_init(&s->text, BODY_MAX);
 	buf_init(&s->line, BODY_MAX);
+	buf_init(&s->headers, BODY_MAX);
+	buf_init(&s->scratch, BODY_MAX);
 	if (script_load(&s->script, script, e) < 0)
 		return -1;
 	if (!log)
@@ -42,6 +44,8 @@ site_release(struct site *s)
 	stats_release(&s->stats);
 	buf_release(&s->text);
 	buf_release(&s->line);
+	buf_release(&s->headers);
+	buf_release(&s->scratch);
 	if (s->log_fd >= 0)
 		close(s->log_fd);
 }
@@ -121,10 +125,10 @@ add_models(const struct script *s, struct buf *body)
 	buf_addc(body, '\n');
 }
 
-/* Whether a model answered, and then for how many tokens. */
-static bool
+/* What a model answers, if the request is one for a model. */
+static void
 complete(struct site *s, const struct chat *c, struct rule *r,
-    struct response *out, struct billed *billed)
+    struct response *out)
 {
 	struct script_reply plain = { 0 };
 	const char *wrong = NULL;
@@ -141,17 +145,17 @@ complete(struct site *s, const struct chat *c, struct rule *r,
 		wrong = "this test server does not stream";
 	if (wrong) {
 		add_error(out, 400, wrong);
-		return false;
+		return;
 	}
 	answer_chat(out->body, c, r ? &r->reply : &plain, r && r->ignore_n,
-	    s->number, billed);
-	return true;
+	    s->number, &out->charge);
+	out->charge.ran = true;
 }
 
 /* What there is without a rule. */
-static bool
+static void
 route(struct site *s, const struct http1_head *h, const struct chat *c,
-    struct rule *r, struct response *out, struct billed *billed)
+    struct rule *r, struct response *out)
 {
 	bool chat = str_ends(h->path, "/chat/completions");
 	bool models = str_ends(h->path, "/models");
@@ -164,16 +168,14 @@ route(struct site *s, const struct http1_head *h, const struct chat *c,
 	} else if (models) {
 		add_models(&s->script, out->body);
 	} else {
-		return complete(s, c, r, out, billed);
+		complete(s, c, r, out);
 	}
-	return false;
 }
 
 /* A rule changes what it names. True: that is all of the answer. */
 static bool
 apply(const struct rule *r, struct response *out)
 {
-	out->headers = r->headers;
 	out->close = r->closes;
 	if (r->delay_ms >= 0)
 		out->delay_ms = r->delay_ms;
@@ -300,35 +302,182 @@ own_page(struct site *s, const struct http1_head *h, struct response *out)
 	return true;
 }
 
+static void
+refuse(const struct limit_refusal *no, struct str model, struct response *out)
+{
+	struct buf message;
+
+	buf_init(&message, 4096);
+	if (no->too_large)
+		buf_addf(&message, "Request too large for %.*s on %s: Limit "
+		    "%lld, Requested %lld.", STR_ARG(str_sub(model, 0, 200)),
+		    no->type, (long long)no->limit, (long long)no->wanted);
+	else
+		buf_addf(&message, "Rate limit reached for %.*s on %s: "
+		    "Limit %lld, Used %lld, Requested %lld. Please try again "
+		    "in %lldms.", STR_ARG(str_sub(model, 0, 200)), no->type,
+		    (long long)no->limit, (long long)(no->limit - no->left),
+		    (long long)no->wanted, (long long)no->wait_ms);
+	out->delay_ms = 0;
+	add_error(out, 429, message.failed ? no->type : message.p);
+	buf_release(&message);
+}
+
+/* Whether the limits let a request for a model through. */
+static bool
+admit(struct site *s, const struct http1_head *h, const struct chat *c,
+    struct response *out)
+{
+	struct limit_refusal no;
+
+	if (!str_ends(h->path, "/chat/completions") || c->model.n == 0 ||
+	    limit_admit(&s->stats.limits, c->model,
+	    (c->text_bytes + 3) / 4 + c->max_tokens * c->n,
+	    s->stats.in_flight, clock_mono_ms(), &s->headers, &no))
+		return true;
+	refuse(&no, c->model, out);
+	return false;
+}
+
+/* A rule may say that a model ran though its answer does not come: what it
+ * would have said is then worked out for the bill alone. */
+static void
+charge(struct site *s, const struct chat *c, struct rule *r,
+    struct response *out)
+{
+	struct response unsent = { .body = &s->scratch };
+
+	if (!r)
+		return;
+	if (r->billed && !out->charge.ran) {
+		buf_clear(&s->scratch);
+		complete(s, c, r, &unsent);
+		unsent.charge.body = out->charge.body;
+		unsent.charge.told = false;
+		out->charge = unsent.charge;
+	}
+	if (r->not_billed || (fault_is_silent(r->fault) && !r->billed))
+		out->charge.ran = false;
+	out->charge.told &= fault_is_harmless(r->fault);
+}
+
+static bool
+reads_gzip(struct str headers)
+{
+	struct str name, value;
+
+	while (http1_header_next(&headers, &name, &value))
+		if (str_is_nocase(name, "accept-encoding") &&
+		    str_has_nocase(value, "gzip"))
+			return true;
+	return false;
+}
+
+/* The key that a request came with; empty: none. */
+static struct str
+key_in(struct str headers)
+{
+	struct str name, value;
+
+	while (http1_header_next(&headers, &name, &value))
+		if (str_is_nocase(name, "authorization") &&
+		    str_starts(value, "Bearer "))
+			return str_sub(value, 7, value.n);
+		else if (str_is_nocase(name, "api-key"))
+			return value;
+	return STR("");
+}
+
+/* {{key}} in *text becomes the key. */
+static void
+echo_key(struct buf *text, struct str key)
+{
+	struct str rest = buf_str(text);
+	struct buf made;
+	ptrdiff_t at;
+
+	buf_init(&made, BODY_MAX);
+	while ((at = str_find(rest, STR("{{key}}"))) >= 0) {
+		buf_add(&made, str_sub(rest, 0, (size_t)at));
+		buf_add(&made, key);
+		rest = str_sub(rest, (size_t)at + 7, rest.n);
+	}
+	buf_add(&made, rest);
+	buf_clear(text);
+	buf_add(text, buf_str(&made));
+	text->failed |= made.failed;
+	buf_release(&made);
+}
+
+/* What a rule does to an answer when it is ready. */
+static void
+wrap(struct site *s, const struct http1_head *h, struct rule *r,
+    uint64_t draw, struct response *out)
+{
+	int64_t now_s = clock_utc_ms() / 1000;
+
+	wrap_date(&s->headers, "Date", now_s + (r ? r->clock_s : 0));
+	if (r) {
+		wrap_headers(r, now_s + r->clock_s, &s->headers);
+		if (r->echo_key) {
+			echo_key(&s->headers, key_in(h->headers));
+			echo_key(out->body, key_in(h->headers));
+		}
+		wrap_body(r, draw, out->body);
+		out->chunked = wrap_is_chunked(r);
+		out->charge.told &= wrap_is_readable(r, reads_gzip(h->headers));
+	}
+	out->headers = buf_str(&s->headers);
+	out->body->failed |= s->headers.failed;
+}
+
+/* Different for each time that a body comes, and the same in every run. */
+static uint64_t
+draw_of(const struct site *s, uint64_t body, int64_t times)
+{
+	struct rng rng;
+
+	rng_seed(&rng, body ^ s->seed * UINT64_C(0x9e3779b97f4a7c15));
+	return rng_u64(&rng) + (uint64_t)times * UINT64_C(0xd1342543de82ef95);
+}
+
 void
 site_answer(struct site *s, const struct http1_head *h, struct str body,
     struct response *out)
 {
-	struct billed billed;
+	uint64_t hash = body.n > 0 ? hash64(body, 0) | 1 : 0, draw;
+	int64_t came;
+	struct rule *r = NULL;
 	struct chat chat;
-	struct rule *r;
-	bool paid = false;
 
 	out->status = 200;
 	out->type = JSON_TYPE;
 	if (own_page(s, h, out))
 		return;
+	buf_clear(&s->headers);
 	chat_scan(&chat, body, &s->text);
 	s->number++;
-	stats_arrived(&s->stats, h->path, chat.model);
+	came = stats_arrived(&s->stats, h->path, chat.model, hash);
+	draw = draw_of(s, hash, came);
 	out->counted = true;
+	out->charge = (struct charge){ .body = hash };
 	out->delay_ms = s->latency_ms;
-	r = script_match(&s->script, h->path, &chat);
-	if (!r || !apply(r, out))
-		paid = route(s, h, &chat, r, out, &billed);
-	paid &= !fault_is_silent(out->fault);
-	stats_decided(&s->stats, out->status, out->fault, body,
-	    paid ? &billed : NULL);
+	if (s->jitter_ms > 0)
+		out->delay_ms += (int64_t)(draw % (uint64_t)s->jitter_ms);
+	if (admit(s, h, &chat, out)) {
+		r = script_match(&s->script, h->path, &chat, came, draw);
+		if (!r || !apply(r, out))
+			route(s, h, &chat, r, out);
+		charge(s, &chat, r, out);
+	}
+	wrap(s, h, r, draw, out);
+	stats_decided(&s->stats, out->status, out->fault, chat.model,
+	    &out->charge);
 	log_request(s, h, body, r, out);
 }
 
 void
-site_done(struct site *s)
+site_done(struct site *s, const struct charge *c, bool whole)
 {
-	s->stats.in_flight--;
+	stats_settled(&s->stats, c, whole);
 }

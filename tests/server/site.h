@@ -16,7 +16,9 @@ struct site {
 	int64_t latency_ms;  /* of what no rule delays */
 	int64_t started_ms;  /* on the monotonic clock */
 	int64_t number;      /* of the last request */
-	struct buf text, line; /* used again by each request */
+	uint64_t seed;       /* of the chances, the garbage and the jitter */
+	int64_t jitter_ms;   /* up to so much more latency */
+	struct buf text, line, headers, scratch; /* used again by each request */
 };
 
 struct response {
@@ -27,16 +29,21 @@ struct response {
 	int64_t delay_ms, drip_ms;
 	enum fault fault;
 	bool close;
+	bool chunked;        /* the body is in chunks already */
 	bool counted;        /* call site_done() when it has been sent */
+	struct charge charge;
 };
 
+/* Zeroed before, but for what may be set: latency, jitter, seed, and prices
+ * and limits in stats. */
 int site_init(struct site *s, const char *script, const char *log,
-    int64_t latency_ms, struct err *e);
+    struct err *e);
 void site_release(struct site *s);
 
 /* out->body is set by the caller, to an empty buffer. */
 void site_answer(struct site *s, const struct http1_head *head,
     struct str body, struct response *out);
-void site_done(struct site *s);
+/* The connection is done with an answer; whole: all of it was written. */
+void site_done(struct site *s, const struct charge *c, bool whole);
 
 #endif

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "base/rand.h"
 #include "tests/server/stats.h"
 
 #define BODIES_FIRST ((size_t)1 << 12)
@@ -30,14 +29,13 @@ tally_add(struct tally *t, struct str name)
 	}
 }
 
-/* The slot of a hash, or the free one where it belongs. The lowest bit of a
- * slot says that the body was answered; a hash never has it and is not 0. */
-static uint64_t *
+/* The slot of a hash, or the free one where it belongs. */
+static struct body_seen *
 slot_of(const struct stats *s, uint64_t hash)
 {
-	size_t mask = s->cap_bodies - 1, i = (size_t)(hash >> 2) & mask;
+	size_t mask = s->cap_bodies - 1, i = (size_t)hash & mask;
 
-	while (s->bodies[i] && (s->bodies[i] & ~UINT64_C(1)) != hash)
+	while (s->bodies[i].hash && s->bodies[i].hash != hash)
 		i = (i + 1) & mask;
 	return &s->bodies[i];
 }
@@ -45,7 +43,7 @@ slot_of(const struct stats *s, uint64_t hash)
 static bool
 grow(struct stats *s)
 {
-	struct stats bigger = *s;
+	struct stats bigger = { 0 };
 
 	bigger.cap_bodies = s->cap_bodies ? s->cap_bodies * 2 : BODIES_FIRST;
 	if (bigger.cap_bodies > BODIES_MAX)
@@ -54,57 +52,81 @@ grow(struct stats *s)
 	if (!bigger.bodies)
 		return false;
 	for (size_t i = 0; i < s->cap_bodies; i++)
-		if (s->bodies[i])
-			*slot_of(&bigger, s->bodies[i] & ~UINT64_C(1)) =
-			    s->bodies[i];
+		if (s->bodies[i].hash)
+			*slot_of(&bigger, s->bodies[i].hash) = s->bodies[i];
 	free(s->bodies);
-	*s = bigger;
+	s->bodies = bigger.bodies;
+	s->cap_bodies = bigger.cap_bodies;
 	return true;
 }
 
-static void
-count_body(struct stats *s, struct str body, bool answered)
+/* NULL: there is no body, or no room for one more. */
+static struct body_seen *
+body_seen(struct stats *s, uint64_t hash)
 {
-	uint64_t hash = (hash64(body, 0) | 2) & ~UINT64_C(1), *slot;
+	struct body_seen *b;
 
-	if (body.n == 0)
-		return;
+	if (hash == 0)
+		return NULL;
 	if (s->n_bodies * 2 >= s->cap_bodies && !grow(s)) {
 		s->bodies_full = true;
-		return;
+		return NULL;
 	}
-	slot = slot_of(s, hash);
-	if (*slot) {
-		s->duplicates++;
-		s->paid_twice += answered && (*slot & 1);
-	} else {
-		s->n_bodies++;
-	}
-	*slot = hash | (*slot & 1) | answered;
+	b = slot_of(s, hash);
+	s->n_bodies += b->hash == 0;
+	b->hash = hash;
+	return b;
 }
 
-void
-stats_arrived(struct stats *s, struct str path, struct str model)
+int64_t
+stats_arrived(struct stats *s, struct str path, struct str model,
+    uint64_t body)
 {
+	struct body_seen *b = body_seen(s, body);
+
 	s->requests++;
 	tally_add(&s->by_path, path);
 	if (model.n > 0)
 		tally_add(&s->by_model, model);
 	if (++s->in_flight > s->most_in_flight)
 		s->most_in_flight = s->in_flight;
+	if (!b)
+		return 0;
+	s->duplicates += b->times > 0;
+	return b->times++;
 }
 
 void
-stats_decided(struct stats *s, int status, enum fault f, struct str body,
-    const struct billed *billed)
+stats_decided(struct stats *s, int status, enum fault f, struct str model,
+    struct charge *c)
 {
+	struct body_seen *b;
+
 	s->by_status[fault_is_silent(f) ? 0 : status]++;
 	s->faults += f != FAULT_NONE;
-	count_body(s, body, billed != NULL);
-	if (billed) {
-		s->billed.prompt += billed->prompt;
-		s->billed.completion += billed->completion;
-	}
+	if (!c->ran)
+		return;
+	bill_charge(&s->bill, model, c);
+	b = body_seen(s, c->body);
+	if (!b)
+		return;
+	s->paid_twice += b->paid;
+	s->answered_twice += b->answered;
+	b->paid = true;
+}
+
+void
+stats_settled(struct stats *s, const struct charge *c, bool whole)
+{
+	struct body_seen *b;
+
+	s->in_flight--;
+	if (!c->ran)
+		return;
+	bill_settle(&s->bill, c, whole && c->told);
+	b = whole && c->told ? body_seen(s, c->body) : NULL;
+	if (b)
+		b->answered = true;
 }
 
 static void
@@ -152,10 +174,13 @@ stats_json(const struct stats *s, struct buf *out)
 	jw_ki64(&w, "faults", s->faults);
 	jw_ki64(&w, "duplicates", s->duplicates);
 	jw_ki64(&w, "paid_twice", s->paid_twice);
+	jw_ki64(&w, "answered_twice", s->answered_twice);
 	jw_kbool(&w, "duplicates_complete", !s->bodies_full);
-	jw_ki64(&w, "billed_prompt_tokens", s->billed.prompt);
-	jw_ki64(&w, "billed_completion_tokens", s->billed.completion);
-	jw_ki64(&w, "billed_tokens", s->billed.prompt + s->billed.completion);
+	bill_json(&s->bill, &w);
+	jw_key(&w, "bill");
+	bill_json_models(&s->bill, &w);
+	jw_key(&w, "refused");
+	limit_json(&s->limits, &w);
 	jw_close(&w, '}');
 	buf_addc(out, '\n');
 }
@@ -163,10 +188,14 @@ stats_json(const struct stats *s, struct buf *out)
 void
 stats_reset(struct stats *s)
 {
-	int64_t in_flight = s->in_flight;
+	struct stats old = *s;
 
 	stats_release(s);
-	s->in_flight = s->most_in_flight = in_flight;
+	s->in_flight = s->most_in_flight = old.in_flight;
+	s->bill = old.bill;
+	bill_reset(&s->bill);
+	s->limits = old.limits;
+	limit_reset(&s->limits);
 }
 
 void

@@ -21,6 +21,8 @@
  *   {"match": {"model": "m",      the request's model is this
  *              "contains": "x",   the text of some message has this in it
  *              "path": "/v1/..."  the path is this
+ *              "seen": 1,         its body had come so often before
+ *              "chance": 0.05,    and so is chance (see below)
  *              "nth": 3},         it is the 3rd request that fits the rest
  *    "times": 2,                  the rule fires so often; else without end
  *    "reply": {...},              what the model says, see below
@@ -29,12 +31,30 @@
  *    "body": {...} or "text",     instead of a completion or an error body
  *    "delay_ms": 50,              before the answer, or the fault
  *    "fault": "...",              see below
- *    "drip_ms": 10,               for the fault "drip"
+ *    "drip_ms": 10,               for the faults "drip" and "drip_head"
+ *    "billed": true,              the model ran (or not), whatever is answered
+ *    "chunked": true,             the body comes in chunks, without a length
+ *    "encoding": "gzip",          compressed, whatever the request accepts
+ *    "bomb_mb": 100,              gzip that becomes so many MiB of zeros
+ *    "size": 1000000,             padded to so many bytes, an object by one
+ *                                 more member
+ *    "blanks": 1000,              so many before the body
+ *    "many_headers": 1000,        so many more header lines
+ *    "long_header": 100000,       one more, with so many bytes
+ *    "retry_after_date_s": 2,     Retry-After, as a date so far from now
+ *    "clock_s": 3600,             the server's clock is so fast, in Date and
+ *                                 in that date; both may be negative
+ *    "echo_key": true,            {{key}} in body and headers is the key that
+ *                                 the request came with
  *    "n": "ignore"}               one choice, however many were asked for;
  *                                 else "honour"
  *
  * A rule changes what it names, the rest stays as it is without a rule. A
  * status of 300 and above without a body has an error body in OpenAI's form.
+ *
+ * Chance goes by the request's body, how often it had come before, the rule and
+ * --seed: in another run the same requests meet the same faults, in whatever
+ * order they come.
  *
  * reply:
  *
@@ -50,6 +70,7 @@
  *   "token_logprob": -0.01 of each token; or a list: the last one goes on
  *   "refusal": "..."       with content null
  *   "content": null
+ *   "choices": "none"      no choices, though the model ran; or "empty"
  *   "usage": {...}         as it is; or "none"
  *   "cost": 0.001          usage.cost
  *   "model": "..."         else the one that was asked for
@@ -68,15 +89,37 @@
  *   "silence"              it stays open and no answer comes
  *   "reset_after_headers"  the head of the answer, then a reset
  *   "truncate"             half of the body, then the end of the connection
+ *   "stall"                half of the body, then nothing; it stays open
  *   "drip"                 16 bytes of the body every drip_ms
+ *   "drip_head"            of the head too
+ *   "bad_chunk"            chunks, one of them with a size that is no number
+ *   "cut_chunk"            chunks, the connection ends within one
+ *   "bad_json"             the last brackets are missing, the length is right
+ *   "garbage"              random bytes instead, as many
  *
  *
  * GET /stats: requests, by_path, by_model, by_status ("none": a fault before
  * the answer), connections accepted, in_flight and most_in_flight requests at
  * once, faults, duplicates (requests with a body that had come before),
- * paid_twice (completions given for a body that had got one), and the billed
- * tokens. A completion that a fault cut short is billed; the first three
- * faults bill nothing.
+ * paid_twice (those whose body had been billed before), answered_twice (billed
+ * ones whose body had been answered whole before), and the bill:
+ *
+ *   billed_tokens, _prompt_tokens, _completion_tokens, _requests, _picousd
+ *   answered_requests, _completions, _picousd   the last byte was written, and
+ *                          the answer can be read and tells its usage
+ *   unanswered_requests, _picousd   any other: cut short, the client gone, or
+ *                          the usage not told. What is in neither is under way
+ *   bill                   the same for each model
+ *   refused                by --rpm, --tpm and --max-at-once (at_once)
+ *
+ * A request is billed as soon as its model ran: also where a fault cuts the
+ * answer short or the client does not wait for it. "reset_before", "silence"
+ * and "close_after_request", and a rule's own status or body, bill nothing,
+ * unless the rule says "billed": true.
+ *
+ * With --rpm or --tpm each answer has OpenAI's x-ratelimit-* headers, which
+ * are true, and a refusal Retry-After and retry-after-ms. Refused requests use
+ * up no rule.
  *
  * The log (--log FILE) has a JSON line for each request, written before its
  * answer goes out: n, t_ms (since the start), method, path, query, headers
@@ -102,12 +145,21 @@ static const char usage[] =
     "  --script FILE   rules, one JSON object a line\n"
     "  --log FILE      append a JSON line for each request\n"
     "  --latency-ms N  delay of answers that no rule delays\n"
+    "  --jitter-ms N   up to so much more, at random\n"
+    "  --seed N        of everything random; 0 is the default\n"
+    "  --price M=I,O   what model M costs: picodollars for a token of input\n"
+    "                  and of output; 0,0 without it; may be repeated\n"
+    "  --rpm N         requests a minute for each model, then 429\n"
+    "  --tpm N         tokens a minute: prompt and output limit together\n"
+    "  --burst-s N     as many at once as come in N seconds (60)\n"
+    "  --max-at-once N requests under way in all\n"
     "  --lifetime N    seconds until it ends by itself (600)\n"
     "  --quiet         do not print the port\n"
     "It ends on SIGTERM, SIGINT and when its parent ends.\n";
 
 struct options {
-	int64_t port, latency_ms, lifetime_s;
+	int64_t port, lifetime_s;
+	struct site site; /* what of it can be set */
 	const char *ready, *script, *log;
 	bool quiet;
 };
@@ -122,55 +174,77 @@ number(const char *name, const char *text, int64_t max, int64_t *out,
 	return 0;
 }
 
+/* The options that are a number, and where it goes. */
+static const struct count_option {
+	const char *name;
+	int64_t max;
+	size_t offset;
+} counts[] = {
+#define AT(f) offsetof(struct options, f)
+	{ "port", 65535, AT(port) },
+	{ "lifetime", 86400, AT(lifetime_s) },
+	{ "latency-ms", 3600000, AT(site.latency_ms) },
+	{ "jitter-ms", 3600000, AT(site.jitter_ms) },
+	{ "seed", INT64_MAX, AT(site.seed) },
+	{ "rpm", 1000000000, AT(site.stats.limits.rpm) },
+	{ "tpm", 1000000000000, AT(site.stats.limits.tpm) },
+	{ "burst-s", 3600, AT(site.stats.limits.burst_s) },
+	{ "max-at-once", 1000000, AT(site.stats.limits.at_once) },
+#undef AT
+};
+#define COUNTS (sizeof(counts) / sizeof(counts[0]))
+
+/* The numbers come first, and are told apart by their place. */
+enum { READY = COUNTS, SCRIPT, LOG, PRICE, QUIET, HELP, OPTIONS };
+
+static int
+take_option(struct options *o, int which, const char *value, struct err *e)
+{
+	switch (which) {
+	case READY:
+		o->ready = value;
+		return 0;
+	case SCRIPT:
+		o->script = value;
+		return 0;
+	case LOG:
+		o->log = value;
+		return 0;
+	case PRICE:
+		return bill_price(&o->site.stats.bill, value, e);
+	case QUIET:
+		o->quiet = true;
+		return 0;
+	case HELP:
+		fputs(usage, stdout);
+		exit(0);
+	}
+	if (which < 0 || which >= (int)COUNTS)
+		return err_set(e, ERR_USAGE, "see --help");
+	return number(counts[which].name, value, counts[which].max,
+	    (int64_t *)((char *)o + counts[which].offset), e);
+}
+
 static int
 parse_options(struct options *o, int argc, char **argv, struct err *e)
 {
-	enum { PORT, READY, SCRIPT, LOG, LATENCY, LIFETIME, QUIET, HELP };
-	static const struct option table[] = {
-		{ "port", required_argument, NULL, PORT },
-		{ "ready", required_argument, NULL, READY },
-		{ "script", required_argument, NULL, SCRIPT },
-		{ "log", required_argument, NULL, LOG },
-		{ "latency-ms", required_argument, NULL, LATENCY },
-		{ "lifetime", required_argument, NULL, LIFETIME },
-		{ "quiet", no_argument, NULL, QUIET },
-		{ "help", no_argument, NULL, HELP },
-		{ NULL, 0, NULL, 0 },
+	struct option table[OPTIONS + 1] = {
+		[READY] = { "ready", required_argument, NULL, READY },
+		[SCRIPT] = { "script", required_argument, NULL, SCRIPT },
+		[LOG] = { "log", required_argument, NULL, LOG },
+		[PRICE] = { "price", required_argument, NULL, PRICE },
+		[QUIET] = { "quiet", no_argument, NULL, QUIET },
+		[HELP] = { "help", no_argument, NULL, HELP },
 	};
 	int c, rc = 0;
 
-	*o = (struct options){ .lifetime_s = 600 };
+	for (int i = 0; i < (int)COUNTS; i++)
+		table[i] = (struct option){ counts[i].name, required_argument,
+		    NULL, i };
+	o->lifetime_s = 600;
+	o->site.stats.limits.burst_s = 60;
 	while (rc == 0 && (c = getopt_long(argc, argv, "", table, NULL)) >= 0)
-		switch (c) {
-		case PORT:
-			rc = number("port", optarg, 65535, &o->port, e);
-			break;
-		case LATENCY:
-			rc = number("latency-ms", optarg, 3600000,
-			    &o->latency_ms, e);
-			break;
-		case LIFETIME:
-			rc = number("lifetime", optarg, 86400, &o->lifetime_s,
-			    e);
-			break;
-		case READY:
-			o->ready = optarg;
-			break;
-		case SCRIPT:
-			o->script = optarg;
-			break;
-		case LOG:
-			o->log = optarg;
-			break;
-		case QUIET:
-			o->quiet = true;
-			break;
-		case HELP:
-			fputs(usage, stdout);
-			exit(0);
-		default:
-			return err_set(e, ERR_USAGE, "see --help");
-		}
+		rc = take_option(o, c, optarg, e);
 	if (rc == 0 && optind < argc)
 		rc = err_set(e, ERR_USAGE, "unexpected argument '%s'",
 		    argv[optind]);
@@ -200,15 +274,15 @@ write_port(const char *path, int port, struct err *e)
 }
 
 static int
-serve(const struct options *o, struct err *e)
+serve(struct options *o, struct err *e)
 {
 	struct server *server = NULL;
-	struct site site;
+	struct site *site = &o->site;
 	int rc = -1;
 
-	if (site_init(&site, o->script, o->log, o->latency_ms, e) < 0)
+	if (site_init(site, o->script, o->log, e) < 0)
 		goto out;
-	if (server_open(&server, &site, (int)o->port, e) < 0)
+	if (server_open(&server, site, (int)o->port, e) < 0)
 		goto out;
 	if (!o->quiet) {
 		printf("%d\n", server_port(server));
@@ -219,7 +293,7 @@ serve(const struct options *o, struct err *e)
 	rc = server_run(server, o->lifetime_s * 1000, e);
 out:
 	server_close(server);
-	site_release(&site);
+	site_release(site);
 	return rc;
 }
 
@@ -228,7 +302,7 @@ main(int argc, char **argv)
 {
 	pid_t parent = getppid();
 	struct err e = { 0 };
-	struct options o;
+	static struct options o;
 
 	if (parse_options(&o, argc, argv, &e) == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);

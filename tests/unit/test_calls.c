@@ -24,7 +24,7 @@ struct step {
 	enum outcome outcome;
 	int n;            /* completions that come; 0: as many as asked for */
 	bool n_refused, maybe_billed;
-	int64_t wait_ms;  /* a failure's; 0: at once */
+	int64_t wait_ms;  /* a failure's; 0: a millisecond */
 	int most;         /* retries of it; 0: as configured */
 	const char *code, *message;
 	int64_t latency_ms, charged;
@@ -90,7 +90,8 @@ simulate(const struct model_request *q, struct arena *a, struct reply *out,
 	*out = (struct reply){ .outcome = s->outcome,
 	    .n_refused = s->n_refused, .maybe_billed = s->maybe_billed,
 	    .charged_picousd = s->charged ? s->charged : MONEY_UNKNOWN,
-	    .wait_ms = s->wait_ms, .most_retries = s->most ? s->most : -1,
+	    .wait_ms = s->wait_ms ? s->wait_ms : 1,
+	    .most_retries = s->most ? s->most : -1,
 	    .code = str_of(s->code), .message = str_of(s->message) };
 	if (s->outcome == OUTCOME_OK)
 		fill(q, a, s->n ? s->n : q->n, out);
@@ -259,8 +260,11 @@ end(void **state)
 static void
 open_calls(int max_in_flight, int retries)
 {
-	assert_int_equal(calls_new(&calls, http, &cfg, max_in_flight, retries,
-	    &on, &e), 0);
+	struct calls_options o = { .max_in_flight = max_in_flight,
+	    .retries = retries, .keep = true, .unwritten = true,
+	    .caps = { BUDGET_NONE, BUDGET_NONE, BUDGET_NONE } };
+
+	assert_int_equal(calls_new(&calls, http, &cfg, &o, &on, &e), 0);
 }
 
 static void
@@ -747,7 +751,7 @@ each_retry_is_told_with_its_delay(void **state)
 	assert_int_equal(n_again, 2);
 	assert_string_equal(agains[0].code, "one");
 	assert_int_equal(agains[0].retry, 1);
-	assert_int_equal(agains[0].delay_ms, 0);
+	assert_in_range(agains[0].delay_ms, 1, 2);
 	assert_string_equal(agains[1].code, "two");
 	assert_int_equal(agains[1].retry, 2);
 	assert_in_range(agains[1].delay_ms, 20, 22);
@@ -1008,10 +1012,13 @@ a_try_that_may_be_billed_is_booked_though_the_next_succeeds(void **state)
 	finish();
 	assert_int_equal(n_events, 3);
 	v = got(0, 0, "sample 0");
-	/* Two answers of fifty tokens, and a token for each byte at most. */
-	worst = price_worst(&tiers[0].price, 4, 50, 2, v->c.asked_utc_ms,
-	    false);
-	assert_int_equal(worst, 4 * 3 + 2 * 50 * 7);
+	/* Two answers of fifty tokens, a token for each byte at most, and
+	 * what a template may add to one message. */
+	worst = calls_worst(&tiers[0], STR("abcd"), 1, 50, 2,
+	    v->c.asked_utc_ms);
+	assert_int_equal(worst, (4 + CALLS_TEMPLATE_TOKENS + 16) * 3
+	    + 2 * 50 * 7);
+	assert_int_equal(v->news.failed_picousd, worst);
 	assert_int_equal(v->news.booked_picousd, worst);
 	assert_int_equal(v->c.cost_picousd, 100 * 3 + 10 * 7);
 	assert_int_equal(events[1].news.booked_picousd, 0);
@@ -1313,7 +1320,7 @@ keeping_leaves_alone_what_has_not_come(void **state)
 	open_calls(1, 4);
 	ask("a", 0, 0);
 	ask("b", 0, 0);
-	ask("c", 0, 0);
+	ask_as("c", 1, 0, 0, 0); /* of another model: b's is paused */
 	while (n_events < 2)
 		turn();
 	keep_all();
@@ -1392,8 +1399,8 @@ a_stop_loses_what_waits_and_finishes_what_is_in_flight(void **state)
 	ask("a", 0, 0); /* will sleep */
 	while (at_step < 1 || calls_totals(calls).retries < 1)
 		turn();
-	ask("b", 0, 0); /* in flight */
-	ask("c", 0, 1); /* in line */
+	ask_as("b", 1, 0, 0, 0); /* in flight, of another model */
+	ask_as("c", 1, 0, 1, 0); /* in line */
 	assert_int_equal(calls_in_flight(calls), 3);
 	calls_stop(calls);
 	assert_int_equal(calls_in_flight(calls), 1);
@@ -1462,7 +1469,7 @@ closing_tells_nobody(void **state)
 	ask("a", 0, 0);
 	while (calls_totals(calls).retries < 1)
 		turn();
-	ask("b", 0, 0);
+	ask_as("b", 1, 0, 0, 0); /* the other is paused */
 	while (!calls_to_keep(calls))
 		turn();
 	ask("c", 0, 1);

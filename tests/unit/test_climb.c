@@ -931,10 +931,9 @@ only_the_chosen_sample_is_repaired(void **state)
 static void
 nobody_there_goes_one_tier_up(void **state)
 {
-	static const enum outcome v[] = { OUTCOME_RETRY, OUTCOME_WAIT,
-	    OUTCOME_NEXT };
+	static const enum outcome v[] = { OUTCOME_RETRY, OUTCOME_WAIT };
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		const struct ledger_attempt *at;
 
 		start(TWO);
@@ -960,10 +959,9 @@ nobody_there_goes_one_tier_up(void **state)
 static void
 nobody_there_at_the_last_tier_fails(void **state)
 {
-	static const enum outcome v[] = { OUTCOME_RETRY, OUTCOME_WAIT,
-	    OUTCOME_NEXT };
+	static const enum outcome v[] = { OUTCOME_RETRY, OUTCOME_WAIT };
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		const struct result *r;
 
 		start(ONE);
@@ -976,6 +974,18 @@ nobody_there_at_the_last_tier_fails(void **state)
 		assert_false(r->stopped);
 		end(state);
 	}
+}
+
+static void
+what_does_not_fit_one_model_is_no_outage(void **state)
+{
+	(void)state;
+	start(TWO);
+	wants(0, 0, 0, 0);
+	lose(OUTCOME_NEXT, "context_length_exceeded");
+	wants(1, 0, 0, 0);
+	give("#### 42");
+	attempt(ends(TASK_ACCEPTED, 2, 2), 0, ATTEMPT_FAILED);
 }
 
 static void
@@ -1148,8 +1158,8 @@ a_verdict_needs_all_that_was_to_be_in_the_store(void **state)
 static void
 out_of_use(size_t tier)
 {
-	states[tier] = (struct tier_state){ true, STR("gone"),
-	    STR("no such model") };
+	states[tier] = (struct tier_state){ .out_of_use = true,
+	    .code = STR("gone"), .message = STR("no such model") };
 }
 
 static void
@@ -1550,7 +1560,7 @@ tries_before_the_answer_are_paid_for_too(void **state)
 {
 	struct completion c = completion("#### 1");
 	struct climb_news news = { .c = &c, .requests = 3, .retries = 2,
-	    .booked_picousd = 500 };
+	    .failed_picousd = 500, .booked_picousd = 400 };
 	const struct result *r;
 
 	(void)state;
@@ -1559,6 +1569,8 @@ tries_before_the_answer_are_paid_for_too(void **state)
 	give_news(0, &news);
 	r = ends(TASK_ACCEPTED, 1, 1);
 	assert_int_equal(r->cost_picousd, 520);
+	assert_int_equal(r->booked_picousd, 400);
+	assert_int_equal(r->attempts[0].booked_picousd, 400);
 	assert_int_equal(r->attempts[0].requests, 3);
 	assert_int_equal(r->attempts[0].retries, 2);
 }
@@ -1732,6 +1744,7 @@ main(void)
 		T(only_the_chosen_sample_is_repaired),
 		T(nobody_there_goes_one_tier_up),
 		T(nobody_there_at_the_last_tier_fails),
+		T(what_does_not_fit_one_model_is_no_outage),
 		T(a_tier_that_does_not_work_is_left),
 		T(an_answer_after_a_failure_below_is_no_error),
 		T(a_task_that_cannot_be_answered_fails_at_once),

@@ -476,6 +476,14 @@ providers_are_checked(void **state)
 		{ PROVIDER("api: openai, url: 'https://me:pw@a.example'"),
 		    "t.yaml:2:25: the url has a user or password in it; "
 		    "take it out and use key_env, key_file or key_cmd\n" },
+		{ PROVIDER("api: openai, url: 'https://a.example/v1?api-version=2&API-Key=sk-1'"),
+		    "t.yaml:2:25: the url has what looks like a key in its "
+		    "query; take it out and use key_env, key_file or "
+		    "key_cmd\n" },
+		{ PROVIDER("api: openai, url: 'https://a.example/v1?x&access_token=sk-1'"),
+		    "t.yaml:2:25: the url has what looks like a key in its "
+		    "query; take it out and use key_env, key_file or "
+		    "key_cmd\n" },
 		{ PROVIDER("api: openai, url: 'http://a.example', key_env: K"),
 		    "t.yaml:2:25: provider 'p': the key would go to "
 		    "'a.example' over plain http, where anyone on the way "

@@ -657,6 +657,151 @@ a_record_may_have_many_fields(void **state)
 	buf_release(&b);
 }
 
+/* --- not waiting -------------------------------------------------------------- */
+
+static struct input *piped;
+static int pipe_end;
+
+static void
+open_pipe(size_t max)
+{
+	int ends[2];
+
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(input_open_fd(&piped, ends[0], "pipe", max, NULL), 0);
+	pipe_end = ends[1];
+}
+
+static void
+close_pipe(void)
+{
+	int fd = input_fd(piped);
+
+	input_close(piped);
+	close(fd);
+	if (pipe_end >= 0)
+		close(pipe_end);
+}
+
+static void
+send(const char *text, size_t n)
+{
+	assert_int_equal(write(pipe_end, text, n), n);
+}
+
+static void
+line_is(int rc, const char *text)
+{
+	struct str line = { NULL, 0 };
+	struct err e = { 0 };
+
+	assert_true(input_ready(piped));
+	assert_int_equal(input_line(piped, &line, &e), rc);
+	if (rc > 0 && !str_is(line, text))
+		fail_msg("'%.*s' is not '%s'", STR_ARG(line), text);
+	if (rc < 0 && !strstr(e.msg, text))
+		fail_msg("'%s' has no '%s'", e.msg, text);
+}
+
+static void
+half_a_line_is_not_waited_for(void **state)
+{
+	(void)state;
+	open_pipe(10);
+	assert_false(input_ready(piped));
+	send("\xef", 1);
+	assert_false(input_ready(piped));
+	send("\xbb\xbfon", 4);
+	assert_false(input_ready(piped));
+	assert_false(input_ready(piped));
+	send("e\ntwo\nthr", 9);
+	line_is(1, "one");
+	line_is(1, "two");
+	assert_false(input_ready(piped));
+	/* one that is too long does not wait for its end either */
+	send("ee, and much more", 17);
+	assert_false(input_ready(piped));
+	send(" still", 6);
+	assert_false(input_ready(piped));
+	send("\nfive", 5);
+	line_is(-1, "longer than 10 bytes");
+	assert_int_equal(input_lineno(piped), 3);
+	assert_false(input_ready(piped));
+	close(pipe_end);
+	pipe_end = -1;
+	line_is(1, "five");
+	assert_int_equal(input_lineno(piped), 4);
+	line_is(0, "");
+	close_pipe();
+}
+
+static void
+half_a_csv_record_is_not_waited_for(void **state)
+{
+	struct str *fields;
+	struct err e = { 0 };
+	size_t n;
+
+	(void)state;
+	open_pipe(20);
+	input_expect(piped, ',');
+	send("a,\"", 3);
+	assert_false(input_ready(piped));
+	send("b\"\n", 3);
+	assert_true(input_ready(piped));
+	assert_int_equal(input_csv(piped, ',', &fields, &n, &e), 1);
+	assert_false(input_ready(piped));
+	send("\"x\n", 3);
+	assert_false(input_ready(piped));
+	send("y\",z\n", 5);
+	assert_true(input_ready(piped));
+	assert_int_equal(input_csv(piped, ',', &fields, &n, &e), 1);
+	assert_true(n == 2 && str_is(fields[0], "x\ny"));
+	send("\"a long one\n\n\n that", 20);
+	assert_false(input_ready(piped));
+	send(" is quoted", 10);
+	assert_false(input_ready(piped));
+	send("\",\nlast,\"o\"\"\n", 13);
+	assert_true(input_ready(piped));
+	assert_int_equal(input_csv(piped, ',', &fields, &n, &e), -1);
+	assert_non_null(strstr(e.msg, "longer than 20 bytes"));
+	assert_int_equal(input_lineno(piped), 4);
+	assert_false(input_ready(piped));
+	send("\"\n", 2);
+	assert_true(input_ready(piped));
+	assert_int_equal(input_csv(piped, ',', &fields, &n, &e), 1);
+	assert_true(n == 2 && str_is(fields[1], "o\"\n"));
+	assert_int_equal(input_lineno(piped), 8);
+	close_pipe();
+}
+
+/* Inflating may take many bytes before it gives one. */
+static void
+half_a_gzip_file_is_not_waited_for(void **state)
+{
+	struct str gz = gzip(STR("one\ntwo\n"));
+
+	(void)state;
+	open_pipe(0);
+	for (size_t i = 0; i + 1 < gz.n; i++) {
+		send(gz.p + i, 1);
+		if (i < 10)
+			assert_false(input_ready(piped));
+		else
+			(void)input_ready(piped);
+	}
+	line_is(1, "one");
+	line_is(1, "two");
+	assert_false(input_ready(piped));
+	close(pipe_end);
+	pipe_end = -1;
+	/* what went wrong then is said now, once */
+	line_is(-1, "its gzip data ends too soon");
+	line_is(-1, "has failed before");
+	close_pipe();
+	free((char *)gz.p);
+}
+
 static void
 a_file_is_read_whole_up_to_a_limit(void **state)
 {
@@ -720,6 +865,9 @@ main(void)
 		cmocka_unit_test(a_quote_that_is_never_closed_is_named),
 		cmocka_unit_test(a_record_that_is_too_long_is_skipped),
 		cmocka_unit_test(a_record_may_have_many_fields),
+		cmocka_unit_test(half_a_line_is_not_waited_for),
+		cmocka_unit_test(half_a_csv_record_is_not_waited_for),
+		cmocka_unit_test(half_a_gzip_file_is_not_waited_for),
 		cmocka_unit_test(a_file_is_read_whole_up_to_a_limit),
 	};
 

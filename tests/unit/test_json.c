@@ -743,6 +743,30 @@ assert_double(double v, const char *expected)
 	buf_release(&b);
 }
 
+/* What `cat` would show must not act; keys and requests stay as they are. */
+static void
+hidden_characters_are_escaped_for_people_alone(void **state)
+{
+	static const char text[] = "a\x1b\x7f\xc2\x9b" "31m\xe2\x80\xae\xef\xbb"
+	    "\xbf\xf3\xa0\x81\x81\xc3\xa9\xe2\x80\x8d\"";
+	struct buf b;
+	struct jw w;
+
+	(void)state;
+	buf_init(&b, BUF_MAX);
+	w = jw_shown(&b);
+	jw_str(&w, str_of(text));
+	assert_string_equal(b.p, "\"a\\u001b\\u007f\\u009b31m\\u202e\\ufeff"
+	    "\\udb40\\udc41\xc3\xa9\xe2\x80\x8d\\\"\"");
+	assert_text(buf_str(&b), text);
+	buf_clear(&b);
+	w = jw_on(&b);
+	jw_str(&w, str_of(text));
+	assert_string_equal(b.p, "\"a\\u001b\x7f\xc2\x9b" "31m\xe2\x80\xae"
+	    "\xef\xbb\xbf\xf3\xa0\x81\x81\xc3\xa9\xe2\x80\x8d\\\"\"");
+	buf_release(&b);
+}
+
 static void
 doubles_are_short(void **state)
 {
@@ -851,6 +875,8 @@ main(void)
 		cmocka_unit_test(every_text_is_written_as_a_json_string),
 		cmocka_unit_test(a_text_comes_back_from_a_json_string),
 		cmocka_unit_test(a_full_buffer_is_remembered),
+		cmocka_unit_test(
+		    hidden_characters_are_escaped_for_people_alone),
 		cmocka_unit_test(doubles_are_short),
 		cmocka_unit_test(every_double_reads_back),
 		cmocka_unit_test(numbers_do_not_depend_on_the_locale),

@@ -277,7 +277,7 @@ a_form_that_does_not_fit_is_an_error(void **state)
 	fixture_init(&f);
 	buf_init(&b, 50);
 	assert_int_equal(key_canon(&f.q, &b, &e), -1);
-	assert_int_equal(e.code, ERR_NOMEM);
+	assert_int_equal(e.code, ERR_INPUT);
 	buf_release(&b);
 }
 

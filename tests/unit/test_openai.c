@@ -967,7 +967,12 @@ every_reason_to_stop_is_known(void **state)
 		{ "`content_filter`", FINISH_REFUSED },
 		{ "`tool_calls`", FINISH_TOOL },
 		{ "`function_call`", FINISH_TOOL },
-		{ "`repetition`", FINISH_OTHER }, { "`STOP`", FINISH_OTHER },
+		{ "`repetition`", FINISH_OTHER }, { "`Stop`", FINISH_OTHER },
+		/* A gateway may pass on what its own provider said. */
+		{ "`STOP`", FINISH_STOP }, { "`end_turn`", FINISH_STOP },
+		{ "`MAX_TOKENS`", FINISH_LENGTH },
+		{ "`refusal`", FINISH_REFUSED }, { "`SAFETY`", FINISH_REFUSED },
+		{ "`tool_use`", FINISH_TOOL }, { "`other`", FINISH_OTHER },
 	};
 
 	(void)state;

@@ -97,6 +97,50 @@ lines_are_copied(void **state)
 	ready_is("zero\none\n");
 }
 
+/* Nothing new is let in while much waits for one; what is under way still
+ * comes, and all of it goes when that one does. */
+static void
+a_straggler_cannot_pile_up_memory(void **state)
+{
+	const size_t n = ORDER_BYTES / 4;
+	char *line = malloc(n + 1);
+	struct err e;
+
+	(void)state;
+	assert_non_null(line);
+	memset(line, 'x', n);
+	for (int64_t seq = 1; seq <= 4; seq++) {
+		assert_int_equal(order_limit(order), ORDER_WINDOW);
+		assert_int_equal(order_put(order, seq, (struct str){ line, n },
+		    &ready, &e), 0);
+	}
+	put(5, "y");
+	assert_int_equal(order_limit(order), 0);
+	assert_int_equal(order_put(order, 6, STR("z"), &ready, &e), 0);
+	assert_int_equal(order_limit(order), 0);
+	assert_int_equal(ready.n, 0);
+	assert_int_equal(order_put(order, 0, STR("a"), &ready, &e), 0);
+	assert_int_equal(ready.n, 4 * n + 3);
+	assert_int_equal(order_limit(order), 7 + ORDER_WINDOW);
+	free(line);
+}
+
+static void
+what_waits_goes_at_the_end_however_much_it_is(void **state)
+{
+	const size_t n = ORDER_BYTES + 1;
+	char *line = calloc(n, 1);
+	struct err e;
+
+	(void)state;
+	assert_non_null(line);
+	assert_int_equal(order_put(order, ORDER_WINDOW - 1,
+	    (struct str){ line, n }, &ready, &e), 0);
+	order_flush(order, &ready);
+	assert_int_equal(ready.n, n);
+	free(line);
+}
+
 static void
 an_empty_line_has_its_turn_too(void **state)
 {
@@ -238,6 +282,8 @@ main(void)
 		T(a_line_before_its_turn_waits),
 		T(what_is_ready_is_appended),
 		T(lines_are_copied),
+		T(a_straggler_cannot_pile_up_memory),
+		T(what_waits_goes_at_the_end_however_much_it_is),
 		T(an_empty_line_has_its_turn_too),
 		T(lines_may_contain_zero_bytes),
 		T(the_limit_follows_the_first_missing_line),

@@ -11,6 +11,8 @@
 
 #include "cmd/resume.c"
 
+#define MAX ((size_t)1 << 20)
+
 static char folder[] = "/tmp/frugal-test-XXXXXX";
 static char path[64];
 static struct resume *resume;
@@ -91,7 +93,7 @@ opens(int64_t kept, int64_t dropped, int64_t torn)
 {
 	struct resume_counts c;
 
-	if (resume_open(&resume, path, &e) < 0)
+	if (resume_open(&resume, path, MAX, &e) < 0)
 		fail_msg("%s", e.msg);
 	c = resume_counts(resume);
 	assert_int_equal(c.kept, kept);
@@ -102,7 +104,7 @@ opens(int64_t kept, int64_t dropped, int64_t torn)
 static void
 is_foreign(void)
 {
-	assert_int_equal(resume_open(&resume, path, &e), -1);
+	assert_int_equal(resume_open(&resume, path, MAX, &e), -1);
 	assert_null(resume);
 	assert_int_equal(e.code, ERR_USAGE);
 	assert_non_null(strstr(e.msg, path));
@@ -236,10 +238,34 @@ many_lines_are_all_found(void **state)
 }
 
 static void
+a_line_may_be_as_long_as_the_limit_and_no_longer(void **state)
+{
+	char *text = malloc(MAX + 100);
+	size_t n;
+
+	(void)state;
+	assert_non_null(text);
+	n = (size_t)sprintf(text, A "{\"id\":\"x\",\"status\":\"accepted\","
+	    "\"text\":\"");
+	memset(text + n, 'y', MAX);
+	strcpy(text + strlen(A) + MAX - 3, "\"}\n");
+	write_bytes(text, strlen(text));
+	opens(2, 0, 0);
+	resume_free(resume);
+	resume = NULL;
+	strcpy(text + strlen(A) + MAX - 3, "y\"}\n");
+	write_bytes(text, strlen(text));
+	is_foreign();
+	assert_non_null(strstr(e.msg, ":2: a line is longer than 1048576 "
+	    "bytes"));
+	free(text);
+}
+
+static void
 a_folder_is_no_output_file(void **state)
 {
 	(void)state;
-	assert_int_equal(resume_open(&resume, folder, &e), -1);
+	assert_int_equal(resume_open(&resume, folder, MAX, &e), -1);
 	assert_int_equal(e.code, ERR_IO);
 }
 
@@ -460,7 +486,7 @@ sort_by(const char *const *v)
 {
 	struct ids ids = { v, -1, 0 };
 
-	if (resume_sort(path, next_id, &ids, &e) < 0)
+	if (resume_sort(path, MAX, next_id, &ids, &e) < 0)
 		fail_msg("%s", e.msg);
 }
 
@@ -551,7 +577,7 @@ an_error_of_the_source_leaves_the_file_as_it_is(void **state)
 
 	(void)state;
 	write_file(A B);
-	assert_int_equal(resume_sort(path, next_id, &ids, &e), -1);
+	assert_int_equal(resume_sort(path, MAX, next_id, &ids, &e), -1);
 	assert_int_equal(e.code, ERR_INPUT);
 	assert_string_equal(e.msg, "no more of this");
 	file_is(A B);
@@ -564,7 +590,7 @@ a_foreign_file_is_not_sorted(void **state)
 
 	(void)state;
 	write_file(A "x\n" B);
-	assert_int_equal(resume_sort(path, next_id, &ids, &e), -1);
+	assert_int_equal(resume_sort(path, MAX, next_id, &ids, &e), -1);
 	assert_int_equal(e.code, ERR_USAGE);
 	file_is(A "x\n" B);
 }
@@ -582,6 +608,7 @@ main(void)
 		T(members_may_stand_in_any_order),
 		T(text_that_looks_like_a_result_is_text),
 		T(many_lines_are_all_found),
+		T(a_line_may_be_as_long_as_the_limit_and_no_longer),
 		T(a_folder_is_no_output_file),
 		T(a_torn_last_line_is_cut_off),
 		T(a_line_may_be_torn_anywhere),

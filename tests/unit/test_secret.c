@@ -150,6 +150,84 @@ parts_that_overlap_are_both_redacted(void **state)
 }
 
 static void
+hidden(const char *key, const char *text, const char *expected)
+{
+	assert_string_equal(redacted(key, text), expected);
+}
+
+#define LONG_KEY "sk-Abc/0123456789+xyz"
+
+static void
+a_long_secret_is_found_in_other_guises(void **state)
+{
+	(void)state;
+	hidden(LONG_KEY, "(SK-ABC/0123456789+XYZ)", "(*********************)");
+	/* JSON, a URL, HTML: some or all of it escaped */
+	hidden(LONG_KEY, "\"sk-Abc\\/0123456789+xyz\"",
+	    "\"**********************\"");
+	hidden(LONG_KEY, "\\u0073k-\\u0041bc\\/01234...",
+	    "***********************...");
+	hidden(LONG_KEY, "?key=sk-Abc%2F0123456789%2Bxyz&a",
+	    "?key=*************************&a");
+	hidden(LONG_KEY, "%73%6b%2d%41%62%63%2f%30!",
+	    "************************!");
+	hidden(LONG_KEY, "&#115;&#x6B;-Abc/0123456789&#43;xyz;",
+	    "***********************************;");
+	hidden("ab&cd&0123456789ef", "<ab&amp;cd&amp;0123456789ef>",
+	    "<**************************>");
+	/* over several lines, also escaped ones */
+	hidden(LONG_KEY, "sk-Abc/0123\n    456789+xyz.",
+	    "**************************.");
+	hidden(LONG_KEY, "sk-Abc/0123\\n456789+xyz.",
+	    "***********************.");
+	/* the end of it */
+	hidden(LONG_KEY, "...3%34\\u003567 89+x\r\nyz.",
+	    "...*********************.");
+}
+
+static void
+a_long_secret_is_found_encoded(void **state)
+{
+	(void)state;
+	/* base64 of it, of "user:" and it, of "ab" and it with "!" behind */
+	hidden(LONG_KEY, "<c2stQWJjLzAxMjM0NTY3ODkreHl6>",
+	    "<****************************>");
+	hidden(LONG_KEY, "Basic dXNlcjpzay1BYmMvMDEyMzQ1Njc4OSt4eXo=",
+	    "Basic dXNlcjp***************************o=");
+	hidden(LONG_KEY, "YWJzay1BYmMvMDEyMzQ1Njc4OSt4eXoh",
+	    "YWJ***************************oh");
+	/* the start of it in base64url */
+	hidden("sk-?>?>?>?>?>?>?", "c2stPz4_Pj8-Pz4_...",
+	    "****************...");
+	/* hexadecimal */
+	hidden(LONG_KEY, "736B2D4162632F30 is no key",
+	    "**************** is no key");
+	hidden(LONG_KEY, "736b2d4162632f is no key", "736b2d4162632f is no key");
+}
+
+static void
+a_short_secret_is_a_word_and_found_as_it_is_alone(void **state)
+{
+	(void)state;
+	hidden("ollama-key", "Ollama-Key, OLLAMA-KEY, ollama-key",
+	    "Ollama-Key, OLLAMA-KEY, **********");
+}
+
+static void
+what_merely_looks_like_an_escape_is_left(void **state)
+{
+	static const char text[] = "100% \\ \\u12 \\u0000 &#; &#99999999; &#x &"
+	    "amp %zz %0";
+
+	(void)state;
+	hidden(LONG_KEY, text, text);
+	hidden(LONG_KEY, "\\", "\\");
+	hidden(LONG_KEY, "&#x", "&#x");
+	hidden(LONG_KEY, "%4", "%4");
+	hidden(LONG_KEY, "\\u004", "\\u004");
+}
+
+static void
 redacting_with_no_secret_changes_nothing(void **state)
 {
 	struct secret none = { NULL, 0 };
@@ -382,6 +460,11 @@ main(void)
 		cmocka_unit_test(a_whole_secret_is_redacted_wherever_it_is),
 		cmocka_unit_test(a_part_of_eight_at_either_end_is_redacted),
 		cmocka_unit_test(parts_that_overlap_are_both_redacted),
+		cmocka_unit_test(a_long_secret_is_found_in_other_guises),
+		cmocka_unit_test(a_long_secret_is_found_encoded),
+		cmocka_unit_test(
+		    a_short_secret_is_a_word_and_found_as_it_is_alone),
+		cmocka_unit_test(what_merely_looks_like_an_escape_is_left),
 		cmocka_unit_test(redacting_with_no_secret_changes_nothing),
 		cmocka_unit_test(a_secret_comes_from_the_environment),
 		cmocka_unit_test(a_secret_comes_from_a_file),

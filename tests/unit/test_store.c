@@ -801,7 +801,7 @@ a_store_of_a_newer_version_is_refused_with_its_number(void **state)
 	store_close(open_with(in_dir("db"), STORE_CREATE));
 	raw_sql(in_dir("db"), "PRAGMA user_version = 12");
 	snprintf(expected, sizeof(expected), "store '%s' is of a newer frugal "
-	    "(version 12, this one knows 1); update frugal", in_dir("db"));
+	    "(version 12, this one knows 2); update frugal", in_dir("db"));
 	assert_no_open(in_dir("db"), STORE_CREATE, expected);
 	assert_no_open(in_dir("db"), STORE_READONLY, expected);
 }

@@ -205,14 +205,36 @@ nothing_can_command_the_terminal(void **state)
 	assert_visible(STR(""), false, "");
 }
 
+/* What hides in a text can make two that look the same differ. */
+static void
+nothing_can_hide(void **state)
+{
+	(void)state;
+	assert_visible(STR("a\xe2\x80\x8b" "b\xe2\x81\xa0\xef\xbb\xbf"), false,
+	    "a<U+200B>b<U+2060><U+FEFF>");
+	assert_visible(STR("\xe2\x80\xa8\xe2\x80\xa9\xe1\xa0\x8e"), true,
+	    "<U+2028><U+2029><U+180E>");
+	assert_visible(STR("\xf3\xa0\x81\x81\xef\xbf\xb9"), false,
+	    "<U+E0041><U+FFF9>");
+	assert_visible(STR("\xe2\x80\x8d"), false, "<U+200D>");
+	assert_visible(STR("ad\xe2\x80\x8cmin"), false, "ad<U+200C>min");
+	assert_visible(STR("\xc3\xa9\n\xe2\x80\x8d"), true,
+	    "\xc3\xa9\n<U+200D>");
+	assert_false(utf8_hidden(' ') || utf8_hidden('~') ||
+	    utf8_hidden(0xa0) || utf8_hidden(0x200d) || utf8_hidden(0x2070));
+	assert_true(utf8_hidden(0) && utf8_hidden(0x1f) && utf8_hidden(0x7f) &&
+	    utf8_hidden(0x9f) && utf8_hidden(0xe007f));
+}
+
 static void
 harmless_text_is_shown_as_it_is(void **state)
 {
 	(void)state;
 	assert_visible(STR("caf\xc3\xa9 " EURO SMILE " ~"), false,
 	    "caf\xc3\xa9 " EURO SMILE " ~");
-	/* A joiner, which emoji need, is no command. */
-	assert_visible(STR("\xe2\x80\x8d"), false, "\xe2\x80\x8d");
+	/* A joiner, which emoji and scripts need, is no command. */
+	assert_visible(STR(SMILE "\xe2\x80\x8d" SMILE), false,
+	    SMILE "\xe2\x80\x8d" SMILE);
 }
 
 static void
@@ -272,6 +294,7 @@ main(void)
 		cmocka_unit_test(a_text_is_clipped_between_characters),
 		cmocka_unit_test(columns_are_those_of_a_terminal),
 		cmocka_unit_test(nothing_can_command_the_terminal),
+		cmocka_unit_test(nothing_can_hide),
 		cmocka_unit_test(harmless_text_is_shown_as_it_is),
 		cmocka_unit_test(line_feeds_and_tabs_pass_when_asked),
 		cmocka_unit_test(a_line_is_cut_at_its_width),
