@@ -25,17 +25,17 @@ no_memory(struct maker *m)
 
 /* --- one setting --------------------------------------------------------- */
 
-/* The rule of a text, without a complaint: what a configuration has been
- * checked for, and what is written here, is right. */
-static struct rule *
-rule_of(struct maker *m, struct str text)
+/* The rule of a text; NULL if it is none. -1: out of memory. */
+static int
+rule_of(struct maker *m, struct str text, struct rule **out)
 {
 	struct report r;
 	struct ynode *n;
 
 	report_init(&r, m->a, "setting");
 	n = yaml_parse(text, m->a, &r);
-	return n ? rule_build(n, m->a, &r) : NULL;
+	*out = n ? rule_build(n, m->a, &r) : NULL;
+	return !*out && r.nomem ? no_memory(m) : 0;
 }
 
 static bool
@@ -54,16 +54,18 @@ static int
 add(struct maker *m, struct setting v)
 {
 	struct buf text;
+	int rc;
 
 	if (m->out->n == SETTING_MAX || (v.judged && is_known(m->out, &v)))
 		return 0;
 	if (v.before.n) {
 		buf_init(&text, BUF_MAX);
 		setting_accept(&v, -INFINITY, &text);
-		v.rule = text.failed ? NULL : rule_of(m, buf_str(&text));
+		rc = text.failed ? no_memory(m)
+		    : rule_of(m, buf_str(&text), &v.rule);
 		buf_release(&text);
-		if (!v.rule)
-			return 0;
+		if (rc < 0 || !v.rule)
+			return rc;
 	}
 	m->out->v[m->out->n++] = v;
 	return 0;
@@ -271,10 +273,14 @@ find(struct maker *m, const struct recorded *r, const struct ynode *accept,
 		return no_memory(m);
 	if (accept) {
 		struct buf text;
+		int rc;
 		buf_init(&text, BUF_MAX);
 		ynode_json(accept, &text);
-		last.rule = rule_of(m, buf_str(&text));
+		rc = text.failed ? no_memory(m)
+		    : rule_of(m, buf_str(&text), &last.rule);
 		buf_release(&text);
+		if (rc < 0)
+			return -1;
 	}
 	m->out->v[m->out->n++] = last;
 	if (accept && take_apart(m, accept, &own) < 0)

@@ -364,6 +364,9 @@ show_choice(const struct tune_cmd *c, struct err *e)
 	buf_release(&b);
 	buf_release(&money);
 	if (rc == 0)
+		rc = out_line(e, "On the tasks at hand, which it was learned "
+		    "from:");
+	if (rc == 0)
 		rc = show_places(c, e);
 	if (rc == 0)
 		rc = show_toss(c, e);
