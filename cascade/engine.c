@@ -1087,8 +1087,10 @@ engine_totals(const struct engine *en)
 }
 
 const struct engine_state *
-engine_state(const struct engine *en)
+engine_state(struct engine *en)
 {
+	en->state.undone_picousd = money_sub(calls_totals(en->calls)
+	    .cost_picousd, en->state.cost_picousd);
 	return &en->state;
 }
 
