@@ -84,7 +84,7 @@ frontier_clear(struct frontier *f)
 	f->points = f->singles = 0;
 	for (size_t b = 0; b < f->budgets; b++)
 		f->best[b].right = -INFINITY;
-	for (size_t b = 0; b < BUCKETS; b++) {
+	for (size_t b = 0; !f->within && b < BUCKETS; b++) {
 		f->floor[b] = f->at_right[b] = -INFINITY;
 		f->at_cost[b] = INT64_MAX;
 	}

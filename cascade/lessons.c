@@ -14,6 +14,7 @@
 #define NEIGHBOURS 5      /* budgets to each side that are averaged over */
 #define DIFFERENT 0.05    /* tasks in which two good cascades differ */
 #define ROUGH 200         /* groups of scores, for choosing among chains */
+#define MOST_CHAINS 1500  /* that are cross-validated */
 #define HOPELESS 3.0      /* standard errors behind the best on all tasks */
 
 /* What one chain does within one budget. */
@@ -31,7 +32,6 @@ struct school {
 	const double *budget;
 	size_t budgets, chains;
 	struct chain *chain;
-	bool *hopeless;      /* by chain */
 	struct trial *trial; /* chain x budget */
 	double *total;       /* the budgets of all tasks at hand */
 	struct point *best;  /* of one chain, by budget */
@@ -130,31 +130,92 @@ standard_error(const struct school *s)
 	return sqrt(DIFFERENT / (double)s->all->m->tasks);
 }
 
-/* A chain that is far behind even where it was allowed to choose its own
- * thresholds is not worth five folds. */
-static void
-find_hopeless(struct school *s)
-{
-	double n = (double)s->all->m->tasks;
+/* How far a chain is behind the best at the budget where it is nearest, in
+ * right answers; small for good ones. */
+struct gap {
+	double behind;
+	struct chain chain;
+};
 
+static int
+by_gap(const void *a, const void *b)
+{
+	const struct gap *x = a, *y = b;
+
+	if (x->behind != y->behind)
+		return x->behind < y->behind ? -1 : 1;
+	return memcmp(&x->chain, &y->chain, sizeof(x->chain));
+}
+
+static int
+by_length(const void *a, const void *b)
+{
+	const struct chain *x = a, *y = b;
+
+	return x->n != y->n ? x->n - y->n : memcmp(x->col, y->col,
+	    sizeof(x->col));
+}
+
+/* right[chain x budget], -1 where nothing is that cheap. */
+static void
+find_gaps(const struct school *s, const float *right, struct gap *gap)
+{
 	for (size_t c = 0; c < s->chains; c++)
-		s->hopeless[c] = s->chain[c].n > 2;
+		gap[c] = (struct gap){ INFINITY, s->chain[c] };
 	for (size_t b = 0; b < s->budgets; b++) {
-		double best = 0;
-		for (size_t c = 0; c < s->chains; c++) {
-			const struct trial *t = trial_of(s, c, b);
-			if (t->possible && t->point.right > best)
-				best = t->point.right;
-		}
-		best -= HOPELESS * standard_error(s) * n;
+		double best = -1;
 		for (size_t c = 0; c < s->chains; c++)
-			if (trial_of(s, c, b)->possible
-			    && trial_of(s, c, b)->point.right >= best)
-				s->hopeless[c] = false;
+			best = fmax(best, (double)right[c * s->budgets + b]);
+		for (size_t c = 0; c < s->chains; c++) {
+			double r = (double)right[c * s->budgets + b];
+			if (r >= 0)
+				gap[c].behind = fmin(gap[c].behind, best - r);
+		}
 	}
 	for (size_t c = 0; c < s->chains; c++)
-		if (s->hopeless[c])
-			s->work -= s->folds;
+		if (gap[c].chain.n == 1)
+			gap[c].behind = -1; /* always kept */
+}
+
+/*
+ * A chain that is far behind even where it was allowed to choose its own
+ * thresholds is not worth five folds, nor are more than MOST_CHAINS: the
+ * others are taken out of s->chain.
+ */
+static int
+screen(struct school *s, struct frontier *f, struct err *e)
+{
+	double most = HOPELESS * standard_error(s) * (double)s->all->m->tasks;
+	float *right = malloc((s->chains * s->budgets + 1) * sizeof(*right));
+	struct gap *gap = malloc((s->chains + 1) * sizeof(*gap));
+	int rc = right && gap ? 0 : err_nomem(e);
+	size_t kept = 0;
+
+	frontier_grouped(f, ROUGH);
+	for (size_t c = 0; rc == 0 && c < s->chains; c++) {
+		frontier_clear(f);
+		rc = frontier_add(f, &s->chain[c], e);
+		for (size_t b = 0; rc == 0 && b < s->budgets; b++)
+			right[c * s->budgets + b] = s->best[b].right < 0 ? -1
+			    : (float)s->best[b].right;
+		if (rc == 0)
+			rc = tick(s, e);
+	}
+	frontier_grouped(f, 0);
+	if (rc == 0) {
+		find_gaps(s, right, gap);
+		qsort(gap, s->chains, sizeof(*gap), by_gap);
+		for (size_t c = 0; c < s->chains && c < MOST_CHAINS; c++)
+			if (gap[c].chain.n <= 2 ? isfinite(gap[c].behind)
+			    : gap[c].behind <= most)
+				s->chain[kept++] = gap[c].chain;
+		s->chains = kept;
+		qsort(s->chain, kept, sizeof(*s->chain), by_length);
+		s->work = s->done + kept * (1 + s->folds);
+	}
+	free(right);
+	free(gap);
+	return rc;
 }
 
 static int
@@ -183,8 +244,7 @@ fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t k,
 	if (f)
 		frontier_grouped(f, ROUGH);
 	for (size_t c = 0; rc == 0 && c < s->chains; c++)
-		if (!s->hopeless[c])
-			rc = try_fold(s, f, &ranks, test, c, k, e);
+		rc = try_fold(s, f, &ranks, test, c, k, e);
 	frontier_free(f);
 	ranks_release(&ranks);
 	matrix_free(train);
@@ -301,7 +361,7 @@ best_chain(const struct school *s, size_t b, bool alone, size_t but)
 	for (size_t c = 0; c < s->chains; c++) {
 		const struct trial *t = trial_of(s, c, b);
 		double v;
-		if (!t->possible || s->hopeless[c] || is_idle(s, &t->point)
+		if (!t->possible || is_idle(s, &t->point)
 		    || (alone && s->chain[c].n > 1))
 			continue;
 		v = merit(s, c, b, but) - handicap(s, c);
@@ -397,16 +457,20 @@ static int
 learn(struct school *s, struct lesson *out, struct err *e)
 {
 	struct frontier *f = open_frontier(s, s->all);
-	int rc = f ? 0 : err_nomem(e);
+	int rc = f ? screen(s, f, e) : err_nomem(e);
 
+	if (rc == 0) {
+		s->trial = calloc(s->chains * s->budgets + 1,
+		    sizeof(*s->trial));
+		if (!s->trial)
+			rc = err_nomem(e);
+	}
 	for (size_t c = 0; rc == 0 && c < s->chains; c++)
 		rc = try_all(s, f, c, e);
 	frontier_free(f);
 	f = NULL;
-	if (rc == 0) {
-		find_hopeless(s);
+	if (rc == 0)
 		rc = validate(s, e);
-	}
 	if (rc == 0 && !(f = frontier_new(s->all)))
 		rc = err_nomem(e);
 	if (rc == 0)
@@ -423,21 +487,17 @@ search_lessons(const struct ranks *ranks, const struct search_options *o,
 		.budgets = n };
 	int rc;
 
-	s.chain = search_chains(ranks->m, o->longest, &s.chains);
 	s.folds = o->folds ? o->folds : SEARCH_FOLDS;
 	if (s.folds > MAX_FOLDS)
 		s.folds = MAX_FOLDS;
 	if (s.folds > ranks->m->tasks)
 		s.folds = ranks->m->tasks;
-	s.work = s.chains * (1 + s.folds);
-	s.hopeless = calloc(s.chains + 1, sizeof(*s.hopeless));
-	s.trial = calloc(s.chains * n + 1, sizeof(*s.trial));
+	s.chain = search_chains(ranks->m, o->longest, &s.chains);
+	s.work = s.chains * (2 + s.folds); /* fewer, once screened */
 	s.total = calloc(n + 1, sizeof(*s.total));
 	s.best = calloc(n + 1, sizeof(*s.best));
-	rc = s.chain && s.hopeless && s.trial && s.total && s.best
-	    ? learn(&s, out, e) : err_nomem(e);
+	rc = s.chain && s.total && s.best ? learn(&s, out, e) : err_nomem(e);
 	free(s.chain);
-	free(s.hopeless);
 	free(s.trial);
 	free(s.total);
 	free(s.best);

@@ -401,7 +401,10 @@ tune_main(const struct command *self, int argc, char **argv)
 {
 	struct tune_cmd c = { .longest = 3 };
 	const struct opt table[] = {
-		COMMON_CONFIG_OPT(&c.common),
+		{ OPT_TEXT, 'c', "config", &c.common.config_path, "FILE",
+		    "choose from the tiers of a cascade in it; with -k or\n"
+		    "--write alone the usual configuration is taken", 0, 0,
+		    NULL },
 		{ OPT_TEXT, 'k', "cascade", &c.cascade_name, "NAME",
 		    "the cascade whose tiers to choose from", 0, 0, NULL },
 		{ OPT_LIST, 0, "tier", &c.tiers, "NAME",
