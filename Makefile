@@ -35,7 +35,7 @@ SERVER    := $(BUILD)/testserver
 
 SOAK_BIN  := $(BUILD)/soak/kit $(BUILD)/soak/failalloc.so
 
-.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick \
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick soak-leaks \
         install uninstall clean
 
 all: deps $(BIN)
@@ -159,7 +159,7 @@ bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool $(BUILD)/be
 SOAK_SECONDS ?= 600
 SOAK_PARTS   ?=
 soak_run = FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
-           SOAK_KIT=$(abspath $(BUILD)/soak) SOAK=$(1) tests/soak/run $(SOAK_PARTS)
+           SOAK_KIT=$(abspath $(BUILD)/soak) SOAK=$(1) FRUGAL_SOURCE=$(CURDIR) tests/soak/run
 
 $(BUILD)/soak/kit: tests/soak/kit.c $(LIB) Makefile | deps
 	$(call say,CC   $<)
@@ -171,11 +171,24 @@ $(BUILD)/soak/failalloc.so: tests/soak/failalloc.c Makefile | deps
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
+# What is forgotten when memory runs out: with SAN=address,undefined.
+$(BUILD)/soak/frugal-failing: tests/soak/failalloc.c $(CMD_OBJ) $(LIB)
+	$(call say,LINK $@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DFAILALLOC_WRAP -c -o $@.o $<
+	$(Q)$(LINK) $(foreach f,malloc calloc realloc reallocarray strdup strndup,-Wl,--wrap=$(f)) \
+	    -o $@ $@.o $(CMD_OBJ) $(LIB) $(LIBS)
+
+soak-leaks: test-deps $(BIN) $(SERVER) $(SOAK_BIN) $(BUILD)/soak/frugal-failing
+	@FRUGAL_FAILING=$(abspath $(BUILD)/soak/frugal-failing) \
+	    $(call soak_run,$(or $(SOAK),quick)) alloc
+
 soak-quick: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
-	@$(call soak_run,quick)
+	@$(call soak_run,quick) $(SOAK_PARTS)
 
 soak: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
-	@$(call soak_run,long)
+	@$(call soak_run,long) $(SOAK_PARTS)
+	@$(MAKE) CC=clang SAN=address,undefined SOAK=long soak-leaks
 	@$(MAKE) CC=clang SAN=address,undefined FUZZ_SECONDS=$(SOAK_SECONDS) fuzz
 
 # --- installing ------------------------------------------------------------------------
