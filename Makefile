@@ -147,7 +147,13 @@ $(BUILD)/bench/%: tests/bench/%.c Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS)
 
-bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
+# What learning is made of needs the library.
+$(BUILD)/bench/tune: tests/bench/tune.c $(LIB) Makefile | deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool $(BUILD)/bench/tune
+	@$(BUILD)/bench/tune speed
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
 
