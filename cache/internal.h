@@ -30,6 +30,7 @@ struct store {
 	bool writing; /* between store_begin and its end */
 	bool spoiled; /* a write failed: nothing but a rollback is left */
 	bool full;    /* synchronous is FULL, else NORMAL */
+	int error;    /* errno of the last step that failed, or 0 */
 	int live;     /* the file of asks.c; -1: not open */
 	int64_t run;  /* this process among those that ask; 0: not yet */
 	int64_t new_run;         /* the same, until it is committed */

@@ -127,7 +127,6 @@ static const char *const migration[] = {
 	" cost_picousd INTEGER," /* NULL: unknown */
 	" booked INTEGER);" /* 1: the worst case, unconfirmed */
 	"CREATE INDEX asks_open ON asks (key64) WHERE outcome IS NULL;"
-	"CREATE INDEX asks_asked ON asks (asked_utc_ms);"
 
 	"CREATE TABLE days ("
 	" day INTEGER PRIMARY KEY," /* UTC days since 1970 */

@@ -40,7 +40,9 @@ fail_io(struct store *s, int rc, const char *doing, struct err *e)
 
 	if (rc == SQLITE_IOERR_NOMEM)
 		return err_nomem(e);
-	if (error == ENOSPC || error == EDQUOT)
+	if (!error)
+		error = s->error;
+	if (error == ENOSPC || error == EDQUOT || error == EFBIG)
 		return fail_full(s, e);
 	if (error)
 		return fail_errno(s, doing, error, e);
@@ -117,12 +119,14 @@ store_step(struct store *s, struct params *p, const char *doing,
 {
 	int rc = p->rc;
 
+	errno = 0;
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(p->stmt);
 	if (rc == SQLITE_ROW)
 		return 1;
 	if (rc == SQLITE_DONE)
 		return 0;
+	s->error = errno; /* SQLite does not always remember it */
 	return store_fail(s, rc, doing, e);
 }
 

@@ -140,6 +140,7 @@ void calls_unkept(struct calls *k); /* the owner stops then */
 struct calls_totals {
 	int64_t requests, retries, completions;
 	int64_t by_outcome[ASK_OUTCOMES];
+	int64_t cost_picousd;   /* of all that have ended, as far as known */
 	int64_t booked, booked_picousd; /* may have been billed, unconfirmed */
 	int64_t waited;     /* requests of other processes that were waited for */
 	struct asks_lost found; /* requests of processes that have died */

@@ -32,6 +32,9 @@ call_note_end(struct call *c, enum ask_outcome outcome, int status,
 	struct ending *v;
 
 	k->totals.by_outcome[outcome]++;
+	if (cost_picousd != MONEY_UNKNOWN)
+		k->totals.cost_picousd = money_add(k->totals.cost_picousd,
+		    cost_picousd);
 	if (!c->ask_id)
 		return;
 	if (k->n_endings == k->cap_endings) {
@@ -101,6 +104,8 @@ on_look(void *cookie)
 void
 calls_look_soon(struct calls *k)
 {
+	if (k->look.entry.place || k->must_look)
+		return; /* it is to come already */
 	k->look_ms = k->look_ms ? k->look_ms * 2 : LOOK_FIRST_MS;
 	if (k->look_ms > LOOK_MOST_MS)
 		k->look_ms = LOOK_MOST_MS;
@@ -307,11 +312,11 @@ keep_ready(struct calls *k, struct store *s, struct err *e)
 		if (rc < 0)
 			return -1;
 	}
+	k->must_look = false;
 	if (k->n_elsewhere || k->day_full)
 		calls_look_soon(k);
 	else
 		k->look_ms = 0;
-	k->must_look = false;
 	return 0;
 }
 

@@ -42,6 +42,7 @@ struct job {
 	struct http_timer deadline;
 	int64_t deadline_ms;      /* 0: none */
 	bool asking, fallen, expired;
+	bool broken;              /* it cannot go on: the run ends without it */
 };
 
 struct engine {
@@ -58,6 +59,7 @@ struct engine {
 	size_t unsynced;           /* rows committed, but not on the disk */
 	int64_t unsynced_ms;       /* since when */
 	struct job *active;
+	size_t n_broken;           /* of them */
 	struct job *finished, **finished_tail;
 	size_t n_finished;
 	int64_t finished_ms; /* when the oldest of them finished */
@@ -115,16 +117,27 @@ job_finished(struct job *j)
 	en->finished_tail = &j->finished_next;
 }
 
+/* The store or memory failed it. It stays where it is, for what it has asked
+ * may still come; but nobody waits for its end. */
+static void
+job_broke(struct job *j, const struct err *e)
+{
+	if (!j->broken)
+		j->en->n_broken++;
+	j->broken = true;
+	engine_fail(j->en, e);
+}
+
 /* After any news: ask for what the climb wants now, or be done. */
 static void
 job_go_on(struct job *j)
 {
 	struct err e;
 
-	if (j->asking)
+	if (j->asking || j->broken)
 		return; /* the loop in job_ask() sees to it */
 	if (job_ask(j, &e) < 0) {
-		engine_fail(j->en, &e);
+		job_broke(j, &e);
 		return;
 	}
 	if (climb_result(j->climb))
@@ -543,7 +556,7 @@ ask_fallen(struct engine *en)
 		en->fallen = j->fallen_next;
 		j->fallen = false;
 		if (job_ask_fallen(j, &e) < 0)
-			engine_fail(en, &e);
+			job_broke(j, &e);
 		else
 			job_go_on(j);
 	}
@@ -576,7 +589,7 @@ on_deadline(void *cookie)
 		wanted_unlink(w);
 		calls_leave(j->en->calls, &w->want);
 		if (job_expired(j, &w->ask, &e) < 0) {
-			engine_fail(j->en, &e);
+			job_broke(j, &e);
 			return;
 		}
 	}
@@ -594,7 +607,7 @@ on_got(void *cookie, struct want *w, const struct climb_news *n)
 	(void)cookie;
 	wanted_unlink((struct wanted *)w);
 	if (climb_give(j->climb, w->slot, n, clock_mono_ms(), &w->row, &e) < 0)
-		engine_fail(j->en, &e);
+		job_broke(j, &e);
 	else
 		job_go_on(j);
 }
@@ -617,7 +630,7 @@ on_lost(void *cookie, struct want *w, const struct climb_failure *f)
 		engine_fail(j->en, &e);
 	}
 	if (climb_fail(j->climb, w->slot, f, clock_mono_ms(), &e) < 0)
-		engine_fail(j->en, &e);
+		job_broke(j, &e);
 	else
 		job_go_on(j);
 }
@@ -988,13 +1001,21 @@ feed(struct engine *en, struct err *e)
 
 /* --- the loop ----------------------------------------------------------------------------- */
 
+/* Nothing under way, nothing to hand out, nothing to come. */
+static bool
+is_through(const struct engine *en)
+{
+	return en->state.active == en->n_broken && !en->n_finished
+	    && !calls_in_flight(en->calls)
+	    && (en->input_ended || en->stopping);
+}
+
 static int64_t
 time_to_wait(const struct engine *en)
 {
 	int64_t due = sync_due(en), wait = -1;
 
-	if (has_news(en) || (!en->state.active && !calls_in_flight(en->calls)
-	    && (en->input_ended || en->stopping)))
+	if (has_news(en) || is_through(en))
 		return 0;
 	if (due != INT64_MAX && en->n_finished) {
 		wait = due - clock_mono_ms();
@@ -1019,15 +1040,6 @@ turn(struct engine *en, struct err *e)
 		return -1;
 	en->state.to_keep = (int64_t)calls_to_keep(en->calls);
 	return en->io.turn ? en->io.turn(en->io.cookie, &en->state, e) : 0;
-}
-
-/* Nothing under way, nothing to hand out, nothing to come. */
-static bool
-is_through(const struct engine *en)
-{
-	return !en->state.active && !en->n_finished
-	    && !calls_in_flight(en->calls)
-	    && (en->input_ended || en->stopping);
 }
 
 int
@@ -1075,8 +1087,10 @@ engine_totals(const struct engine *en)
 }
 
 const struct engine_state *
-engine_state(const struct engine *en)
+engine_state(struct engine *en)
 {
+	en->state.undone_picousd = money_sub(calls_totals(en->calls)
+	    .cost_picousd, en->state.cost_picousd);
 	return &en->state;
 }
 

@@ -56,6 +56,7 @@ struct engine_state {
 	int64_t labelled, correct; /* answered tasks that have a reference */
 	int64_t to_keep;     /* completions not yet committed */
 	int64_t booked_picousd; /* part of the cost, see struct result */
+	int64_t undone_picousd; /* paid for tasks that have no result yet */
 };
 
 struct engine_io {
@@ -92,6 +93,6 @@ struct calls_totals engine_totals(const struct engine *en);
  * and kept. Hard: what is in flight is given up. Tasks that come to no result
  * are counted as undone. */
 void engine_stop(struct engine *en, bool hard);
-const struct engine_state *engine_state(const struct engine *en);
+const struct engine_state *engine_state(struct engine *en);
 
 #endif

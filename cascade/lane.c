@@ -220,10 +220,14 @@ lane_failed(struct lane *l, int64_t sent_ms, int64_t now_ms, bool fewer)
 	ended(l);
 	if (fewer)
 		decrease(l, sent_ms, now_ms);
-	l->failures++;
 	if (l->probing)
 		l->probe_out = false;
-	if (l->failures < LANE_FAILURES)
+	/* What was under way together fails together: a moment without a
+	 * network is one failure, not as many as there were requests. */
+	if (l->failures && sent_ms < l->failed_ms)
+		return;
+	l->failed_ms = now_ms;
+	if (++l->failures < LANE_FAILURES)
 		return;
 	if (!l->dark_since_ms)
 		l->dark_since_ms = now_ms > 0 ? now_ms : 1;

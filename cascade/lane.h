@@ -9,8 +9,9 @@
  *               episode, when the server says that there are too many (AIMD)
  *   pause       the time that the server asked for holds the whole lane; after
  *               it one request goes alone, and the rest when it was answered
- *   breaker     after LANE_FAILURES failures in a row nothing is sent but one
- *               request each LANE_DARK_MS, until one is answered
+ *   breaker     after LANE_FAILURES failures in a row, each of a request that
+ *               was sent after the one before had failed, nothing is sent but
+ *               one request each LANE_DARK_MS, until one is answered
  *   the first   request goes alone until it is answered, or for a second: a
  *               wrong key or an empty account costs one request, not many
  *
@@ -56,7 +57,8 @@ struct lane {
 	int64_t decreased_ms;
 	int64_t half_until_ms;
 	double half;      /* the window's bound until then */
-	int failures;     /* in a row */
+	int failures;     /* in a row, */
+	int64_t failed_ms; /* the last of them */
 	int64_t dark_since_ms, dark_until_ms; /* 0: not dark */
 };
 

@@ -376,14 +376,15 @@ finish(struct batch *b, int rc, struct err *e)
 }
 
 static void
-say_how_to_resume(const struct batch *b, const char *source)
+say_how_to_resume(const struct batch *b, enum err_code why,
+    const char *source)
 {
 	const struct engine_state *s;
 
 	if (!b->runner.engine)
 		return;
 	s = engine_state(b->runner.engine);
-	if (s->undone)
+	if (s->undone && why == ERR_BUDGET)
 		say("%lld task%s begun and left undone, besides those that "
 		    "were not read", (long long)s->undone,
 		    s->undone == 1 ? " was" : "s were");
@@ -427,7 +428,7 @@ go(struct batch *b, struct err *e)
 	if (rc < 0 && !is_closed_pipe(e)) {
 		say_err(e);
 		e->msg[0] = '\0';
-		say_how_to_resume(b, b->files.names[0]);
+		say_how_to_resume(b, e->code, b->files.names[0]);
 	} else if (rc < 0 && !b->quiet) {
 		say("standard output was closed: what has come is in the "
 		    "store; the same command pays only for the rest");

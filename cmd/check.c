@@ -6,7 +6,9 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/money.h"
+#include "cascade/budget.h"
 #include "cmd/inspect.h"
 
 #define MTOK 1000000
@@ -129,11 +131,10 @@ add_settings(struct buf *b, const struct sampling *s)
 }
 
 static void
-add_price(struct buf *b, const struct tier *t)
+add_rates(struct buf *b, const struct tier *t)
 {
 	const struct price *p = &t->price;
 
-	begin_line(b, "price");
 	if (price_known(p)) {
 		money_show(b, money_mul(p->rates.input, MTOK));
 		buf_adds(b, " in, ");
@@ -152,6 +153,15 @@ add_price(struct buf *b, const struct tier *t)
 		buf_adds(b, "unknown price");
 	}
 	buf_addc(b, '\n');
+}
+
+static void
+add_price(struct buf *b, const struct tier *t)
+{
+	const struct price *p = &t->price;
+
+	begin_line(b, "price");
+	add_rates(b, t);
 	begin_line(b, "context");
 	if (p->context >= 0)
 		buf_addf(b, "%lld tokens\n", (long long)p->context);
@@ -192,6 +202,11 @@ add_tier(struct buf *b, size_t number, const struct tier *t)
 	add_settings(b, &t->sampling);
 	add_prompts(b, t);
 	add_price(b, t);
+	for (size_t i = 0; i < t->n_others; i++) {
+		begin_line(b, "else");
+		buf_addf(b, "%.*s: ", STR_ARG(t->others[i].model));
+		add_rates(b, &t->others[i]);
+	}
 	begin_line(b, "log-probabilities");
 	buf_adds(b, t->sampling.logprobs ? "asked for\n" : "not asked for\n");
 }
@@ -205,6 +220,10 @@ add_cascade(struct buf *b, const struct cascade *k)
 	    k->n_tiers, k->n_tiers == 1 ? "" : "s");
 	if (k->fail_exhausted)
 		buf_adds(b, "; fails when the last one's rule rejects");
+	if (k->on_outage != OUTAGE_CLIMB)
+		buf_adds(b, k->on_outage == OUTAGE_WAIT
+		    ? "; waits for a tier that does not answer"
+		    : "; fails when a tier does not answer");
 	buf_addc(b, '\n');
 	if (k->answer.pattern) {
 		struct str pattern = regex_pattern(k->answer.pattern);
@@ -223,6 +242,31 @@ add_cascade(struct buf *b, const struct cascade *k)
 		add_tier(b, i + 1, &k->tiers[i]);
 }
 
+static void
+add_cap(struct buf *b, int64_t cap, const char *of)
+{
+	if (cap == BUDGET_NONE)
+		return;
+	buf_adds(b, "max_cost of a ");
+	buf_adds(b, of);
+	buf_adds(b, ": ");
+	money_show(b, cap);
+	buf_addc(b, '\n');
+}
+
+static void
+add_bounds(struct buf *b, const struct config *cfg)
+{
+	add_cap(b, cfg->max_cost.run, "run");
+	add_cap(b, cfg->max_cost.day, "day (UTC)");
+	add_cap(b, cfg->max_cost.task, "task");
+	if (!cfg->task_timeout_ms)
+		return;
+	buf_adds(b, "task_timeout: ");
+	clock_duration(b, cfg->task_timeout_ms);
+	buf_addc(b, '\n');
+}
+
 static int
 print_config(const struct config *cfg, size_t warnings, struct err *e)
 {
@@ -237,6 +281,7 @@ print_config(const struct config *cfg, size_t warnings, struct err *e)
 	buf_addc(&b, '\n');
 	for (size_t i = 0; i < cfg->n_providers; i++)
 		add_provider(&b, &cfg->providers[i]);
+	add_bounds(&b, cfg);
 	for (size_t i = 0; i < cfg->n_cascades; i++)
 		add_cascade(&b, &cfg->cascades[i]);
 	return inspect_print(&b, e);

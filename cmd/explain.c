@@ -219,6 +219,11 @@ add_counts(struct buf *b, const struct ledger_attempt *at)
 	label(b, "cost");
 	money_show(b, at->cost_picousd);
 	buf_adds(b, " paid");
+	if (at->booked_picousd > 0) {
+		buf_adds(b, " (");
+		money_show(b, at->booked_picousd);
+		buf_adds(b, " of it booked without an answer)");
+	}
 	if (at->cached) {
 		buf_adds(b, ", ");
 		money_show(b, at->cached_picousd);
@@ -231,6 +236,9 @@ add_counts(struct buf *b, const struct ledger_attempt *at)
 	    at->requests == 1 ? "" : "s");
 	if (at->retries)
 		buf_addf(b, ", %d of them repeated", at->retries);
+	if (at->fallbacks)
+		buf_addf(b, ", after %d endpoint%s that did not answer",
+		    at->fallbacks, at->fallbacks == 1 ? "" : "s");
 	buf_addc(b, '\n');
 }
 
@@ -377,10 +385,14 @@ json_attempt(struct explain *x, struct jw *w, const struct ledger_attempt *at,
 	json_known(w, "prompt_tokens", at->prompt_tokens);
 	json_known(w, "completion_tokens", at->completion_tokens);
 	jw_kmoney(w, "cost_usd", at->cost_picousd);
+	if (at->booked_picousd)
+		jw_kmoney(w, "booked_usd", at->booked_picousd);
 	jw_kmoney(w, "saved_by_cache_usd", at->cached_picousd);
 	jw_ki64(w, "latency_ms", at->latency_ms);
 	jw_ki64(w, "requests", at->requests);
 	jw_ki64(w, "retries", at->retries);
+	if (at->fallbacks)
+		jw_ki64(w, "fallbacks", at->fallbacks);
 	jw_key(w, "completions");
 	jw_open(w, '[');
 	for (size_t i = 0; i < at->n_rows; i++)

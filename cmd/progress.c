@@ -149,6 +149,11 @@ progress_end(struct progress *p, const struct engine_state *s)
 		buf_adds(&b, " from the store");
 	}
 	add_money(&b, s);
+	if (s->undone && s->undone_picousd > 0) {
+		buf_adds(&b, ", and ");
+		money_show(&b, s->undone_picousd);
+		buf_adds(&b, " for what is not done");
+	}
 	buf_adds(&b, ", ");
 	clock_duration(&b, clock_mono_ms() - p->started_ms);
 	say("%s", b.p ? b.p : "");
