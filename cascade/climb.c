@@ -563,10 +563,19 @@ judge(struct climb *c, int64_t now_ms, struct err *e)
 		v[in.n++] = c->slots[i].c;
 	}
 	failure = ending_failure(c, in.n == 0);
-	if (failure)
+	if (failure && !(failure->budget && in.n))
 		return attempt_failed(c, failure, now_ms, e);
+	if (failure)
+		in.more = 0;
 	if (rule_judge(t->accept, &in, &verdict, e) < 0)
 		return -1;
+	/* What came before the cap was reached may do; else it is the best. */
+	if (failure && verdict.kind != VERDICT_ACCEPT) {
+		if (note_verdict(c, &verdict, of[verdict.chosen], in.n,
+		    now_ms, e) < 0)
+			return -1;
+		return attempt_failed(c, failure, now_ms, e);
+	}
 	if (verdict.kind == VERDICT_UNDECIDED) {
 		size_t before = c->n_slots;
 		if (!add_slots(c, verdict.ask ? verdict.ask : 1))
@@ -677,6 +686,12 @@ climb_fallback(struct climb *c, struct str model,
 	if (!str_eq(at->model, model))
 		at->fallbacks++;
 	at->model = model;
+}
+
+void
+climb_answered_by(struct climb *c, struct str model)
+{
+	attempt_now(c)->model = model;
 }
 
 int

@@ -269,6 +269,17 @@ first_endpoint(struct load *l, const struct ynode *n)
 	return at->item[0];
 }
 
+/* Asking the same one again is what retries are for. */
+static bool
+is_named_before(const struct ynode *at, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (at->item[k]->kind == YNODE_SCALAR
+		    && str_eq(at->item[k]->text, at->item[i]->text))
+			return true;
+	return false;
+}
+
 static void
 read_others(struct load *l, const struct ynode *n, struct tier *t)
 {
@@ -288,6 +299,11 @@ read_others(struct load *l, const struct ynode *n, struct tier *t)
 		if (!ynode_str(at->item[i], "an endpoint", &text, l->r)
 		    || !config_model(l, at->item[i], o))
 			continue;
+		if (is_named_before(at, i)) {
+			report_error(l->r, at->item[i], "endpoint '%.*s' is "
+			    "named twice", STR_ARG(text));
+			continue;
+		}
 		config_price(l->c, o);
 		if (o->provider->ops)
 			config_check_tier(l, o, n);
