@@ -11,9 +11,10 @@
  *
  * malloc, calloc, realloc, reallocarray, posix_memalign, aligned_alloc and what
  * is built on them (strdup, getline, fopen, ...), in all threads. Only the process that was started counts, not its children.
- * What OpenSSL asks for is spared and not counted, unless FAILALLOC_ALL is set:
- * it crashes within its own start-up (libcrypto 3.0: a lock that could not be
- * made is taken all the same).
+ * What OpenSSL and libfyaml ask for is spared and not counted, unless
+ * FAILALLOC_ALL is set: they crash on their own (libcrypto 3.0 takes a lock that
+ * could not be made, in its start-up; libfyaml 0.7 goes on in
+ * fy_parse_input_append()).
  * With FAILALLOC_SHOW=1 the call that failed is shown by its return addresses.
  */
 #include <dlfcn.h>
@@ -65,7 +66,8 @@ note_library(struct dl_phdr_info *lib, size_t size, void *unused)
 	(void)size;
 	(void)unused;
 	if (!strstr(lib->dlpi_name, "libcrypto") &&
-	    !strstr(lib->dlpi_name, "libssl"))
+	    !strstr(lib->dlpi_name, "libssl") &&
+	    !strstr(lib->dlpi_name, "libfyaml"))
 		return 0;
 	for (int i = 0; i < lib->dlpi_phnum; i++) {
 		const ElfW(Phdr) *h = &lib->dlpi_phdr[i];
