@@ -224,6 +224,11 @@ add_counts(struct buf *b, const struct ledger_attempt *at)
 		money_show(b, at->cached_picousd);
 		buf_adds(b, " saved by the cache");
 	}
+	if (at->booked_picousd) {
+		buf_adds(b, "; of what was paid ");
+		money_show(b, at->booked_picousd);
+		buf_adds(b, " is booked, for requests without an answer");
+	}
 	buf_addc(b, '\n');
 	label(b, "time");
 	clock_duration(b, at->latency_ms);
@@ -231,6 +236,9 @@ add_counts(struct buf *b, const struct ledger_attempt *at)
 	    at->requests == 1 ? "" : "s");
 	if (at->retries)
 		buf_addf(b, ", %d of them repeated", at->retries);
+	if (at->fallbacks)
+		buf_addf(b, ", %d fallback%s to another endpoint",
+		    at->fallbacks, at->fallbacks == 1 ? "" : "s");
 	buf_addc(b, '\n');
 }
 
@@ -381,6 +389,8 @@ json_attempt(struct explain *x, struct jw *w, const struct ledger_attempt *at,
 	jw_ki64(w, "latency_ms", at->latency_ms);
 	jw_ki64(w, "requests", at->requests);
 	jw_ki64(w, "retries", at->retries);
+	jw_ki64(w, "fallbacks", at->fallbacks);
+	jw_kmoney(w, "booked_usd", at->booked_picousd);
 	jw_key(w, "completions");
 	jw_open(w, '[');
 	for (size_t i = 0; i < at->n_rows; i++)
