@@ -163,6 +163,28 @@ COSTS='"reply":{"text":"#### 1","usage":{"prompt_tokens":400,"completion_tokens"
 	[ "$(grep -c '"path":"/two/v1/chat/completions"' log)" -eq 1 ]
 }
 
+@test "a refused key with another endpoint is no matter, whatever else is out" {
+	local base
+
+	server '{"match":{"model":"gone"},"status":404}' \
+	    "{$ONE,\"status\":401}" '{"reply":{"text":"#### ok"}}'
+	base=${SERVER_URL%/v1}
+	cat >frugal.yaml <<-YAML
+	providers:
+	  one: {api: openai, url: "$base/one/v1"}
+	  two: {api: openai, url: "$base/two/v1"}
+	cascades:
+	  default:
+	    tiers:
+	      - {model: two/gone, accept: {regex: '####'}}
+	      - {endpoints: [one/small, two/small]}
+	YAML
+	seq 1 5 >in.txt
+	expect 0 batch -j 1 in.txt
+	same "$(grep -c '"status":"accepted"' out)" 5
+	requests 7
+}
+
 # --- on_outage ---------------------------------------------------------------
 
 @test "an outage climbs, or fails, as the cascade says" {
