@@ -332,8 +332,9 @@ asks_put(struct store *s, const struct ask *a, int64_t *id, struct err *e)
 	return add_to_day(s, a->asked_utc_ms, known(a->worst_picousd), e);
 }
 
-/* What it held and when it was asked. 1, or 0: the row is gone, or was ended
- * by somebody who took this process for dead. */
+/* What it held and when it was asked. 1, or 0: the row is gone (and its number
+ * may be another's by now), or was ended by somebody who took this process for
+ * dead. */
 static int
 find_open(struct store *s, int64_t id, int64_t *asked_utc_ms, int64_t *worst,
     struct err *e)
@@ -342,9 +343,11 @@ find_open(struct store *s, int64_t id, int64_t *asked_utc_ms, int64_t *worst,
 	int rc;
 
 	if (store_stmt(s, STMT_ASK_GET, "SELECT asked_utc_ms, worst_picousd"
-	    " FROM asks WHERE id = ?1 AND outcome IS NULL", &p, e) < 0)
+	    " FROM asks WHERE id = ?1 AND run = ?2 AND outcome IS NULL", &p,
+	    e) < 0)
 		return -1;
 	param_int(&p, id);
+	param_int(&p, s->run);
 	rc = store_step(s, &p, "read", e);
 	if (rc == 1) {
 		struct columns c = { .stmt = p.stmt };

@@ -452,8 +452,11 @@ may_retry(const struct call *c, const struct reply *r, int64_t due,
 	if (c->outage != OUTAGE_STAY && r->outcome == OUTCOME_WAIT
 	    && due - now > CALLS_MAX_WAIT_MS)
 		return false;
-	if (c->outage == OUTAGE_STAY && lane_is_dark(&c->line->lane)
-	    && !r->maybe_billed)
+	/* Who waits for the model is there when the breaker opens, and one by
+	 * one tries it then. */
+	if (c->outage == OUTAGE_STAY && !r->maybe_billed && k->retries > 0
+	    && (c->tries < LANE_FAILURES || (lane_is_dark(&c->line->lane)
+	    && c->tries < CALLS_MOST_TRIES)))
 		return true;
 	if (r->most_retries >= 0 && c->in_a_row > r->most_retries)
 		return false;

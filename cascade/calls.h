@@ -34,6 +34,8 @@ struct calls; /* opaque */
 /* How long those wait for a model that does not answer who have nowhere else
  * to go. */
 #define CALLS_PATIENCE_MS (2 * 60 * 1000)
+/* A request is sent no more often than this, however long its wanter stays. */
+#define CALLS_MOST_TRIES 100
 /* The tokens that a chat template may add to what was written. */
 #define CALLS_TEMPLATE_TOKENS 256
 

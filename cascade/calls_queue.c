@@ -48,9 +48,10 @@ line_new(struct calls *k, const struct tier *t)
 	l->wake.cookie = l;
 	lane_init(&l->lane, t->requests_per_minute, t->tokens_per_minute,
 	    most);
-	/* Models of this machine, and made-up ones, refuse nobody's key. */
+	/* Made-up models, and those of this machine that want no key, refuse
+	 * nobody's. */
 	l->lane.proven = (p->ops->flags & PROVIDER_OFFLINE)
-	    || l->server->local;
+	    || (l->server->local && p->key_source == KEY_NONE);
 	*k->lines_tail = l;
 	k->lines_tail = &l->next;
 	return l;

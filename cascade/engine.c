@@ -676,18 +676,21 @@ concerns(const struct tier *endpoint, const struct tier *t, bool stop)
 	return endpoint == t || (stop && endpoint->provider == t->provider);
 }
 
-/* True: this tier has no endpoint left. */
+/* True: it concerns this tier, which has no endpoint left. */
 static bool
 take_out(struct engine *en, const struct tier *tier, struct tier_state *s,
     const struct tier *t, bool stop, struct str code, struct str message)
 {
-	unsigned all = (2u << tier->n_others) - 1;
+	unsigned all = (2u << tier->n_others) - 1, concerned = 0;
 
 	for (size_t n = 0; n <= tier->n_others; n++)
 		if (concerns(endpoint_of(tier, n), t, stop))
-			s->endpoints_out |= 1u << n;
-	if ((s->endpoints_out & all) != all || s->out_of_use)
-		return s->out_of_use;
+			concerned |= 1u << n;
+	s->endpoints_out |= concerned;
+	if (!concerned || (s->endpoints_out & all) != all)
+		return false;
+	if (s->out_of_use)
+		return true;
 	s->out_of_use = true;
 	(void)arena_str(en->cfg->arena, code, &s->code);
 	(void)arena_str(en->cfg->arena, message, &s->message);

@@ -503,7 +503,12 @@ a_request_ends_once(void **state)
 	put_end(one, id, ASK_OK, 3, false);
 	put_end(one, id, ASK_FAIL, 9, true);
 	put_end(one, id + 1000, ASK_FAIL, 9, true);
-	assert_int_equal(totals(one).by_outcome[ASK_OK], 1);
+	/* Nor can it end another's. */
+	id = put(two, &a);
+	put_end(one, id, ASK_FAIL, 9, true);
+	assert_int_equal(totals(one).open, 1);
+	put_end(two, id, ASK_OK, 0, false);
+	assert_int_equal(totals(one).by_outcome[ASK_OK], 2);
 	assert_int_equal(totals(one).by_outcome[ASK_FAIL], 0);
 	assert_int_equal(totals(one).cost_picousd, 3);
 	assert_int_equal(day(one, NOW), 3);
