@@ -117,7 +117,7 @@ unit: test-deps $(UNIT_BIN)
 
 cli: test-deps $(BIN) $(SERVER)
 	FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
-	    FRUGAL_SOURCE=$(CURDIR) bats tests/server tests/cli
+	    FRUGAL_SOURCE=$(CURDIR) tests/cli/run $(CURDIR)/build/cli-$(notdir $(BUILD)) tests/server tests/cli
 
 valgrind: test-deps $(UNIT_BIN)
 	@printf '%s\n' $(UNIT_BIN) | FRUGAL_QUICK=1 FRUGAL_DATA=none \
