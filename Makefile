@@ -35,7 +35,7 @@ SERVER    := $(BUILD)/testserver
 
 SOAK_BIN  := $(BUILD)/soak/kit $(BUILD)/soak/failalloc.so
 
-.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick \
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick soak-leaks eval \
         install uninstall clean
 
 all: deps $(BIN)
@@ -49,6 +49,7 @@ help:
 	@echo 'make soak-quick kills, full disks, faults, failing memory: minutes'
 	@echo 'make soak       the same for hours, and each fuzz target for 10 minutes'
 	@echo 'make bench      speed and memory against a server of our own'
+	@echo 'make eval DATA=DIR   learned against plain scores on recorded answers'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX); default /usr/local'
 	@echo 'make deps       install the libraries (Debian packages)'
 	@echo 'make clean      remove build/'
@@ -56,7 +57,8 @@ help:
 # --- what is needed -----------------------------------------------------------
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcurl4-openssl-dev libcjson-dev \
-              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev
+              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev \
+              liblinear-dev
 TEST_DEPS  := libcmocka-dev bats valgrind clang libclang-rt-14-dev
 
 deps:
@@ -115,7 +117,7 @@ unit: test-deps $(UNIT_BIN)
 
 cli: test-deps $(BIN) $(SERVER)
 	FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
-	    FRUGAL_SOURCE=$(CURDIR) bats tests/server tests/cli
+	    FRUGAL_SOURCE=$(CURDIR) tests/cli/run $(CURDIR)/build/cli-$(notdir $(BUILD)) tests/server tests/cli
 
 valgrind: test-deps $(UNIT_BIN)
 	@printf '%s\n' $(UNIT_BIN) | FRUGAL_QUICK=1 FRUGAL_DATA=none \
@@ -145,7 +147,13 @@ $(BUILD)/bench/%: tests/bench/%.c Makefile | deps
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS)
 
-bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
+# What learning is made of needs the library.
+$(BUILD)/bench/tune: tests/bench/tune.c $(LIB) Makefile | deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool $(BUILD)/bench/tune
+	@$(BUILD)/bench/tune speed
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
 
@@ -153,7 +161,7 @@ bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
 SOAK_SECONDS ?= 600
 SOAK_PARTS   ?=
 soak_run = FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
-           SOAK_KIT=$(abspath $(BUILD)/soak) SOAK=$(1) tests/soak/run $(SOAK_PARTS)
+           SOAK_KIT=$(abspath $(BUILD)/soak) SOAK=$(1) FRUGAL_SOURCE=$(CURDIR) tests/soak/run
 
 $(BUILD)/soak/kit: tests/soak/kit.c $(LIB) Makefile | deps
 	$(call say,CC   $<)
@@ -165,12 +173,33 @@ $(BUILD)/soak/failalloc.so: tests/soak/failalloc.c Makefile | deps
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE $(WARN) -O2 -g -fPIC -shared -o $@ $< -ldl
 
+# What is forgotten when memory runs out: with SAN=address,undefined.
+$(BUILD)/soak/frugal-failing: tests/soak/failalloc.c $(CMD_OBJ) $(LIB)
+	$(call say,LINK $@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DFAILALLOC_WRAP -c -o $@.o $<
+	$(Q)$(LINK) $(foreach f,malloc calloc realloc reallocarray strdup strndup,-Wl,--wrap=$(f)) \
+	    -o $@ $@.o $(CMD_OBJ) $(LIB) $(LIBS)
+
+soak-leaks: test-deps $(BIN) $(SERVER) $(SOAK_BIN) $(BUILD)/soak/frugal-failing
+	@FRUGAL_FAILING=$(abspath $(BUILD)/soak/frugal-failing) \
+	    $(call soak_run,$(or $(SOAK),quick)) alloc
+
 soak-quick: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
-	@$(call soak_run,quick)
+	@$(call soak_run,quick) $(SOAK_PARTS)
 
 soak: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
-	@$(call soak_run,long)
+	@$(call soak_run,long) $(SOAK_PARTS)
+	@$(MAKE) CC=clang SAN=address,undefined SOAK=long soak-leaks
 	@$(MAKE) CC=clang SAN=address,undefined FUZZ_SECONDS=$(SOAK_SECONDS) fuzz
+
+# Is a learned score worth it? On recorded answers in the folder DATA.
+$(BUILD)/eval/%: tests/eval/%.c $(LIB) Makefile | deps
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+
+eval: $(BUILD)/eval/learned
+	@tests/eval/run $< $(DATA)
 
 # --- installing ------------------------------------------------------------------------
 

@@ -49,6 +49,26 @@ store_version(struct store *s, int64_t *version, struct err *e)
 
 /* --- who is alive ----------------------------------------------------------- */
 
+/* Beside the file itself, as SQLite's own files are: a link is another name of
+ * the same store. NULL: errno. */
+static char *
+live_name(const struct store *s)
+{
+	char *real = realpath(s->path, NULL), *name;
+
+	if (!real)
+		return NULL;
+	name = malloc(strlen(real) + sizeof("-live"));
+	if (name) {
+		strcpy(name, real);
+		strcat(name, "-live");
+	}
+	free(real);
+	return name;
+}
+
+/* Without `create`, to look at others alone: where nobody has made it, nobody
+ * is alive. */
 static int
 open_live(struct store *s, bool create, struct err *e)
 {
@@ -56,18 +76,14 @@ open_live(struct store *s, bool create, struct err *e)
 
 	if (s->live >= 0 || strcmp(s->path, ":memory:") == 0)
 		return 0;
-	name = malloc(strlen(s->path) + sizeof("-live"));
-	if (!name)
-		return err_nomem(e);
-	strcpy(name, s->path);
-	strcat(name, "-live");
-	s->live = open(name, O_RDWR | O_CLOEXEC | (create ? O_CREAT : 0),
-	    0600);
+	name = live_name(s);
+	if (name)
+		s->live = open(name, O_CLOEXEC | (create ? O_RDWR | O_CREAT
+		    : O_RDONLY), 0600);
 	free(name);
-	if (s->live < 0 && create)
-		return err_sys(e, ERR_STORE, "cannot open '%s-live'",
-		    s->path);
-	return 0;
+	if (s->live >= 0 || (!create && errno == ENOENT))
+		return 0;
+	return err_sys(e, ERR_STORE, "cannot open '%s-live'", s->path);
 }
 
 static struct flock
@@ -100,7 +116,7 @@ add_to_day(struct store *s, int64_t utc_ms, int64_t picousd, struct err *e)
 	if (day != s->day && s->day_change && asks_flush(s, e) < 0)
 		return -1;
 	s->day = day;
-	s->day_change += picousd; /* of one transaction: far from overflow */
+	s->day_change = money_add(s->day_change, picousd);
 	return 0;
 }
 
@@ -113,7 +129,8 @@ asks_flush(struct store *s, struct err *e)
 		return 0;
 	if (store_stmt(s, STMT_DAY_ADD, "INSERT INTO days (day, held_picousd)"
 	    " VALUES (?1, max(0, ?2)) ON CONFLICT (day) DO UPDATE SET"
-	    " held_picousd = max(0, held_picousd + ?2)", &p, e) < 0)
+	    " held_picousd = max(0, ?2 + min(held_picousd,"
+	    " 9223372036854775807 - max(0, ?2)))", &p, e) < 0)
 		return -1;
 	param_int(&p, s->day);
 	param_int(&p, s->day_change);
@@ -228,8 +245,12 @@ asks_begin(struct store *s, struct str run, struct str source,
 
 	if (s->run)
 		return 0;
-	if (store_must_write(s, e) < 0 || open_live(s, true, e) < 0
-	    || put_run(s, run, source, e) < 0)
+	if (store_must_write(s, e) < 0)
+		return -1;
+	if (s->live >= 0)
+		close(s->live); /* it was opened for reading, by asks_totals() */
+	s->live = -1;
+	if (open_live(s, true, e) < 0 || put_run(s, run, source, e) < 0)
 		return -1;
 	id = sqlite3_last_insert_rowid(s->db);
 	l = byte_lock(id);
@@ -243,8 +264,9 @@ asks_begin(struct store *s, struct str run, struct str source,
 int
 asks_touch(struct store *s, struct err *e)
 {
-	return store_exec(s, "UPDATE runs SET pid = pid WHERE id ="
-	    " (SELECT max(id) FROM runs)", "write to", e);
+	/* An UPDATE to the value that is there writes nothing; this does. */
+	return store_exec(s, "PRAGMA application_id = " TEXT(APPLICATION_ID),
+	    "write to", e);
 }
 
 /* --- requests ------------------------------------------------------------------------ */
@@ -310,8 +332,9 @@ asks_put(struct store *s, const struct ask *a, int64_t *id, struct err *e)
 	return add_to_day(s, a->asked_utc_ms, known(a->worst_picousd), e);
 }
 
-/* What it held and when it was asked. 1, or 0: the row is gone, or was ended
- * by somebody who took this process for dead. */
+/* What it held and when it was asked. 1, or 0: the row is gone (and its number
+ * may be another's by now), or was ended by somebody who took this process for
+ * dead. */
 static int
 find_open(struct store *s, int64_t id, int64_t *asked_utc_ms, int64_t *worst,
     struct err *e)
@@ -320,9 +343,11 @@ find_open(struct store *s, int64_t id, int64_t *asked_utc_ms, int64_t *worst,
 	int rc;
 
 	if (store_stmt(s, STMT_ASK_GET, "SELECT asked_utc_ms, worst_picousd"
-	    " FROM asks WHERE id = ?1 AND outcome IS NULL", &p, e) < 0)
+	    " FROM asks WHERE id = ?1 AND run = ?2 AND outcome IS NULL", &p,
+	    e) < 0)
 		return -1;
 	param_int(&p, id);
+	param_int(&p, s->run);
 	rc = store_step(s, &p, "read", e);
 	if (rc == 1) {
 		struct columns c = { .stmt = p.stmt };

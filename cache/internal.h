@@ -10,6 +10,11 @@
 #include "base/money.h"
 #include "cache/store.h"
 
+#define APPLICATION_ID 0x6672676c /* "frgl", of every version */
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
 /* Statements that are prepared once, when they are first needed. */
 enum stmt_id {
 	STMT_BEGIN, STMT_COMMIT, STMT_ROLLBACK,

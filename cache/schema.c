@@ -8,14 +8,10 @@
 #include "base/clock.h"
 #include "cache/internal.h"
 
-#define APPLICATION_ID 0x6672676c /* "frgl" */
 #define VERSION 2
 
 #define WAL_WAIT_MS 60000
 #define WAL_PAUSE_MS 5
-
-#define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
 
 /*
  * migration[n] makes version n + 1 out of version n. Numbers of enums and the

@@ -11,7 +11,6 @@
 #include "providers/outcome.h"
 
 #define MAX_REQUEST ((size_t)64 << 20)
-#define ODD_IN_A_ROW 3
 
 /* --- calls and their key ---------------------------------------------------------- */
 
@@ -214,16 +213,24 @@ lose_wants(struct calls *k, struct want *wants, const struct climb_failure *f)
 	}
 }
 
+/* What a call that brought nothing has cost. */
+static void
+add_tries(const struct call *c, struct climb_failure *f)
+{
+	f->requests = c->tries + c->earlier;
+	f->retries = c->tries > 1 ? c->tries - 1 : 0;
+	f->cost_picousd = c->failed_picousd;
+	f->booked_picousd = c->booked_picousd;
+}
+
 static void
 lose(struct call *c, struct climb_failure f)
 {
 	struct calls *k = c->k;
 	struct want *wants = c->wants;
 
-	f.requests = c->tries + c->earlier;
-	f.retries = c->tries > 1 ? c->tries - 1 : 0;
-	f.cost_picousd = c->failed_picousd;
-	f.booked_picousd = c->booked_picousd;
+	if (!c->charged)
+		add_tries(c, &f);
 	/* A call that is lost must not be joined by those it tells. */
 	c->wants = NULL;
 	k->alive--;
@@ -250,16 +257,18 @@ call_lose_budget(struct call *c)
 	    STR("max_cost leaves too little for this request") });
 }
 
+/* `pays`: it bears the cost of this completion; `all`: and of the request's
+ * tries. */
 static void
-give(struct call *c, struct want *w, size_t i, bool first, bool paid)
+give(struct call *c, struct want *w, size_t i, bool pays, bool all)
 {
 	struct climb_news news = {
 		.c = &c->c[i],
-		.cached = !first,
-		.requests = first && paid ? c->tries + c->earlier : 0,
-		.retries = first && paid && c->tries > 1 ? c->tries - 1 : 0,
-		.failed_picousd = first && paid ? c->failed_picousd : 0,
-		.booked_picousd = first && paid ? c->booked_picousd : 0,
+		.cached = !pays,
+		.requests = all ? c->tries + c->earlier : 0,
+		.retries = all && c->tries > 1 ? c->tries - 1 : 0,
+		.failed_picousd = all ? c->failed_picousd : 0,
+		.booked_picousd = all ? c->booked_picousd : 0,
 	};
 
 	w->call = NULL;
@@ -356,10 +365,38 @@ take_reply(struct call *c, struct reply *r, size_t n, int64_t latency_ms)
 	k->totals.completions += (int64_t)n;
 }
 
+/* Those who wanted it, each sample's in their order: the first of those whose
+ * cap it was held against pays. */
+static void
+give_all(struct call *c, struct want *wants, const struct budget *payer)
+{
+	struct want *done = NULL, *w;
+	bool all = !c->charged;
+
+	for (size_t i = 0; i < c->n_c; i++) {
+		bool paid = c->charged;
+
+		while ((w = want_take(&wants, c->samples[i]))) {
+			bool pays = !paid && w->budget == payer;
+
+			want_push(&done, w);
+			give(c, w, i, pays, pays && all);
+			paid |= pays;
+			all &= !pays;
+		}
+	}
+	/* Those whose answer a later join finds are in c->wants by then. */
+	while ((w = done)) {
+		done = w->next;
+		want_push(&c->wants, w);
+	}
+}
+
 static void
 answered(struct call *c, struct reply *r, int64_t latency_ms)
 {
-	struct want *wants = c->wants, *done = NULL, *w;
+	struct want *wants = c->wants;
+	const struct budget *payer = c->task_budget;
 	size_t n = r->n < (size_t)c->q.n ? r->n : (size_t)c->q.n;
 	int64_t cost = set_costs(c, r);
 
@@ -379,19 +416,7 @@ answered(struct call *c, struct reply *r, int64_t latency_ms)
 			wants = NULL;
 		}
 	}
-	for (size_t i = 0; i < n; i++) {
-		bool first = true;
-		while ((w = want_take(&wants, c->samples[i]))) {
-			want_push(&done, w);
-			give(c, w, i, first, i == 0);
-			first = false;
-		}
-	}
-	/* Those whose answer a later join finds are in c->wants by then. */
-	while ((w = done)) {
-		done = w->next;
-		want_push(&c->wants, w);
-	}
+	give_all(c, wants, payer);
 }
 
 /* --- a failure ------------------------------------------------------------------------- */
@@ -422,19 +447,20 @@ may_retry(const struct call *c, const struct reply *r, int64_t due,
     int64_t now)
 {
 	const struct calls *k = c->k;
-	int most = k->retries;
-
 	if (k->stopped || c->line->server->stopped || too_late(c, due))
 		return false;
 	if (c->outage != OUTAGE_STAY && r->outcome == OUTCOME_WAIT
 	    && due - now > CALLS_MAX_WAIT_MS)
 		return false;
-	if (c->outage == OUTAGE_STAY && lane_is_dark(&c->line->lane)
-	    && !r->maybe_billed)
+	/* Who waits for the model is there when the breaker opens, and one by
+	 * one tries it then. */
+	if (c->outage == OUTAGE_STAY && !r->maybe_billed && k->retries > 0
+	    && (c->tries < LANE_FAILURES || (lane_is_dark(&c->line->lane)
+	    && c->tries < CALLS_MOST_TRIES)))
 		return true;
-	if (r->most_retries >= 0 && r->most_retries < most)
-		most = r->most_retries;
-	return c->tries <= most;
+	if (r->most_retries >= 0 && c->in_a_row > r->most_retries)
+		return false;
+	return c->tries <= k->retries;
 }
 
 static void
@@ -496,7 +522,7 @@ teach(struct call *c, const struct reply *r, int64_t delay)
 	case OUTCOME_TIER:
 	case OUTCOME_STOP:
 	case OUTCOME_OK:
-		lane_other(l, now);
+		lane_other(l, c->sent_ms);
 		break;
 	}
 }
@@ -511,10 +537,12 @@ count_odd(struct call *c, struct reply *r)
 		l->odd = 0;
 		return;
 	}
-	if (l->odd && memcmp(l->odd_key, c->key, sizeof(l->odd_key)) == 0)
-		return;
-	memcpy(l->odd_key, c->key, sizeof(l->odd_key));
-	if (++l->odd >= ODD_IN_A_ROW)
+	for (int i = 0; i < l->odd; i++)
+		if (memcmp(l->odd_key[i], c->key, SHA256_BYTES) == 0)
+			return;
+	if (l->odd < ODD_IN_A_ROW)
+		memcpy(l->odd_key[l->odd++], c->key, SHA256_BYTES);
+	if (l->odd >= ODD_IN_A_ROW)
 		r->outcome = OUTCOME_TIER;
 }
 
@@ -548,24 +576,52 @@ book(struct call *c)
 	return c->worst_picousd;
 }
 
+/* What the server says that it cost, in money or in tokens; else unknown. */
+static int64_t
+cost_of_failure(const struct call *c, const struct reply *r)
+{
+	struct usage u = { r->prompt_tokens, r->cached_tokens,
+	    r->cache_write_tokens, r->completion_tokens };
+
+	if (r->charged_picousd != MONEY_UNKNOWN || !r->has_usage
+	    || !r->maybe_billed)
+		return r->charged_picousd;
+	return price_cost(&c->tier->price, &u, c->asked_utc_ms, false);
+}
+
+/* How often a kind of failure is tried again is bounded for each kind. */
+static void
+count_kind(struct call *c, const struct reply *r)
+{
+	if (c->in_a_row && str_eq(c->last_code, r->code)) {
+		c->in_a_row++;
+		return;
+	}
+	c->in_a_row = 1;
+	if (!arena_str(c->arena, r->code, &c->last_code))
+		c->last_code = (struct str){ 0 };
+}
+
 static void
 failed(struct call *c, struct reply *r)
 {
 	struct calls *k = c->k;
 	int64_t delay = outcome_delay(&k->rng, c->tries - 1,
 	    r->also & ACTION_SLOW, r->wait_ms);
-	bool said = r->charged_picousd != MONEY_UNKNOWN;
-	int64_t cost = said ? r->charged_picousd
-	    : r->maybe_billed ? book(c) : 0;
+	int64_t cost = cost_of_failure(c, r);
+	bool said = cost != MONEY_UNKNOWN;
 
-	if (said)
+	count_kind(c, r);
+	if (!said)
+		cost = r->maybe_billed ? book(c) : 0;
+	else
 		c->failed_picousd = money_add(c->failed_picousd, cost);
 	count_odd(c, r);
 	call_note_end(c, (enum ask_outcome)r->outcome, r->status, r->code,
 	    cost, r->maybe_billed && !said);
 	call_release(c, cost);
 	if (r->n_refused) {
-		lane_other(&c->line->lane, clock_mono_ms());
+		lane_other(&c->line->lane, c->sent_ms);
 		if (split(c))
 			return;
 	} else {
@@ -753,7 +809,7 @@ not_sent(struct call *c, const struct err *e)
 	struct str code = config ? STR("config") : STR("send");
 
 	call_note_end(c, (enum ask_outcome)outcome, 0, code, 0, false);
-	lane_unsent(&c->line->lane);
+	lane_unsent(&c->line->lane, c->sent_ms);
 	call_release(c, 0);
 	if (config) {
 		c->line->server->stopped = true;
@@ -853,13 +909,27 @@ calls_ask(struct calls *k, const struct calls_ask *q, struct want *wants,
 	return 0;
 }
 
+/* The last who wanted it is told what it has cost so far. What is under way may
+ * be billed: whatever it will cost, this is the most. */
+static void
+charge(struct call *c, struct climb_failure *f)
+{
+	if (c->charged)
+		return;
+	c->charged = true;
+	add_tries(c, f);
+	if (c->state != CALL_SENT)
+		return;
+	f->cost_picousd = money_add(f->cost_picousd, c->worst_picousd);
+	f->booked_picousd = money_add(f->booked_picousd, c->worst_picousd);
+}
+
 void
-calls_leave(struct calls *k, struct want *w)
+calls_leave(struct calls *k, struct want *w, struct climb_failure *f)
 {
 	struct call *c = w->call;
 	struct want **p;
 
-	(void)k;
 	if (!c)
 		return;
 	for (p = &c->wants; *p && *p != w; p = &(*p)->next)
@@ -870,12 +940,16 @@ calls_leave(struct calls *k, struct want *w)
 	call_forget(c, w);
 	if (c->wants)
 		return;
+	charge(c, f);
 	switch (c->state) {
 	case CALL_QUEUED:
 		call_dequeue(c);
 		break;
 	case CALL_READY:
 		call_unready(c);
+		/* Others may be sent in its place. */
+		(void)http_timer_set(k->h, &c->line->wake, clock_mono_ms(),
+		    NULL);
 		break;
 	case CALL_ELSEWHERE:
 	case CALL_SLEEPING:
@@ -935,7 +1009,7 @@ calls_abandon(struct calls *k)
 		c->http = NULL;
 		cost = book(c);
 		call_note_end(c, ASK_LOST, 0, STR("interrupted"), cost, true);
-		lane_unsent(&c->line->lane);
+		lane_unsent(&c->line->lane, c->sent_ms);
 		call_release(c, cost);
 		for (struct want *w = c->wants; w; w = w->next)
 			w->call = NULL;

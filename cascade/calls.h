@@ -34,6 +34,8 @@ struct calls; /* opaque */
 /* How long those wait for a model that does not answer who have nowhere else
  * to go. */
 #define CALLS_PATIENCE_MS (2 * 60 * 1000)
+/* A request is sent no more often than this, however long its wanter stays. */
+#define CALLS_MOST_TRIES 100
 /* The tokens that a chat template may add to what was written. */
 #define CALLS_TEMPLATE_TOKENS 256
 
@@ -112,8 +114,9 @@ bool calls_join(struct calls *k, const unsigned char key[SHA256_BYTES],
 int calls_ask(struct calls *k, const struct calls_ask *q, struct want *wants,
     struct err *e);
 /* It is not wanted any more. A request that has left stays under way, and is
- * kept; one that has not is dropped. */
-void calls_leave(struct calls *k, struct want *w);
+ * kept; one that has not is dropped. The last who leaves it is told in *f, which
+ * is zeroed before, what that has cost: what is under way at its worst case. */
+void calls_leave(struct calls *k, struct want *w, struct climb_failure *f);
 
 /* The most that a request for `samples` samples can cost, in picodollars;
  * MONEY_UNKNOWN without a price, or without a bound on its length. */

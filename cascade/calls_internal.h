@@ -56,15 +56,22 @@ struct call {
 	int64_t ask_id;               /* its row; 0: none */
 	bool noted;                   /* written down: may be sent */
 	int tries;                    /* sent so far */
+	struct str last_code;         /* of the failure before, */
+	int in_a_row;                 /* and how often it came by now */
 	int earlier;                  /* requests before this call was split off */
 	int64_t failed_picousd;       /* what failed tries have cost, */
 	int64_t booked_picousd;       /* and the part that is a worst case */
+	bool charged;                 /* somebody who left has borne that, and what
+	                                 was under way: nobody else does */
 	struct wire wire;
 	struct http_call *http;
 	struct http_timer timer;
 	struct reply *simulated;
 	int64_t asked_utc_ms, sent_ms, until_utc_ms;
 };
+
+/* So many show that it is not the requests. */
+#define ODD_IN_A_ROW 3
 
 /* What all models of a provider share. */
 struct server {
@@ -91,7 +98,7 @@ struct line {
 	struct arena *words;          /* theirs */
 	int odd;                      /* refusals in a row that look like the
 	                                 tier's fault, of different requests */
-	unsigned char odd_key[SHA256_BYTES];
+	unsigned char odd_key[ODD_IN_A_ROW][SHA256_BYTES]; /* those */
 };
 
 /* A request that has ended, to be written down. */

@@ -288,6 +288,14 @@ write_down(struct call *c, struct store *s, struct err *e)
 	return 0;
 }
 
+/* What came in this turn holds it back, or stops it. */
+static bool
+came_too_late(const struct call *c)
+{
+	return c->line->server->stopped
+	    || lane_is_shut(&c->line->lane, clock_mono_ms());
+}
+
 static int
 keep_ready(struct calls *k, struct store *s, struct err *e)
 {
@@ -306,6 +314,11 @@ keep_ready(struct calls *k, struct store *s, struct err *e)
 		next = c->queue_next;
 		if (c->noted)
 			continue;
+		if (came_too_late(c)) {
+			call_unready(c);
+			call_enqueue(c, true);
+			continue;
+		}
 		rc = see_others(c, s, e);
 		if (rc == 0)
 			rc = write_down(c, s, e);

@@ -48,9 +48,10 @@ line_new(struct calls *k, const struct tier *t)
 	l->wake.cookie = l;
 	lane_init(&l->lane, t->requests_per_minute, t->tokens_per_minute,
 	    most);
-	/* Models of this machine, and made-up ones, refuse nobody's key. */
+	/* Made-up models, and those of this machine that want no key, refuse
+	 * nobody's. */
 	l->lane.proven = (p->ops->flags & PROVIDER_OFFLINE)
-	    || l->server->local;
+	    || (l->server->local && p->key_source == KEY_NONE);
 	*k->lines_tail = l;
 	k->lines_tail = &l->next;
 	return l;
@@ -131,7 +132,24 @@ call_is_dispensable(const struct call *c)
 	return true;
 }
 
-enum fit { FITS, FITS_LATER, FITS_NOT, FITS_NOBODY };
+/* What is held for others of the same task will cost less, or nothing. */
+static bool
+may_fit_later(const struct call *c)
+{
+	for (const struct want *w = c->wants; w; w = w->next)
+		if (c->worst_picousd != MONEY_UNKNOWN && w->budget->open > 0
+		    && c->worst_picousd <= w->budget->cap)
+			return true;
+	return false;
+}
+
+enum fit {
+	FITS,
+	FITS_LATER,  /* when something of the run has ended */
+	FITS_NOT,    /* never again */
+	FITS_SOMEBODY_LATER, /* when something of a task that wants it has */
+	FITS_NOBODY, /* no task that wants it has room for it */
+};
 
 static enum fit
 hold(struct call *c)
@@ -142,7 +160,7 @@ hold(struct call *c)
 	    c->sampling.max_tokens, c->q.n, clock_utc_ms());
 	c->payer = find_payer(c);
 	if (!c->payer)
-		return FITS_NOBODY;
+		return may_fit_later(c) ? FITS_SOMEBODY_LATER : FITS_NOBODY;
 	if (k->day_full)
 		return call_is_dispensable(c) ? FITS_NOBODY : FITS_LATER;
 	if (!budget_fits(&k->budget, c->worst_picousd))
@@ -172,11 +190,18 @@ settle(struct call *c, int64_t cost_picousd)
 void
 call_forget(struct call *c, const struct want *w)
 {
+	struct want *o = c->wants;
+
 	if (c->payer != w)
+		return;
+	/* Other samples of the same task need what is held. */
+	while (o && o->budget != w->budget)
+		o = o->next;
+	c->payer = o;
+	if (o)
 		return;
 	if (c->task_budget)
 		budget_settle(c->task_budget, c->worst_picousd, 0);
-	c->payer = NULL;
 	c->task_budget = NULL;
 }
 
@@ -208,7 +233,7 @@ void
 call_unready(struct call *c)
 {
 	ready_remove(c);
-	lane_unsent(&c->line->lane);
+	lane_unsent(&c->line->lane, c->sent_ms);
 	call_release(c, 0);
 }
 
@@ -238,17 +263,18 @@ leaves(const struct call *c, int64_t now)
 }
 
 /* Those who have somewhere else to go do not wait for a model that is out;
- * one of them may stay to try it again. */
-static void
+ * one of them may stay to try it again. True: somebody went. */
+static bool
 let_go(struct line *l, int64_t now)
 {
 	bool probe = lane_is_dark(&l->lane) && !l->lane.probe_out
 	    && now >= l->lane.dark_until_ms;
 	struct calls *k = l->k;
 	struct call *c, *next;
+	bool went;
 
 	if (!is_out(l, now))
-		return;
+		return false;
 	for (c = l->head; c; c = next) {
 		next = c->queue_next;
 		if (probe) {
@@ -262,6 +288,7 @@ let_go(struct line *l, int64_t now)
 		c->queue_next = k->leaving;
 		k->leaving = c;
 	}
+	went = k->leaving;
 	/* What is told of it may ask for more, or stop the run. */
 	while ((c = k->leaving)) {
 		k->leaving = c->queue_next;
@@ -269,6 +296,7 @@ let_go(struct line *l, int64_t now)
 		    : STR("unavailable"), l->message.n ? l->message
 		    : STR("the model does not answer"));
 	}
+	return went;
 }
 
 /* --- sending ------------------------------------------------------------------------ */
@@ -332,12 +360,23 @@ wake_at(struct line *l, int64_t due, int64_t now)
 		(void)http_timer_set(l->k->h, &l->wake, due, NULL);
 }
 
+static struct call *
+queued_after(const struct line *l, size_t passed)
+{
+	struct call *c = l->head;
+
+	while (c && passed--)
+		c = c->queue_next;
+	return c;
+}
+
 /* False: the run is out of money. */
 static bool
 pump_line(struct line *l)
 {
 	struct calls *k = l->k;
 	int64_t now = clock_mono_ms();
+	size_t passed = 0; /* that wait for their own task */
 
 	while (l->head) {
 		struct call *c;
@@ -347,8 +386,9 @@ pump_line(struct line *l)
 			stop_queue(l);
 			return true;
 		}
-		let_go(l, now);
-		c = l->head;
+		if (let_go(l, now))
+			passed = 0;
+		c = queued_after(l, passed);
 		if (!c || k->in_flight >= k->max_in_flight)
 			return true;
 		due = line_due(l, c, now);
@@ -366,9 +406,13 @@ pump_line(struct line *l)
 			k->ops.broke(k->ops.cookie, false, c->worst_picousd,
 			    k->budget.held);
 			return false;
+		case FITS_SOMEBODY_LATER:
+			passed++;
+			break;
 		case FITS_NOBODY:
 			call_dequeue(c);
 			call_lose_budget(c);
+			passed = 0;
 			break;
 		}
 	}

@@ -22,6 +22,7 @@
 #include "base/money.h"
 #include "base/utf8.h"
 #include "cascade/audit.h"
+#include "cascade/route.h"
 
 enum slot_state { SLOT_WANTED, SLOT_ASKED, SLOT_HERE, SLOT_FAILED };
 
@@ -60,6 +61,8 @@ struct climb {
 	struct ledger_attempt *attempts;
 	size_t n_attempts;
 	struct visit *visits; /* CLIMB_ALL */
+	struct completion *below; /* the choices of the tiers that escalated */
+	size_t n_below;
 	struct result result;
 };
 
@@ -151,6 +154,21 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 	return 0;
 }
 
+/* Where the climb begins. */
+static int
+begin_route(struct climb *c)
+{
+	char reason[SCORER_REASON];
+	size_t tier;
+
+	if (c->way == CLIMB_ALL)
+		return 0;
+	if (route_start(c->cascade->route, c->task, &tier, reason, NULL) < 0)
+		return -1;
+	c->tier = (int)tier;
+	return arena_str(c->arena, str_of(reason), &c->result.route) ? 0 : -1;
+}
+
 struct climb *
 climb_new(const struct cascade *k, const struct task *t,
     const struct tier_state *tiers, enum climb_way way, int64_t now_ms)
@@ -167,12 +185,13 @@ climb_new(const struct cascade *k, const struct task *t,
 	c->started_ms = now_ms;
 	/* An audit comes only where a tier was left out: there is room for it. */
 	c->attempts = arena_array(t->arena, k->n_tiers, sizeof(*c->attempts));
+	c->below = arena_array(t->arena, k->n_tiers, sizeof(*c->below));
 	if (way == CLIMB_ALL)
 		c->visits = arena_array(t->arena, k->n_tiers,
 		    sizeof(*c->visits));
 	c->result.visits = c->visits;
-	if (!c->attempts || (way == CLIMB_ALL && !c->visits)
-	    || enter_tier(c, now_ms, NULL) < 0)
+	if (!c->attempts || !c->below || (way == CLIMB_ALL && !c->visits)
+	    || begin_route(c) < 0 || enter_tier(c, now_ms, NULL) < 0)
 		return NULL;
 	return c;
 }
@@ -635,8 +654,10 @@ conclude(struct climb *c, const struct verdict *v, struct slot *chosen,
 		take_answer(c, chosen);
 		return accepted(c, now_ms, e);
 	}
-	if (!last)
+	if (!last) {
+		c->below[c->n_below++] = chosen->c;
 		return next_tier_or(c, TASK_EXHAUSTED, now_ms, e);
+	}
 	if (attempt_now(c)->verdict == ATTEMPT_REFUSED) {
 		take_answer(c, chosen);
 		return finish(c, TASK_REFUSED, now_ms);
@@ -724,7 +745,8 @@ judge(struct climb *c, int64_t now_ms, struct err *e)
 	struct completion *v = arena_array(c->arena, c->n_slots, sizeof(*v));
 	struct slot **of = arena_array(c->arena, c->n_slots, sizeof(*of));
 	struct score_input in = { .prompt = c->task->prompt, .c = v,
-	    .more = (size_t)t->samples_max - c->n_slots };
+	    .more = (size_t)t->samples_max - c->n_slots,
+	    .below = c->below, .n_below = c->n_below };
 	const struct slot *failure;
 	struct verdict verdict;
 
@@ -741,10 +763,19 @@ judge(struct climb *c, int64_t now_ms, struct err *e)
 		v[in.n++] = c->slots[i].c;
 	}
 	failure = ending_failure(c, in.n == 0);
-	if (failure)
+	if (failure && !(failure->budget && in.n))
 		return attempt_failed(c, failure, now_ms, e);
+	if (failure)
+		in.more = 0;
 	if (rule_judge(t->accept, &in, &verdict, e) < 0)
 		return -1;
+	/* What came before the cap was reached may do; else it is the best. */
+	if (failure && verdict.kind != VERDICT_ACCEPT) {
+		if (note_verdict(c, &verdict, of[verdict.chosen], in.n,
+		    now_ms, e) < 0)
+			return -1;
+		return attempt_failed(c, failure, now_ms, e);
+	}
 	if (verdict.kind == VERDICT_UNDECIDED) {
 		size_t before = c->n_slots;
 		if (!add_slots(c, verdict.ask ? verdict.ask : 1))
@@ -758,6 +789,26 @@ judge(struct climb *c, int64_t now_ms, struct err *e)
 }
 
 /* --- news ------------------------------------------------------------------------ */
+
+/* An answer that is a part of the text stays that part: what is measured over
+ * its tokens has to know where it lies. */
+static bool
+copy_answer(struct climb *c, const struct completion *from,
+    struct completion *to)
+{
+	uintptr_t text = (uintptr_t)from->text.p;
+	uintptr_t answer = (uintptr_t)from->answer.p;
+
+	if (!from->has_answer)
+		return true;
+	if (from->text.n >= from->answer.n && answer >= text
+	    && answer - text <= from->text.n - from->answer.n) {
+		to->answer = str_sub(to->text, (size_t)(answer - text),
+		    from->answer.n);
+		return true;
+	}
+	return arena_str(c->arena, from->answer, &to->answer);
+}
 
 static bool
 copy_completion(struct climb *c, const struct completion *from,
@@ -783,8 +834,7 @@ copy_completion(struct climb *c, const struct completion *from,
 		    &to->answer);
 		return true;
 	}
-	return !from->has_answer
-	    || arena_str(c->arena, from->answer, &to->answer);
+	return copy_answer(c, from, to);
 }
 
 static void
@@ -855,6 +905,12 @@ climb_fallback(struct climb *c, struct str model,
 	if (!str_eq(at->model, model))
 		at->fallbacks++;
 	at->model = model;
+}
+
+void
+climb_answered_by(struct climb *c, struct str model)
+{
+	attempt_now(c)->model = model;
 }
 
 int

@@ -88,6 +88,8 @@ struct climb_failure {
  * has cost, and that it happened, belong to the attempt. `model`: the next. */
 void climb_fallback(struct climb *c, struct str model,
     const struct climb_failure *f);
+/* What is given next was kept when this endpoint answered. */
+void climb_answered_by(struct climb *c, struct str model);
 /* It will not come. */
 int climb_fail(struct climb *c, size_t slot, const struct climb_failure *f,
     int64_t now_ms, struct err *e);

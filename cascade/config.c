@@ -12,6 +12,7 @@
 #include "base/suggest.h"
 #include "cascade/budget.h"
 #include "cascade/config_internal.h"
+#include "cascade/route.h"
 
 #define MAX_FILE ((size_t)1 << 20)
 #define MAX_PATH 4096
@@ -327,6 +328,7 @@ config_free(struct config *c)
 	for (size_t i = 0; i < c->n_cascades; i++) {
 		k = &c->cascades[i];
 		regex_free(k->answer.pattern);
+		route_release(k->route);
 		for (size_t j = 0; j < k->n_tiers; j++)
 			rule_release(k->tiers[j].accept);
 	}

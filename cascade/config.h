@@ -71,6 +71,7 @@ struct cascade {
 	struct str system;
 	struct tier *tiers;
 	size_t n_tiers;
+	struct route *route; /* see route.h; NULL: all begin at the first */
 	bool fail_exhausted; /* `exhausted: fail`: no answer below its rule */
 	enum on_outage on_outage;
 	double audit;        /* share of accepted tasks that the top tier is

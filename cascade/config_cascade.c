@@ -8,6 +8,7 @@
 #include "base/input.h"
 #include "base/utf8.h"
 #include "cascade/config_internal.h"
+#include "cascade/route.h"
 #include "cascade/task.h"
 
 #define MAX_TOKENS 100000000
@@ -270,6 +271,17 @@ first_endpoint(struct load *l, const struct ynode *n)
 	return at->item[0];
 }
 
+/* Asking the same one again is what retries are for. */
+static bool
+is_named_before(const struct ynode *at, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (at->item[k]->kind == YNODE_SCALAR
+		    && str_eq(at->item[k]->text, at->item[i]->text))
+			return true;
+	return false;
+}
+
 static void
 read_others(struct load *l, const struct ynode *n, struct tier *t)
 {
@@ -289,6 +301,11 @@ read_others(struct load *l, const struct ynode *n, struct tier *t)
 		if (!ynode_str(at->item[i], "an endpoint", &text, l->r)
 		    || !config_model(l, at->item[i], o))
 			continue;
+		if (is_named_before(at, i)) {
+			report_error(l->r, at->item[i], "endpoint '%.*s' is "
+			    "named twice", STR_ARG(text));
+			continue;
+		}
 		config_price(l->c, o);
 		if (o->provider->ops)
 			config_check_tier(l, o, n);
@@ -416,6 +433,21 @@ read_tiers(struct load *l, const struct ynode *at, struct cascade *k)
 	config_check_order(l, k, at);
 }
 
+/* After the tiers, whose names it uses. */
+static void
+read_route(struct load *l, const struct ynode *at, struct cascade *k)
+{
+	struct str *names;
+
+	if (!at || !k->n_tiers)
+		return;
+	names = config_array(l, k->n_tiers, sizeof(*names));
+	for (size_t i = 0; names && i < k->n_tiers; i++)
+		names[i] = k->tiers[i].name;
+	if (names)
+		k->route = route_build(at, names, k->n_tiers, l->a, l->r);
+}
+
 static void
 read_since(struct load *l, const struct ynode *at, struct promise *p)
 {
@@ -467,7 +499,7 @@ read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
     struct cascade *k)
 {
 	static const char *const keys[] = {
-		"answer", "system", "exhausted", "on_outage", "audit",
+		"answer", "system", "exhausted", "on_outage", "route", "audit",
 		"promise", "tiers", NULL
 	};
 	static const char *const exhausted[] = { "answer", "fail", NULL };
@@ -499,6 +531,7 @@ read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
 		    STR_ARG(k->name));
 	read_audit(l, ynode_get(n, "audit"), k);
 	read_promise(l, ynode_get(n, "promise"), k);
+	read_route(l, ynode_get(n, "route"), k);
 }
 
 void

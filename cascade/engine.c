@@ -146,21 +146,22 @@ job_go_on(struct job *j)
 
 /* --- asking -------------------------------------------------------------------------- */
 
+/* Nothing was asked, so it has cost nothing. */
 static int
-job_lost(struct job *j, size_t slot, enum outcome outcome, bool not_cached,
-    const char *code, struct str message, struct err *e)
+job_lost(struct job *j, size_t slot, bool not_cached, const char *code,
+    struct str message, struct err *e)
 {
-	struct climb_failure f = { .outcome = outcome,
+	struct climb_failure f = { .outcome = OUTCOME_FAIL,
 	    .not_cached = not_cached, .code = str_of(code),
 	    .message = message };
 
 	return climb_fail(j->climb, slot, &f, clock_mono_ms(), e);
 }
 
-/* 1: it was in the store. */
+/* 1: it was in the store, as an answer of this endpoint. */
 static int
-look_up(struct job *j, const unsigned char *key, const struct climb_ask *ask,
-    struct err *e)
+look_up(struct job *j, const unsigned char *key, const struct tier *endpoint,
+    const struct climb_ask *ask, struct err *e)
 {
 	struct engine *en = j->en;
 	struct completion c;
@@ -173,6 +174,7 @@ look_up(struct job *j, const unsigned char *key, const struct climb_ask *ask,
 	    &row, e);
 	if (rc <= 0)
 		return rc;
+	climb_answered_by(j->climb, endpoint->model);
 	if (climb_give(j->climb, ask->slot, &news, clock_mono_ms(), &place,
 	    e) < 0)
 		return -1;
@@ -371,13 +373,14 @@ group_look_up(struct job *j, struct group *g, const struct climb_ask *ask,
 	if (!en->store || en->o.cache == CACHE_NONE
 	    || en->o.cache == CACHE_REFRESH)
 		return 0;
-	rc = look_up(j, g->key, ask, e);
+	rc = look_up(j, g->key, g->q.tier, ask, e);
 	for (size_t i = 0; rc == 0 && n > 1 && i < n; i++) {
 		if (i == g->endpoint)
 			continue;
 		rc = key_at(j, g, i, key, e);
 		if (rc == 0)
-			rc = look_up(j, key, ask, e);
+			rc = look_up(j, key, endpoint_of(&j->cascade->tiers
+			    [ask->tier], i), ask, e);
 	}
 	return rc;
 }
@@ -437,15 +440,19 @@ group_add(struct job *j, struct group *g, const struct climb_ask *ask,
 	wanted_unlink(w);
 	if (rc != 0)
 		return rc < 0 ? -1 : 0;
-	return job_lost(j, ask->slot, OUTCOME_FAIL, true, "not_cached",
+	return job_lost(j, ask->slot, true, "not_cached",
 	    STR("it is not in the store, and --cache-only asks nobody"), e);
 }
 
+/* `f`: with the cost of what was asked. */
 static int
-job_expired(struct job *j, const struct climb_ask *ask, struct err *e)
+job_expired(struct job *j, const struct climb_ask *ask,
+    struct climb_failure *f, struct err *e)
 {
-	return job_lost(j, ask->slot, OUTCOME_FAIL, false, "task_timeout",
-	    STR("the task's time was over (task_timeout)"), e);
+	f->outcome = OUTCOME_FAIL;
+	f->code = STR("task_timeout");
+	f->message = STR("the task's time was over (task_timeout)");
+	return climb_fail(j->climb, ask->slot, f, clock_mono_ms(), e);
 }
 
 /* A task that cannot even be put into words fails alone. */
@@ -464,7 +471,7 @@ job_ask_at(struct job *j, struct group *g, const struct climb_ask *ask,
 			*e = mine;
 			return -1;
 		}
-		return job_lost(j, ask->slot, OUTCOME_FAIL, false, "input",
+		return job_lost(j, ask->slot, false, "input",
 		    str_of(mine.msg), e);
 	}
 	return group_add(j, g, ask, e);
@@ -474,12 +481,17 @@ static int
 job_ask_one(struct job *j, struct group *g, const struct climb_ask *ask,
     struct err *e)
 {
+	struct climb_failure nothing = { .code = { 0 } };
 	size_t endpoint = 0;
 
 	if (j->expired)
-		return job_expired(j, ask, e);
+		return job_expired(j, ask, &nothing, e);
 	if (!usable_endpoint(j, ask->tier, &endpoint))
 		endpoint = 0;
+	/* Those before it are out of use: they did not answer either. */
+	if (endpoint)
+		climb_fallback(j->climb, endpoint_of(&j->cascade->tiers
+		    [ask->tier], endpoint)->model, &nothing);
 	return job_ask_at(j, g, ask, endpoint, e);
 }
 
@@ -591,9 +603,10 @@ on_deadline(void *cookie)
 	j->expired = true;
 	not_fallen(j);
 	while ((w = j->waiting)) {
+		struct climb_failure f = { .code = { 0 } };
 		wanted_unlink(w);
-		calls_leave(j->en->calls, &w->want);
-		if (job_expired(j, &w->ask, &e) < 0) {
+		calls_leave(j->en->calls, &w->want, &f);
+		if (job_expired(j, &w->ask, &f, &e) < 0) {
 			job_broke(j, &e);
 			return;
 		}
@@ -668,24 +681,29 @@ concerns(const struct tier *endpoint, const struct tier *t, bool stop)
 	return endpoint == t || (stop && endpoint->provider == t->provider);
 }
 
-/* True: this tier has no endpoint left. */
+/* True: it concerns this tier, which has no endpoint left. */
 static bool
 take_out(struct engine *en, const struct tier *tier, struct tier_state *s,
     const struct tier *t, bool stop, struct str code, struct str message)
 {
-	unsigned all = (2u << tier->n_others) - 1;
+	unsigned all = (2u << tier->n_others) - 1, concerned = 0;
 
 	for (size_t n = 0; n <= tier->n_others; n++)
 		if (concerns(endpoint_of(tier, n), t, stop))
-			s->endpoints_out |= 1u << n;
-	if ((s->endpoints_out & all) != all || s->out_of_use)
-		return s->out_of_use;
+			concerned |= 1u << n;
+	s->endpoints_out |= concerned;
+	if (!concerned || (s->endpoints_out & all) != all)
+		return false;
+	if (s->out_of_use)
+		return true;
 	s->out_of_use = true;
 	(void)arena_str(en->cfg->arena, code, &s->code);
 	(void)arena_str(en->cfg->arena, message, &s->message);
 	return true;
 }
 
+/* STOP ends the run where a cascade that it uses has a tier without another
+ * endpoint. */
 static void
 on_out_of_use(void *cookie, const struct tier *t, bool stop, struct str code,
     struct str message)
@@ -704,13 +722,8 @@ on_out_of_use(void *cookie, const struct tier *t, bool stop, struct str code,
 			if (!find_endpoint(tier, t, &n) && !stop)
 				continue;
 			known |= n <= tier->n_others && before & 1u << n;
-			/* STOP ends the run only for the tier that asked. */
-			if (stop && !find_endpoint(tier, t, &n)) {
-				take_out(en, tier, s, t, stop, code, message);
-				continue;
-			}
 			none_left |= take_out(en, tier, s, t, stop, code,
-			    message);
+			    message) && en->checked[i];
 		}
 	if (stop && none_left) {
 		struct err e;

@@ -24,11 +24,15 @@ void
 allowance_said(struct allowance *a, int64_t limit, int64_t remaining,
     int64_t reset_ms, int64_t now_ms)
 {
+	int64_t full = reset_ms < ALLOWANCE_MS ? ALLOWANCE_MS : reset_ms;
+
 	if (limit <= 0 || remaining < 0)
 		return;
+	if (full > ALLOWANCE_MAX_MS)
+		full = ALLOWANCE_MAX_MS;
 	*a = (struct allowance){ .known = true, .limit = (double)limit,
 	    .left = (double)remaining, .at_ms = now_ms,
-	    .per_ms = (double)limit / MINUTE_MS };
+	    .until_ms = now_ms + full, .per_ms = (double)limit / MINUTE_MS };
 	if (reset_ms > 0 && remaining < limit)
 		a->per_ms = (double)(limit - remaining) / (double)reset_ms;
 }
@@ -44,16 +48,21 @@ left_at(const struct allowance *a, int64_t now_ms)
 int64_t
 allowance_due(const struct allowance *a, double need, int64_t now_ms)
 {
-	double left;
+	double left, wait;
 
-	if (!a->known)
+	if (!a->known || now_ms >= a->until_ms)
 		return now_ms;
 	if (need > a->limit)
 		need = a->limit; /* it never fits; the server shall say so */
 	left = left_at(a, now_ms);
 	if (left >= need)
 		return now_ms;
-	return now_ms + (int64_t)((need - left) / a->per_ms) + 1;
+	/* A rate that was told in whole seconds, of a bucket that was hardly
+	 * touched, may be far too low. */
+	wait = (need - left) / a->per_ms + 1;
+	if (wait >= (double)(a->until_ms - now_ms))
+		return a->until_ms;
+	return now_ms + (int64_t)wait;
 }
 
 static void
@@ -117,6 +126,8 @@ lane_sent(struct lane *l, const struct need *n, int64_t now_ms)
 	}
 	l->under_way++;
 	l->probe_out = l->probing;
+	if (l->probing)
+		l->probe_ms = now_ms;
 	pace_take(&l->requests, now_ms, 1);
 	pace_take(&l->tokens, now_ms, n->input + n->output);
 	allowance_take(&l->said_requests, 1, now_ms);
@@ -127,10 +138,13 @@ lane_sent(struct lane *l, const struct need *n, int64_t now_ms)
 
 /* --- what became of it --------------------------------------------------------------- */
 
+/* Those that were sent before the probe are not the probe. */
 static void
-ended(struct lane *l)
+ended(struct lane *l, int64_t sent_ms)
 {
 	l->under_way--;
+	if (sent_ms >= l->probe_ms)
+		l->probe_out = false;
 }
 
 /* The probe has come back, or an answer to one that was sent before it shows
@@ -148,10 +162,15 @@ is_there(struct lane *l, int64_t sent_ms)
 }
 
 void
-lane_unsent(struct lane *l)
+lane_unsent(struct lane *l, int64_t sent_ms)
 {
-	ended(l);
-	l->probe_out = false;
+	ended(l, sent_ms);
+}
+
+bool
+lane_is_shut(const struct lane *l, int64_t now_ms)
+{
+	return later(l->paused_until_ms, l->dark_until_ms) > now_ms;
 }
 
 void
@@ -159,7 +178,7 @@ lane_answered(struct lane *l, int64_t sent_ms, int64_t now_ms)
 {
 	double most = now_ms < l->half_until_ms ? l->half : l->most;
 
-	ended(l);
+	ended(l, sent_ms);
 	l->proven = true;
 	is_there(l, sent_ms);
 	l->window += 1 / l->window;
@@ -168,10 +187,10 @@ lane_answered(struct lane *l, int64_t sent_ms, int64_t now_ms)
 }
 
 void
-lane_other(struct lane *l, int64_t now_ms)
+lane_other(struct lane *l, int64_t sent_ms)
 {
-	ended(l);
-	is_there(l, now_ms);
+	ended(l, sent_ms);
+	is_there(l, sent_ms);
 }
 
 /* One decrease an episode: all that were under way when the server had enough
@@ -181,7 +200,7 @@ decrease(struct lane *l, int64_t sent_ms, int64_t now_ms)
 {
 	double level = (double)l->under_way + 1;
 
-	if (l->decreased_ms && sent_ms < l->decreased_ms)
+	if (l->decreased_ms && sent_ms <= l->decreased_ms)
 		return;
 	if (level > l->window)
 		level = l->window;
@@ -194,14 +213,13 @@ lane_pause(struct lane *l, int64_t now_ms, int64_t delay_ms)
 {
 	l->paused_until_ms = later(l->paused_until_ms, now_ms + delay_ms);
 	l->probing = true;
-	l->probe_out = false;
 }
 
 void
 lane_refused(struct lane *l, int64_t sent_ms, int64_t now_ms,
     int64_t delay_ms, bool halve)
 {
-	ended(l);
+	ended(l, sent_ms);
 	l->failures = 0;
 	l->dark_since_ms = l->dark_until_ms = 0;
 	decrease(l, sent_ms, now_ms);
@@ -217,11 +235,9 @@ lane_refused(struct lane *l, int64_t sent_ms, int64_t now_ms,
 void
 lane_failed(struct lane *l, int64_t sent_ms, int64_t now_ms, bool fewer)
 {
-	ended(l);
+	ended(l, sent_ms);
 	if (fewer)
 		decrease(l, sent_ms, now_ms);
-	if (l->probing)
-		l->probe_out = false;
 	/* What was under way together fails together: a moment without a
 	 * network is one failure, not as many as there were requests. */
 	if (l->failures && sent_ms < l->failed_ms)
@@ -233,7 +249,6 @@ lane_failed(struct lane *l, int64_t sent_ms, int64_t now_ms, bool fewer)
 		l->dark_since_ms = now_ms > 0 ? now_ms : 1;
 	l->dark_until_ms = now_ms + LANE_DARK_MS;
 	l->probing = true;
-	l->probe_out = false;
 }
 
 bool

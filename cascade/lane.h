@@ -37,7 +37,12 @@ struct allowance {
 	bool known;
 	double limit, left, per_ms;
 	int64_t at_ms;
+	int64_t until_ms; /* it holds nobody back after that: by then it is
+	                     full again, whatever the rate seemed to be */
 };
+
+#define ALLOWANCE_MS 60000 /* a window is no shorter than this, */
+#define ALLOWANCE_MAX_MS (24 * 60 * 60 * 1000) /* and no longer than this */
 
 struct need { /* of one request, roughly */
 	int64_t input, output; /* tokens */
@@ -54,6 +59,7 @@ struct lane {
 	int64_t paused_until_ms;
 	bool probing;     /* one goes alone now, */
 	bool probe_out;   /* and is under way */
+	int64_t probe_ms; /* when the last of them was sent */
 	int64_t decreased_ms;
 	int64_t half_until_ms;
 	double half;      /* the window's bound until then */
@@ -70,7 +76,9 @@ void lane_init(struct lane *l, int64_t requests_per_minute,
 int64_t lane_due(const struct lane *l, const struct need *n, int64_t now_ms);
 void lane_sent(struct lane *l, const struct need *n, int64_t now_ms);
 /* It was counted as sent, but never left. */
-void lane_unsent(struct lane *l);
+void lane_unsent(struct lane *l, int64_t sent_ms);
+/* A pause, or the breaker, that came after it was counted as sent. */
+bool lane_is_shut(const struct lane *l, int64_t now_ms);
 
 void lane_answered(struct lane *l, int64_t sent_ms, int64_t now_ms);
 /* 429 and the like: nothing for delay_ms; `halve`: and half the rate for
@@ -81,7 +89,7 @@ void lane_refused(struct lane *l, int64_t sent_ms, int64_t now_ms,
  * too many requests. */
 void lane_failed(struct lane *l, int64_t sent_ms, int64_t now_ms, bool fewer);
 /* The server is there, whatever it said. */
-void lane_other(struct lane *l, int64_t now_ms);
+void lane_other(struct lane *l, int64_t sent_ms);
 /* A 503 with a time: nobody is to ask before. */
 void lane_pause(struct lane *l, int64_t now_ms, int64_t delay_ms);
 

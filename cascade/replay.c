@@ -3,12 +3,10 @@
  */
 #include "cascade/replay.h"
 
-#include <math.h>
-
 #include "base/money.h"
 
-static const struct trace_tier *
-find_tier(const struct trace_task *t, const struct tier *tier)
+const struct trace_tier *
+replay_find(const struct trace_task *t, const struct tier *tier)
 {
 	const struct str names[] = { tier->name, tier->model_name };
 
@@ -33,8 +31,8 @@ cost_of(const struct tier *tier, const struct trace_tier *v, size_t i)
 	return price_cost(&p, &u, 0, false);
 }
 
-static enum tristate
-is_correct(const struct trace_task *t, const struct trace_tier *v, size_t i)
+enum tristate
+replay_correct(const struct trace_task *t, const struct trace_tier *v, size_t i)
 {
 	const struct completion *c = &v->c[i];
 
@@ -60,8 +58,8 @@ find_answer(const struct cascade *k, struct completion *c)
 
 /* A copy with answers and costs where they were not recorded: the trace itself
  * may be replayed again, by another cascade with other prices. */
-static struct trace_tier *
-fill_in(const struct cascade *k, const struct tier *tier,
+struct trace_tier *
+replay_fill(const struct cascade *k, const struct tier *tier,
     const struct trace_tier *from, struct arena *a)
 {
 	struct trace_tier *v = arena_alloc(a, sizeof(*v));
@@ -93,7 +91,7 @@ prepare(const struct cascade *k, const struct trace_task *t,
 {
 	for (size_t i = 0; i < k->n_tiers; i++) {
 		const struct tier *tier = &k->tiers[i];
-		const struct trace_tier *v = find_tier(t, tier);
+		const struct trace_tier *v = replay_find(t, tier);
 
 		const char *what = !v ? "was not recorded"
 		    : v->n < (size_t)tier->samples_max
@@ -106,7 +104,7 @@ prepare(const struct cascade *k, const struct trace_task *t,
 			    "tier '%.*s' %s", STR_ARG(tier->name), what);
 			return *missing ? 0 : err_nomem(e);
 		}
-		of[i] = fill_in(k, tier, v, t->task->arena);
+		of[i] = replay_fill(k, tier, v, t->task->arena);
 		if (!of[i])
 			return err_nomem(e);
 	}
@@ -151,13 +149,13 @@ note_ways(const struct cascade *k, const struct trace_task *t,
 	out->cascade.cost_picousd = r->cost_picousd;
 	out->cascade.answered = r->tier > 0;
 	if (r->tier > 0)
-		out->cascade.correct = is_correct(t, of[r->tier - 1],
+		out->cascade.correct = replay_correct(t, of[r->tier - 1],
 		    given->at[last->chosen]);
-	else if (is_correct(t, of[0], 0) != UNSET)
+	else if (replay_correct(t, of[0], 0) != UNSET)
 		out->cascade.correct = NO; /* no answer is not the right one */
 	for (size_t i = 0; i < k->n_tiers; i++)
 		out->alone[i] = (struct replay_way){ true,
-		    is_correct(t, of[i], 0), of[i]->c[0].cost_picousd };
+		    replay_correct(t, of[i], 0), of[i]->c[0].cost_picousd };
 }
 
 int
@@ -197,36 +195,89 @@ replay_task(const struct cascade *k, struct trace_task *t,
 }
 
 void
-replay_add(struct replay_sum *sum, const struct replay_way *way)
+replay_add(struct replay_sum *sum, const struct replay_way *way,
+    const struct replay_way *top)
 {
+	double cost = (double)way->cost_picousd, dear;
+
 	sum->tasks++;
 	sum->answered += way->answered;
 	if (way->correct != UNSET) {
 		sum->labelled++;
 		sum->correct += way->correct == YES;
 	}
-	if (way->cost_picousd == MONEY_UNKNOWN)
+	if (way->cost_picousd == MONEY_UNKNOWN) {
 		sum->unknown_cost++;
-	else
-		sum->cost_picousd = money_add(sum->cost_picousd,
-		    way->cost_picousd);
+		return;
+	}
+	sum->cost_picousd = money_add(sum->cost_picousd, way->cost_picousd);
+	if (!top || top->cost_picousd == MONEY_UNKNOWN)
+		return;
+	dear = (double)top->cost_picousd;
+	sum->priced++;
+	sum->cost += cost;
+	sum->cost_squares += cost * cost;
+	sum->top += dear;
+	sum->top_squares += dear * dear;
+	sum->products += cost * dear;
 }
 
 bool
 replay_accuracy(const struct replay_sum *sum, double *share, double *low,
     double *high)
 {
-	const double z = 1.959963984540054; /* 97.5 % of the normal */
-	double n = (double)sum->labelled, p, mid, half;
+	struct interval in;
 
 	if (!sum->labelled)
 		return false;
-	p = (double)sum->correct / n;
-	mid = (p + z * z / (2 * n)) / (1 + z * z / n);
-	half = z / (1 + z * z / n)
-	    * sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-	*share = p;
-	*low = mid - half < 0 ? 0 : mid - half;
-	*high = mid + half > 1 ? 1 : mid + half;
+	*share = (double)sum->correct / (double)sum->labelled;
+	in = chance_share((double)sum->correct, (double)sum->labelled);
+	*low = in.low;
+	*high = in.high;
 	return true;
+}
+
+bool
+replay_cost_interval(const struct replay_sum *sum, struct interval *in)
+{
+	double n = (double)sum->priced;
+
+	if (sum->unknown_cost || !sum->tasks || sum->priced != sum->tasks)
+		return false;
+	*in = chance_mean(sum->cost, sum->cost_squares, sum->priced);
+	in->low = in->low * n > 0 ? in->low * n : 0;
+	in->high *= n;
+	return true;
+}
+
+bool
+replay_of_top(const struct replay_sum *sum, double *share,
+    struct interval *in)
+{
+	double squares;
+
+	if (sum->unknown_cost || sum->priced != sum->tasks || !(sum->top > 0))
+		return false;
+	*share = sum->cost / sum->top;
+	/* The ratio is off by the mean of cost - share x top, over the mean of
+	 * top; that difference has mean 0. */
+	squares = sum->cost_squares - 2 * *share * sum->products
+	    + *share * *share * sum->top_squares;
+	*in = chance_mean(0, squares > 0 ? squares : 0, sum->priced);
+	in->low = *share + in->low * (double)sum->priced / sum->top;
+	in->high = *share + in->high * (double)sum->priced / sum->top;
+	if (in->low < 0)
+		in->low = 0;
+	return true;
+}
+
+void
+replay_compare(struct replay_pair *p, const struct replay_way *first,
+    const struct replay_way *second)
+{
+	if (first->correct == UNSET || second->correct == UNSET)
+		return;
+	p->labelled++;
+	p->gained += first->correct == YES && second->correct == NO;
+	p->lost += first->correct == NO && second->correct == YES;
 }

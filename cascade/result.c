@@ -129,6 +129,8 @@ result_json(struct buf *out, const struct result *r, bool simulated)
 	jw_kbool(&w, "cached", r->cached);
 	if (simulated)
 		jw_kbool(&w, "simulated", true);
+	if (r->route.n)
+		jw_kstr(&w, "route", r->route);
 	jw_key(&w, "attempts");
 	jw_open(&w, '[');
 	for (size_t i = 0; i < r->n_attempts; i++)

@@ -41,7 +41,7 @@ struct result {
 	bool cached;         /* every completion came out of the store */
 	bool stopped;        /* the run was: the task is not done, for no fault of
 	                        its own */
-	struct ledger_attempt *attempts;
+	struct ledger_attempt *attempts; /* of the tiers that were visited */
 	size_t n_attempts;
 	/* What the top tier said of the accepted answer: none of the attempts,
 	 * and no part of the latency. NULL: there was no audit. */
@@ -52,6 +52,8 @@ struct result {
 	 * of them. Else NULL. */
 	const struct visit *visits;
 	size_t n_visits;
+	struct str route;    /* why it did not begin at the first tier; empty: it
+	                        did */
 	struct str error_code, error_message; /* TASK_FAILED, TASK_BUDGET */
 };
 

@@ -288,6 +288,34 @@ get_finish(const struct json *o, struct completion *c, struct err *e)
 	return 0;
 }
 
+/* `p_true` and, where it has more digits, its `logprob`. */
+static int
+get_verify(const struct json *o, struct trace_note *note, struct err *e)
+{
+	const struct json *v = json_get(o, "verify");
+	double p = -1;
+
+	note->verify_cost_picousd = MONEY_UNKNOWN;
+	if (json_is_null(v))
+		return 0;
+	if (json_type(v) != JSON_OBJECT)
+		return must_be("verify", "an object", v, e);
+	if (get_amount(v, "p_true", 1, &p, e) < 0 ||
+	    get_money(v, "cost_usd", 1, &note->verify_cost_picousd, e) < 0)
+		return err_in(e, "'verify'");
+	if (p < 0 && json_is_null(json_get(v, "logprob")))
+		return 0;
+	note->has_verify = true;
+	if (!json_is_null(json_get(v, "logprob"))) {
+		if (!get_logprob(v, &note->verify_ln))
+			return must_be("logprob", "a number",
+			    json_get(v, "logprob"), e);
+	} else {
+		note->verify_ln = p > 0 ? log(p) : LOGPROB_FLOOR;
+	}
+	return 0;
+}
+
 static int
 read_completion(const struct json *o, struct arena *a, struct completion *c,
     struct trace_note *note, struct err *e)
@@ -310,6 +338,7 @@ read_completion(const struct json *o, struct arena *a, struct completion *c,
 	    get_logprobs(o, a, c, e) < 0 ||
 	    get_answer(o, a, c, note, e) < 0 ||
 	    get_finish(o, c, e) < 0 ||
+	    get_verify(o, note, e) < 0 ||
 	    get_tokens(o, "prompt_tokens", &c->prompt_tokens, e) < 0 ||
 	    get_tokens(o, "completion_tokens", &c->completion_tokens, e) < 0 ||
 	    get_money(o, "cost_usd", 1, &c->cost_picousd, e) < 0 ||
@@ -438,7 +467,8 @@ read_task(struct task *task, const struct json *o, struct trace_task **out,
 	if (!t->tiers)
 		return err_nomem(e);
 	if (task_read(task, o, e) < 0 ||
-	    get_string(o, "dataset", task->arena, &t->dataset, e) < 0)
+	    get_string(o, "dataset", task->arena, &t->dataset, e) < 0 ||
+	    get_string(o, "split", task->arena, &t->split, e) < 0)
 		return -1;
 	/* Lists of right answers are for people: go by `correct` there. */
 	if (is_scalar(reference) &&

@@ -24,6 +24,12 @@ struct trace_note {
 	                             completion's answer is to be believed, and
 	                             not to be looked for in its text */
 	enum tristate correct;    /* UNSET: not recorded */
+	/* What the same model said when it was asked whether its answer is
+	 * right (`verify`): the natural logarithm of the probability of yes, in
+	 * [LOGPROB_FLOOR, 0], and what that call cost (MONEY_UNKNOWN). */
+	bool has_verify;
+	double verify_ln;
+	int64_t verify_cost_picousd;
 };
 
 struct trace_tier {
@@ -50,7 +56,7 @@ struct trace_task {
 	                        prompt or messages, system, reference (a string,
 	                        number or boolean), line of the first line. The
 	                        prompt is empty if there is none. */
-	struct str dataset;  /* may be empty */
+	struct str dataset, split; /* may be empty */
 	struct trace_tier *tiers; /* in the order of the lines */
 	size_t n_tiers;      /* 0: a task with labels alone */
 };

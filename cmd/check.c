@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "cascade/budget.h"
+#include "cascade/route.h"
 #include "cmd/inspect.h"
 
 #define MTOK 1000000
@@ -245,6 +246,7 @@ add_cascade(struct buf *b, const struct cascade *k)
 		inspect_oneline(b, k->system, 66);
 		buf_addc(b, '\n');
 	}
+	route_show(k->route, b);
 	for (size_t i = 0; i < k->n_tiers; i++)
 		add_tier(b, i + 1, &k->tiers[i]);
 }

@@ -219,15 +219,15 @@ add_counts(struct buf *b, const struct ledger_attempt *at)
 	label(b, "cost");
 	money_show(b, at->cost_picousd);
 	buf_adds(b, " paid");
-	if (at->booked_picousd > 0) {
-		buf_adds(b, " (");
-		money_show(b, at->booked_picousd);
-		buf_adds(b, " of it booked without an answer)");
-	}
 	if (at->cached) {
 		buf_adds(b, ", ");
 		money_show(b, at->cached_picousd);
 		buf_adds(b, " saved by the cache");
+	}
+	if (at->booked_picousd) {
+		buf_adds(b, "; of what was paid ");
+		money_show(b, at->booked_picousd);
+		buf_adds(b, " is booked, for requests without an answer");
 	}
 	buf_addc(b, '\n');
 	label(b, "time");
@@ -237,7 +237,7 @@ add_counts(struct buf *b, const struct ledger_attempt *at)
 	if (at->retries)
 		buf_addf(b, ", %d of them repeated", at->retries);
 	if (at->fallbacks)
-		buf_addf(b, ", after %d endpoint%s that did not answer",
+		buf_addf(b, ", %d fallback%s to another endpoint",
 		    at->fallbacks, at->fallbacks == 1 ? "" : "s");
 	buf_addc(b, '\n');
 }
@@ -402,8 +402,7 @@ json_attempt(struct explain *x, struct jw *w, const struct ledger_attempt *at,
 	jw_ki64(w, "latency_ms", at->latency_ms);
 	jw_ki64(w, "requests", at->requests);
 	jw_ki64(w, "retries", at->retries);
-	if (at->fallbacks)
-		jw_ki64(w, "fallbacks", at->fallbacks);
+	jw_ki64(w, "fallbacks", at->fallbacks);
 	jw_key(w, "completions");
 	jw_open(w, '[');
 	for (size_t i = 0; i < at->n_rows; i++)

@@ -13,11 +13,13 @@
 #include "cmd/common.h"
 
 extern const struct command cmd_run, cmd_batch, cmd_collect, cmd_check,
-    cmd_stats, cmd_explain, cmd_replay, cmd_cache, cmd_models, cmd_scorers;
+    cmd_stats, cmd_explain, cmd_replay, cmd_tune, cmd_learn, cmd_cache,
+    cmd_models, cmd_scorers;
 
 const struct command *const commands[] = {
 	&cmd_run, &cmd_batch, &cmd_collect, &cmd_check, &cmd_stats,
-	&cmd_explain, &cmd_replay, &cmd_cache, &cmd_models, &cmd_scorers, NULL
+	&cmd_explain, &cmd_replay, &cmd_tune, &cmd_learn, &cmd_cache,
+	&cmd_models, &cmd_scorers, NULL
 };
 
 static int

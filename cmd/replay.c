@@ -27,13 +27,14 @@ struct replay_run {
 	struct replay_sum cascade;
 	struct replay_sum *alone;    /* by tier */
 	struct replay_sum *answered; /* by the tier that answered */
+	struct replay_pair *against; /* the cascade and each tier alone */
 	struct reason reasons[MAX_REASONS];
 	int64_t bad, left_out;
 	struct output *out; /* NULL: none wanted */
 	struct buf line;
 };
 
-/* --- one task -------------------------------------------------------------------------- */
+/* --- one task ------------------------------------------------------------ */
 
 static void
 leave_out(struct replay_run *r, const char *why)
@@ -70,6 +71,7 @@ say_recorded(const struct replay_run *r, const struct trace_task *t)
 static int
 replay_one(struct replay_run *r, struct trace_task *t, struct err *e)
 {
+	const struct replay_way *top;
 	struct replay one;
 
 	if (replay_task(r->k, t, &one, e) < 0)
@@ -80,11 +82,15 @@ replay_one(struct replay_run *r, struct trace_task *t, struct err *e)
 		leave_out(r, one.missing);
 		return 0;
 	}
-	replay_add(&r->cascade, &one.cascade);
+	top = &one.alone[r->k->n_tiers - 1];
+	replay_add(&r->cascade, &one.cascade, top);
 	if (one.result->tier)
-		replay_add(&r->answered[one.result->tier - 1], &one.cascade);
-	for (size_t i = 0; i < r->k->n_tiers; i++)
-		replay_add(&r->alone[i], &one.alone[i]);
+		replay_add(&r->answered[one.result->tier - 1], &one.cascade,
+		    top);
+	for (size_t i = 0; i < r->k->n_tiers; i++) {
+		replay_add(&r->alone[i], &one.alone[i], top);
+		replay_compare(&r->against[i], &one.cascade, &one.alone[i]);
+	}
 	if (!r->out)
 		return 0;
 	buf_clear(&r->line);
@@ -121,7 +127,7 @@ replay_file(struct replay_run *r, const char *path, struct err *e)
 	return rc;
 }
 
-/* --- the report ------------------------------------------------------------------------- */
+/* --- the report ---------------------------------------------------------- */
 
 static void
 cell_accuracy(struct table *t, const struct replay_sum *s)
@@ -137,43 +143,102 @@ cell_accuracy(struct table *t, const struct replay_sum *s)
 }
 
 static void
+cell_cost(struct table *t, const struct replay_sum *s)
+{
+	struct interval in;
+	struct buf b;
+
+	if (s->unknown_cost || !replay_cost_interval(s, &in)) {
+		table_cell_money(t, s->unknown_cost ? MONEY_UNKNOWN
+		    : s->cost_picousd);
+		return;
+	}
+	buf_init(&b, 256);
+	money_show(&b, s->cost_picousd);
+	buf_adds(&b, " (");
+	money_show(&b, (int64_t)in.low);
+	buf_adds(&b, "-");
+	money_show(&b, (int64_t)in.high);
+	buf_adds(&b, ")");
+	table_cell_str(t, buf_str(&b));
+	buf_release(&b);
+}
+
+/* Of a tier's part of the tasks: what it is of the top tier's whole. */
+static void
+cell_of_top(struct table *t, const struct replay_sum *s,
+    const struct replay_sum *top)
+{
+	struct interval in;
+	double share;
+
+	if (s->unknown_cost || top->unknown_cost || !top->cost_picousd)
+		table_cell(t, "-");
+	else if (s == top || s->tasks != top->tasks
+	    || !replay_of_top(s, &share, &in))
+		table_cell(t, "%.1f %%", 100.0 * (double)s->cost_picousd
+		    / (double)top->cost_picousd);
+	else
+		table_cell(t, "%.1f %% (%.1f-%.1f)", 100 * share, 100 * in.low,
+		    100 * in.high);
+}
+
+/* How much more often the cascade is right, on the same tasks. */
+static void
+cell_against(struct table *t, const struct replay_pair *p)
+{
+	struct interval in;
+
+	if (!p || !p->labelled) {
+		table_cell(t, "-");
+		return;
+	}
+	in = chance_paired(p->gained, p->lost, p->labelled);
+	table_cell(t, "%+.2f (%+.2f to %+.2f)", 100.0
+	    * (double)(p->gained - p->lost) / (double)p->labelled,
+	    100 * in.low, 100 * in.high);
+}
+
+static void
 row(struct table *t, const char *name, struct str model,
-    const struct replay_sum *s, const struct replay_sum *top)
+    const struct replay_sum *s, const struct replay_sum *top,
+    const struct replay_pair *p)
 {
 	table_cell(t, "%s%s%.*s", name, model.n ? " " : "", STR_ARG(model));
 	table_cell(t, "%lld", (long long)s->tasks);
 	cell_accuracy(t, s);
-	table_cell_money(t, s->unknown_cost ? MONEY_UNKNOWN
-	    : s->cost_picousd);
-	if (s->unknown_cost || top->unknown_cost || !top->cost_picousd)
-		table_cell(t, "-");
-	else
-		table_cell(t, "%.1f %%", 100.0 * (double)s->cost_picousd
-		    / (double)top->cost_picousd);
+	cell_cost(t, s);
+	cell_of_top(t, s, top);
+	cell_against(t, p);
 }
 
 static int
 show_table(struct replay_run *r, struct err *e)
 {
-	const struct replay_sum *top = &r->alone[r->k->n_tiers - 1];
+	size_t last = r->k->n_tiers - 1;
+	const struct replay_sum *top = &r->alone[last];
 	struct table t;
 	char name[40];
 
-	table_init(&t, "lrrrr");
+	table_init(&t, "lrrrrr");
 	table_cell(&t, "way");
 	table_cell(&t, "tasks");
 	table_cell(&t, "right (95 %%)");
-	table_cell(&t, "cost");
-	table_cell(&t, "of top");
-	row(&t, "cascade", r->k->name, &r->cascade, top);
+	table_cell(&t, "cost (95 %%)");
+	table_cell(&t, "of top (95 %%)");
+	table_cell(&t, "cascade better by (95 %%)");
+	row(&t, "cascade", r->k->name, &r->cascade, top, NULL);
 	for (size_t i = 0; i < r->k->n_tiers; i++) {
 		snprintf(name, sizeof(name), "  tier %zu", i + 1);
-		row(&t, name, r->k->tiers[i].name, &r->answered[i], top);
+		row(&t, name, r->k->tiers[i].name, &r->answered[i], top, NULL);
 	}
-	row(&t, "always cheapest:", r->k->tiers[0].name, &r->alone[0], top);
-	for (size_t i = 1; i + 1 < r->k->n_tiers; i++)
-		row(&t, "always", r->k->tiers[i].name, &r->alone[i], top);
-	row(&t, "always top:", r->k->tiers[r->k->n_tiers - 1].name, top, top);
+	row(&t, "always cheapest:", r->k->tiers[0].name, &r->alone[0], top,
+	    &r->against[0]);
+	for (size_t i = 1; i < last; i++)
+		row(&t, "always", r->k->tiers[i].name, &r->alone[i], top,
+		    &r->against[i]);
+	row(&t, "always top:", r->k->tiers[last].name, top, top,
+	    &r->against[last]);
 	return table_print(&t, e);
 }
 
@@ -197,6 +262,38 @@ json_sum(struct jw *w, const struct replay_sum *s)
 		jw_ki64(w, "unknown_cost", s->unknown_cost);
 }
 
+/* Beside what is of all tasks: json_sum() alone is also of some. */
+static void
+json_intervals(struct jw *w, const struct replay_sum *s)
+{
+	struct interval in;
+	double share;
+
+	if (replay_cost_interval(s, &in)) {
+		jw_kmoney(w, "cost_low_usd", (int64_t)in.low);
+		jw_kmoney(w, "cost_high_usd", (int64_t)in.high);
+	}
+	if (replay_of_top(s, &share, &in)) {
+		jw_kdouble(w, "of_top", share);
+		jw_kdouble(w, "of_top_low", in.low);
+		jw_kdouble(w, "of_top_high", in.high);
+	}
+}
+
+static void
+json_against(struct jw *w, const struct replay_pair *p)
+{
+	struct interval in;
+
+	if (!p->labelled)
+		return;
+	in = chance_paired(p->gained, p->lost, p->labelled);
+	jw_kdouble(w, "cascade_better_by", (double)(p->gained - p->lost)
+	    / (double)p->labelled);
+	jw_kdouble(w, "cascade_better_by_low", in.low);
+	jw_kdouble(w, "cascade_better_by_high", in.high);
+}
+
 static int
 show_json(struct replay_run *r, struct err *e)
 {
@@ -210,6 +307,7 @@ show_json(struct replay_run *r, struct err *e)
 	jw_ki64(&w, "left_out", r->left_out);
 	jw_ki64(&w, "bad_lines", r->bad);
 	json_sum(&w, &r->cascade);
+	json_intervals(&w, &r->cascade);
 	jw_key(&w, "tiers");
 	jw_open(&w, '[');
 	for (size_t i = 0; i < r->k->n_tiers; i++) {
@@ -223,6 +321,8 @@ show_json(struct replay_run *r, struct err *e)
 		jw_key(&w, "always");
 		jw_open(&w, '{');
 		json_sum(&w, &r->alone[i]);
+		json_intervals(&w, &r->alone[i]);
+		json_against(&w, &r->against[i]);
 		jw_close(&w, '}');
 		jw_close(&w, '}');
 	}
@@ -242,7 +342,7 @@ say_left_out(const struct replay_run *r)
 		    r->reasons[i].text);
 }
 
-/* --- the command -------------------------------------------------------------------------- */
+/* --- the command --------------------------------------------------------- */
 
 static int
 prepare(struct replay_run *r, int argc, struct err *e)
@@ -257,7 +357,8 @@ prepare(struct replay_run *r, int argc, struct err *e)
 		return -1;
 	r->alone = calloc(r->k->n_tiers, sizeof(*r->alone));
 	r->answered = calloc(r->k->n_tiers, sizeof(*r->answered));
-	if (!r->alone || !r->answered)
+	r->against = calloc(r->k->n_tiers, sizeof(*r->against));
+	if (!r->alone || !r->answered || !r->against)
 		return err_nomem(e);
 	return r->out_file ? output_open(&r->out, r->out_file, OUTPUT_REPLACE,
 	    e) : 0;
@@ -315,6 +416,7 @@ out:
 	config_free(r.cfg);
 	free(r.alone);
 	free(r.answered);
+	free(r.against);
 	buf_release(&r.line);
 	return status;
 }

@@ -367,6 +367,9 @@ done(void *cookie, const struct result *res, struct err *e)
 		estimate_add(r->runner.estimate, res);
 		return 0;
 	}
+	if (r->verbose && res->route.n)
+		say("begins at tier %d: %.*s", res->attempts[0].tier,
+		    STR_ARG(res->route));
 	if (r->verbose) {
 		for (size_t i = 0; i < res->n_attempts; i++)
 			say_attempt(&res->attempts[i]);

@@ -1,6 +1,8 @@
 /*
  * scorers.c -- `frugal scorers`: how an answer can be judged, with options.
  */
+#include <stdio.h>
+
 #include "base/suggest.h"
 #include "cmd/inspect.h"
 #include "scorers/scorer.h"
@@ -110,11 +112,14 @@ static void
 describe_scorer(struct buf *b, const struct scorer_ops *ops)
 {
 	bool binary = ops->flags & SCORER_BINARY;
+	char usual[32];
 	struct scorer_option at_least = { "at_least",
-	    "number from 0 to 1, or {log: x}", binary ? "1" : NULL,
+	    "number from 0 to 1, or {log: x}", binary ? "1" :
+	    ops->at_least > 0 ? usual : NULL,
 	    "accept when the score is at least this; {log: x} gives its "
 	    "natural logarithm, for thresholds next to 1" };
 
+	snprintf(usual, sizeof(usual), "%g", ops->at_least);
 	add_item(b, ops->name, ops->summary);
 	buf_adds(b, "\nOptions:\n");
 	for (const struct scorer_option *o = ops->options; o->name; o++)

@@ -379,9 +379,13 @@ add_totals(struct stats *s, const struct ledger_stats *g)
 		buf_addf(b, ", and %lld attempt%s of unknown cost",
 		    (long long)g->unknown_cost,
 		    g->unknown_cost == 1 ? "" : "s");
-	buf_addf(b, "; %lld request%s, %lld of them repeated\n",
+	buf_addf(b, "; %lld request%s, %lld of them repeated",
 	    (long long)g->requests, g->requests == 1 ? "" : "s",
 	    (long long)g->retries);
+	if (g->fallbacks)
+		buf_addf(b, "; %lld fallback%s to another endpoint",
+		    (long long)g->fallbacks, g->fallbacks == 1 ? "" : "s");
+	buf_addc(b, '\n');
 	add_savings(b, g);
 	if (g->latency_p50_ms >= 0) {
 		buf_adds(b, "latency: p50 ");

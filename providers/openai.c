@@ -639,6 +639,17 @@ read_choices(const struct json *list, size_t most, struct arena *a,
 	return 0;
 }
 
+/* What was no answer may have been billed; then the bill is known. */
+static void
+keep_usage(const struct completion *u, struct reply *out)
+{
+	out->has_usage = u->prompt_tokens >= 0 && u->completion_tokens >= 0;
+	out->prompt_tokens = u->prompt_tokens;
+	out->cached_tokens = u->cached_tokens;
+	out->cache_write_tokens = u->cache_write_tokens;
+	out->completion_tokens = u->completion_tokens;
+}
+
 static int
 read_answer(const struct model_request *q, const struct json *doc,
     struct arena *a, struct reply *out, struct err *e)
@@ -648,13 +659,14 @@ read_answer(const struct model_request *q, const struct json *doc,
 	struct str model = { 0 };
 	size_t most = (size_t)q->n < MAX_CHOICES ? (size_t)q->n : MAX_CHOICES;
 
+	read_usage(json_get(doc, "usage"), &usage, out);
+	keep_usage(&usage, out);
 	if (!choices || json_type(choices) != JSON_ARRAY
 	    || !json_count(choices))
 		return not_an_answer("no_choices",
 		    "the answer has no choices", out);
 	if (read_choices(choices, most, a, out) < 0)
 		return err_nomem(e);
-	read_usage(json_get(doc, "usage"), &usage, out);
 	json_str(json_get(doc, "model"), &model);
 	if (!out->n)
 		return not_an_answer("interrupted",
@@ -707,8 +719,11 @@ parse(const struct model_request *q, const struct wire_reply *w,
 	if (w->status >= 300) {
 		rc = classify(q, w, &f, a, out, e);
 	} else if (!json_is_null(json_get(doc, "error"))) {
+		struct completion usage = { 0 };
 		f.status = outcome_status_within(&f);
 		rc = classify(q, w, &f, a, out, e);
+		read_usage(json_get(doc, "usage"), &usage, out);
+		keep_usage(&usage, out);
 	} else {
 		rc = read_answer(q, doc, a, out, e);
 	}

@@ -143,6 +143,9 @@ struct reply {
 	bool n_refused;        /* outcome RETRY: ask again with n = 1, at once */
 	int64_t charged_picousd; /* what the server says the whole request cost,
 	                          also of a failed one; else MONEY_UNKNOWN */
+	bool has_usage;        /* no answer, but the server says what it took: */
+	int64_t prompt_tokens, cached_tokens, cache_write_tokens,
+	    completion_tokens; /* as in struct completion */
 	int status;            /* HTTP; 0: none came */
 	struct str code;       /* error code or type as the server named it, or a
 	                          word of ours: "timeout", "connect", "not_json" */

@@ -13,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "scorers/agreement.h"
 #include "scorers/answer.h"
-#include "scorers/scorer.h"
 
 struct group {
 	size_t at, len; /* its normal form in tally.forms */
@@ -122,6 +122,85 @@ first_complete(const struct score_input *in)
 		if (scorer_complete(&in->c[i]))
 			return i;
 	return 0;
+}
+
+static size_t
+tally_second(const struct tally *t, const struct group *leader)
+{
+	size_t second = 0, g;
+
+	for (g = 0; g < t->n; g++)
+		if (&t->group[g] != leader && t->group[g].size > second)
+			second = t->group[g].size;
+	return second;
+}
+
+static int
+count_samples(const struct score_input *in, struct agreement *out,
+    struct err *e)
+{
+	const struct group *leader;
+	struct tally t;
+	bool ok;
+
+	if (in->n <= 1) {
+		out->leader = out->groups = in->n && in->c[0].has_answer &&
+		    scorer_complete(&in->c[0]);
+		return 0;
+	}
+	ok = tally_fill(&t, in);
+	if (ok) {
+		leader = tally_leader(&t);
+		out->groups = t.n;
+		out->leader = leader ? leader->size : 0;
+		out->second = tally_second(&t, leader);
+		out->chosen = leader ? leader->first : first_complete(in);
+	}
+	tally_release(&t);
+	return ok ? 0 : err_nomem(e);
+}
+
+/* The answers of the tiers below, beside the one chosen here. */
+static int
+count_below(const struct score_input *in, struct agreement *out,
+    struct err *e)
+{
+	const struct completion *c = out->chosen < in->n ?
+	    &in->c[out->chosen] : NULL;
+	struct buf forms;
+	size_t n, at;
+	int rc = 0;
+
+	if (!c || !c->has_answer || !in->n_below)
+		return 0;
+	buf_init(&forms, BUF_MAX);
+	answer_normal(&forms, c->answer);
+	n = forms.n;
+	for (size_t i = 0; i < in->n_below; i++) {
+		at = forms.n;
+		out->last_below = false;
+		if (!in->below[i].has_answer)
+			continue;
+		answer_normal(&forms, in->below[i].answer);
+		out->last_below = str_eq(str_sub(buf_str(&forms), 0, n),
+		    str_sub(buf_str(&forms), at, forms.n - at));
+		out->below += out->last_below;
+		buf_cut(&forms, n);
+	}
+	if (forms.failed)
+		rc = err_nomem(e);
+	buf_release(&forms);
+	return rc;
+}
+
+int
+agreement_of(const struct score_input *in, struct agreement *out,
+    struct err *e)
+{
+	*out = (struct agreement){ .samples = in->n + in->missing };
+	if (count_samples(in, out, e) < 0)
+		return -1;
+	return count_below(in, out, e);
 }
 
 static void

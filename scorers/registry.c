@@ -12,7 +12,8 @@
 #define SCORERS(X) \
 	X(regex) \
 	X(agreement) \
-	X(logprob)
+	X(logprob) \
+	X(learned)
 
 #define DECLARE(name) extern const struct scorer_ops scorer_##name;
 #define ENTRY(name) &scorer_##name,

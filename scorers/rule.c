@@ -113,8 +113,9 @@ static bool
 set_threshold(struct rule *rule, struct builder b, const struct ynode *n)
 {
 	const char *name = rule_name(rule);
-	bool binary = rule->ops && (rule->ops->flags & SCORER_BINARY);
 	bool wanted = rule->kind == RULE_LEAF || rule->kind == RULE_MEAN;
+	double usual = !rule->ops ? 0 : rule->ops->flags & SCORER_BINARY ? 1 :
+	    rule->ops->at_least;
 
 	if (n && b.under) {
 		report_error(b.report, n, "at_least of '%s' is never looked "
@@ -128,14 +129,14 @@ set_threshold(struct rule *rule, struct builder b, const struct ynode *n)
 	}
 	if (b.under || !wanted)
 		return true;
-	if (!binary) {
+	if (usual <= 0) {
 		report_error(b.report, &rule->at, "'%s' needs a threshold, as "
 		    "in '%s: {%sat_least: 0.8}'", name, name,
 		    rule->ops ? "" : "of: [...], ");
 		return false;
 	}
 	rule->has_threshold = true;
-	rule->threshold = score_of_p(1);
+	rule->threshold = score_of_p(usual);
 	return true;
 }
 
@@ -437,6 +438,25 @@ rule_build(const struct ynode *n, struct arena *a, struct report *r)
 	return rule;
 }
 
+struct rule *
+rule_build_under(const struct ynode *n, struct arena *a, struct report *r,
+    const char *under)
+{
+	struct builder b = { .arena = a, .report = r, .under = under };
+	struct rule *rule = NULL;
+	bool ok = build_entry(&rule, b, n);
+
+	if (ok && (!rule->ops || str_is(str_of(rule->ops->name), under))) {
+		report_error(r, &rule->at, "'%s' is not one scorer whose "
+		    "score '%s' could look at", rule_name(rule), under);
+		ok = false;
+	}
+	if (ok)
+		return rule;
+	rule_release(rule);
+	return NULL;
+}
+
 void
 rule_release(struct rule *rule)
 {
@@ -463,6 +483,8 @@ rule_flags(const struct rule *rule)
 		return 0;
 	if (rule->ops)
 		flags = rule->ops->flags;
+	if (rule->ops && rule->ops->needs)
+		flags |= rule->ops->needs(rule->state);
 	for (i = 0; i < rule->n; i++)
 		flags |= rule_flags(rule->of[i]);
 	return flags;
@@ -586,6 +608,18 @@ score_leaves(struct rule *rule, const struct judging *j, struct err *e)
 	for (i = 0; i < rule->n; i++)
 		if (score_leaves(rule->of[i], j, e) < 0)
 			return -1;
+	return 0;
+}
+
+int
+rule_score(struct rule *rule, const struct score_input *in,
+    struct score *out, struct err *e)
+{
+	struct judging j = { .in = *in };
+
+	if (score_leaves(rule, &j, e) < 0)
+		return -1;
+	*out = rule->out.score;
 	return 0;
 }
 

@@ -33,6 +33,14 @@ struct rule *rule_build(const struct ynode *n, struct arena *a,
     struct report *r);
 void rule_release(struct rule *rule);
 
+/* A rule without a threshold, of one scorer alone, whose score another scorer
+ * looks at; `under` is the name of that one and lives longer. */
+struct rule *rule_build_under(const struct ynode *n, struct arena *a,
+    struct report *r, const char *under);
+/* The score that such a rule gives to in->chosen. 0, or -1 with *e. */
+int rule_score(struct rule *rule, const struct score_input *in,
+    struct score *out, struct err *e);
+
 unsigned rule_flags(const struct rule *rule); /* SCORER_* of all scorers in it */
 /* Complain (as warnings) about thresholds that can never be met or never
  * fail, samples that no scorer looks at, and the like. */

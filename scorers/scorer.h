@@ -23,6 +23,10 @@ struct score_input {
 	size_t missing;              /* asked for and failed: they count as answers
 	                                that agree with nothing */
 	size_t chosen;               /* the completion that would be returned */
+	/* What the tiers below that were visited would have returned, and did not
+	 * accept, from the lowest up; borrowed. */
+	const struct completion *below;
+	size_t n_below;
 };
 
 #define SCORER_REASON 240
@@ -59,6 +63,8 @@ struct scorer_ops {
 	/* The option that a bare value sets: `agreement: 0.8` is at_least,
 	 * `regex: '####'` is match. */
 	const char *shorthand;
+	double at_least;   /* the threshold if it is not said; 0: it must be
+	                      said (but see SCORER_BINARY) */
 	size_t state_size; /* zeroed bytes the rule allocates in its arena */
 
 	/* Read the options from `o` (a map; at_least and unknown keys are seen to
@@ -66,6 +72,10 @@ struct scorer_ops {
 	 * `a`. False: complained. `fini` must be safe even then. */
 	bool (*init)(void *state, const struct ynode *o, struct arena *a,
 	    struct report *r);
+
+	/* Flags besides ops->flags that the options bring with them; may be NULL.
+	 * SCORER_CHOOSES and SCORER_BINARY are not among them. */
+	unsigned (*needs)(const void *state);
 
 	/* REGEX_LIMIT and the like are not errors but a 0 with its reason.
 	 * -1 (out of memory and bugs) fails the task. */
@@ -75,7 +85,8 @@ struct scorer_ops {
 	/* The range in which the score may lie once all of in->more have come, if
 	 * the next k of them (k <= more) are as kind to an early decision as can
 	 * be: *lo is the highest sure lower bound and *hi the lowest sure upper
-	 * bound. With k = 0 this is the plain range. NULL: the score does not
+	 * bound. With k = 0 this is the plain range;
+	 * both come in as the score. NULL: the score does not
 	 * depend on later samples (but for a change of in->chosen). Called after
 	 * score() with the same completions, so it may use what that left in the
 	 * state. */

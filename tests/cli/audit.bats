@@ -109,6 +109,15 @@ batch() {
 	has '"audited":0,"differ":0,"no_answer":2,"share_low":0,"share_high":1'
 }
 
+@test "an audit waits for nobody, though the cascade waits for its tiers" {
+	usual_server '{"match":{"model":"big"},"status":503}'
+	config 'audit: 1' 'on_outage: wait'
+	tasks 1 easy >in.jsonl
+	expect 0 batch in.jsonl --retries 0
+	grep -q '"outcome":"no_answer"' out
+	requests 2
+}
+
 @test "a cap that an audit does not fit under is not broken by it" {
 	usual_server
 	config 'audit: 1'

@@ -516,8 +516,7 @@ on_full_disk() {
 	write_config
 	seq 1 200 >in.txt
 	expect 1 on_full_disk 300 frugal batch in.txt -j 4
-	# As the limit falls: in a write, or between two.
-	[[ "$stderr" == *"cannot write to store"* || "$stderr" == *"disk full"* ]]
+	has_err "disk full"
 	got=$(wc -l <<<"$output")
 	[ "$got" -gt 0 ]
 	[ "$got" -lt 200 ]

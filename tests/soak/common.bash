@@ -45,13 +45,22 @@ figures() {
 
 # at_once N COMMAND...: in the background, in a subshell that stops its server
 # at its end; at most N of them. Then all_done waits for them.
+crew=()
 at_once() {
-	while [ "$(jobs -rp | wc -l)" -ge "$1" ]; do
-		wait -n 2>/dev/null
+	local pid alive
+	while :; do
+		alive=()
+		for pid in "${crew[@]}"; do
+			kill -0 "$pid" 2>/dev/null && alive+=("$pid")
+		done
+		crew=("${alive[@]}")
+		[ "${#crew[@]}" -lt "$1" ] && break
+		wait -n "${crew[@]}" 2>/dev/null
 	done
 	( trap stop_server EXIT; server_pid= ; "${@:2}" ) &
+	crew+=($!)
 }
-all_done() { wait; }
+all_done() { [ "${#crew[@]}" = 0 ] || wait "${crew[@]}"; }
 
 # --- the server ---------------------------------------------------------------
 

@@ -1,18 +1,26 @@
 /*
  * failalloc.c -- an LD_PRELOAD library that lets allocations fail, to see what
- * a program does then.
+ * a program does then. Compiled with FAILALLOC_WRAP it is linked into a program
+ * (ld --wrap) whose own allocations it then lets fail, not those of shared
+ * libraries: so it goes together with AddressSanitizer, which looks for what is
+ * forgotten on the way out.
  *
  *   FAILALLOC=N       the Nth allocation of the process fails (from 1)
  *   FAILALLOC=N+      it and all after it
  *   FAILALLOC=0       none; at the exit their number is said
  *
  * malloc, calloc, realloc, reallocarray, posix_memalign, aligned_alloc and what
- * is built on them (strdup, getline, fopen, ...), in all threads; and mmap of
- * anonymous memory. Only the process that was started counts, not its children.
+ * is built on them (strdup, getline, fopen, ...), in all threads. Only the process that was started counts, not its children.
+ * What OpenSSL and libfyaml ask for is spared and not counted, unless
+ * FAILALLOC_ALL is set: they crash on their own (libcrypto 3.0 takes a lock that
+ * could not be made, in its start-up; libfyaml 0.7 goes on in
+ * fy_parse_input_append()).
  * With FAILALLOC_SHOW=1 the call that failed is shown by its return addresses.
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
+#include <stdint.h>
 #include <execinfo.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -20,19 +28,59 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef FAILALLOC_WRAP
+#define OURS(f) __wrap_##f
+#define REAL(f) __real_##f
+#else
 /* glibc's own allocator under its other names. */
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
+#define OURS(f) f
+#define REAL(f) __libc_##f
 extern void *__libc_memalign(size_t align, size_t n);
+#endif
+extern void *REAL(malloc)(size_t n);
+extern void *REAL(calloc)(size_t n, size_t size);
+extern void *REAL(realloc)(void *p, size_t n);
+void *OURS(malloc)(size_t n);
+void *OURS(calloc)(size_t n, size_t size);
+void *OURS(realloc)(void *p, size_t n);
+void *OURS(reallocarray)(void *p, size_t n, size_t size);
+char *OURS(strdup)(const char *s);
+char *OURS(strndup)(const char *s, size_t most);
 
 static atomic_long count;
 static long fail_at = -1; /* -1: not yet known, nothing is counted */
 static bool all_after, show;
 static pid_t us;
+
+/* Where the libraries lie that are spared. */
+static struct {
+	uintptr_t from, to;
+} spared[8];
+static size_t n_spared;
+
+static int
+note_library(struct dl_phdr_info *lib, size_t size, void *unused)
+{
+	(void)size;
+	(void)unused;
+	if (!strstr(lib->dlpi_name, "libcrypto") &&
+	    !strstr(lib->dlpi_name, "libssl") &&
+	    !strstr(lib->dlpi_name, "libfyaml"))
+		return 0;
+	for (int i = 0; i < lib->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &lib->dlpi_phdr[i];
+
+		if (h->p_type != PT_LOAD || !(h->p_flags & PF_X) ||
+		    n_spared == sizeof(spared) / sizeof(spared[0]))
+			continue;
+		spared[n_spared].from = lib->dlpi_addr + h->p_vaddr;
+		spared[n_spared].to = spared[n_spared].from + h->p_memsz;
+		n_spared++;
+	}
+	return 0;
+}
 
 static void
 say_count(void)
@@ -63,6 +111,8 @@ start(void)
 
 		backtrace(warm, 2); /* loads libgcc, which allocates */
 	}
+	if (!getenv("FAILALLOC_ALL"))
+		dl_iterate_phdr(note_library, NULL);
 	/* Those we start are to be left alone. */
 	unsetenv("LD_PRELOAD");
 	if (atol(at) == 0)
@@ -71,14 +121,18 @@ start(void)
 }
 
 static bool
-fails(void)
+fails(const void *caller)
 {
+	uintptr_t at = (uintptr_t)caller;
 	static __thread bool showing;
 	void *frames[24];
 	long n;
 
 	if (fail_at < 0 || showing || getpid() != us)
 		return false;
+	for (size_t i = 0; i < n_spared; i++)
+		if (at >= spared[i].from && at < spared[i].to)
+			return false;
 	n = atomic_fetch_add(&count, 1) + 1;
 	if (fail_at == 0 || (n != fail_at && !(all_after && n > fail_at)))
 		return false;
@@ -92,39 +146,40 @@ fails(void)
 }
 
 void *
-malloc(size_t n)
+OURS(malloc)(size_t n)
 {
-	return fails() ? NULL : __libc_malloc(n);
+	return fails(__builtin_return_address(0)) ? NULL : REAL(malloc)(n);
 }
 
 void *
-calloc(size_t n, size_t size)
+OURS(calloc)(size_t n, size_t size)
 {
-	return fails() ? NULL : __libc_calloc(n, size);
+	return fails(__builtin_return_address(0)) ? NULL : REAL(calloc)(n, size);
 }
 
 void *
-realloc(void *p, size_t n)
+OURS(realloc)(void *p, size_t n)
 {
-	return fails() ? NULL : __libc_realloc(p, n);
+	return fails(__builtin_return_address(0)) ? NULL : REAL(realloc)(p, n);
 }
 
 void *
-reallocarray(void *p, size_t n, size_t size)
+OURS(reallocarray)(void *p, size_t n, size_t size)
 {
-	if (fails())
+	if (fails(__builtin_return_address(0)))
 		return NULL;
 	if (size && n > (size_t)-1 / size) {
 		errno = ENOMEM;
 		return NULL;
 	}
-	return __libc_realloc(p, n * size);
+	return REAL(realloc)(p, n * size);
 }
 
+#ifndef FAILALLOC_WRAP
 void *
 aligned_alloc(size_t align, size_t n)
 {
-	return fails() ? NULL : __libc_memalign(align, n);
+	return fails(__builtin_return_address(0)) ? NULL : __libc_memalign(align, n);
 }
 
 int
@@ -132,26 +187,29 @@ posix_memalign(void **out, size_t align, size_t n)
 {
 	void *p;
 
-	if (fails() || !(p = __libc_memalign(align, n)))
+	if (fails(__builtin_return_address(0)) || !(p = __libc_memalign(align, n)))
 		return ENOMEM;
 	*out = p;
 	return 0;
 }
+#endif
 
 char *
-strdup(const char *s)
+OURS(strdup)(const char *s)
 {
 	size_t n = strlen(s) + 1;
-	char *copy = malloc(n);
+	char *copy = fails(__builtin_return_address(0)) ? NULL :
+	    REAL(malloc)(n);
 
 	return copy ? memcpy(copy, s, n) : NULL;
 }
 
 char *
-strndup(const char *s, size_t most)
+OURS(strndup)(const char *s, size_t most)
 {
 	size_t n = strnlen(s, most);
-	char *copy = malloc(n + 1);
+	char *copy = fails(__builtin_return_address(0)) ? NULL :
+	    REAL(malloc)(n + 1);
 
 	if (!copy)
 		return NULL;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -24,6 +25,7 @@ struct step {
 	enum outcome outcome;
 	int n;            /* completions that come; 0: as many as asked for */
 	bool n_refused, maybe_billed;
+	unsigned also;    /* ACTION_* */
 	int64_t wait_ms;  /* a failure's; 0: a millisecond */
 	int most;         /* retries of it; 0: as configured */
 	const char *code, *message;
@@ -89,6 +91,7 @@ simulate(const struct model_request *q, struct arena *a, struct reply *out,
 	*latency_ms = s->latency_ms;
 	*out = (struct reply){ .outcome = s->outcome,
 	    .n_refused = s->n_refused, .maybe_billed = s->maybe_billed,
+	    .also = s->also,
 	    .charged_picousd = s->charged ? s->charged : MONEY_UNKNOWN,
 	    .wait_ms = s->wait_ms ? s->wait_ms : 1,
 	    .most_retries = s->most ? s->most : -1,
@@ -109,13 +112,14 @@ static const struct provider_ops ops_with_key = {
 /* --- those who want something --------------------------------------------- */
 
 struct event {
-	char kind; /* 'g' got, 'l' lost, 'o' out of use, 's' stop */
+	char kind; /* 'g' got, 'l' lost, 'o' out of use, 's' stop, 'b' broke */
 	struct want *w;
 	struct climb_news news;
 	struct completion c;
 	enum outcome outcome;
 	int requests, retries;
-	int64_t cost;
+	int64_t cost, booked;
+	bool budget;  /* lost for a task's cap; of 'b': the day's */
 	char text[64], code[64], message[128];
 };
 
@@ -161,6 +165,8 @@ on_lost(void *cookie, struct want *w, const struct climb_failure *f)
 	v->requests = f->requests;
 	v->retries = f->retries;
 	v->cost = f->cost_picousd;
+	v->booked = f->booked_picousd;
+	v->budget = f->budget;
 }
 
 static void
@@ -194,9 +200,12 @@ on_again(void *cookie, const struct tier *t, struct str code,
 	snprintf(a->code, sizeof(a->code), "%.*s", STR_ARG(code));
 }
 
+static void on_broke(void *cookie, bool day, int64_t worst_picousd,
+    int64_t held_picousd);
+
 static const struct calls_ops on = {
 	.got = on_got, .lost = on_lost, .again = on_again,
-	.out_of_use = on_out_of_use,
+	.out_of_use = on_out_of_use, .broke = on_broke,
 };
 
 /* --- the fixture ---------------------------------------------------------- */
@@ -204,6 +213,9 @@ static const struct calls_ops on = {
 static struct provider providers[2];
 static struct tier tiers[2];
 static struct config cfg;
+static enum outage_rule outage;  /* of what is asked, */
+static struct budget *budget;    /* and whose */
+static int64_t deadline_ms;
 static struct http *http;
 static struct calls *calls;
 static struct store *store;
@@ -224,6 +236,9 @@ static int
 begin(void **state)
 {
 	(void)state;
+	outage = OUTAGE_PATIENT;
+	budget = NULL;
+	deadline_ms = 0;
 	n_steps = at_step = n_asked = n_events = n_wants = n_again = 0;
 	memset(steps, 0, sizeof(steps));
 	memset(wants, 0, sizeof(wants));
@@ -257,14 +272,37 @@ end(void **state)
 	return 0;
 }
 
+/* The owner stops then. */
+static void
+on_broke(void *cookie, bool day, int64_t worst_picousd, int64_t held_picousd)
+{
+	struct event *v = note('b', STR(""), STR(""));
+
+	(void)cookie;
+	v->budget = day;
+	v->cost = worst_picousd;
+	v->booked = held_picousd;
+	calls_stop(calls);
+}
+
+static struct calls_options
+options(int max_in_flight, int retries)
+{
+	return (struct calls_options){ .max_in_flight = max_in_flight,
+	    .retries = retries, .keep = true, .unwritten = true,
+	    .caps = { BUDGET_NONE, BUDGET_NONE, BUDGET_NONE } };
+}
+
+static void
+open_with(struct calls_options o)
+{
+	assert_int_equal(calls_new(&calls, http, &cfg, &o, &on, &e), 0);
+}
+
 static void
 open_calls(int max_in_flight, int retries)
 {
-	struct calls_options o = { .max_in_flight = max_in_flight,
-	    .retries = retries, .keep = true, .unwritten = true,
-	    .caps = { BUDGET_NONE, BUDGET_NONE, BUDGET_NONE } };
-
-	assert_int_equal(calls_new(&calls, http, &cfg, &o, &on, &e), 0);
+	open_with(options(max_in_flight, retries));
 }
 
 static void
@@ -291,7 +329,8 @@ want(int sample)
 {
 	struct want *w = &wants[n_wants];
 
-	*w = (struct want){ .sample = sample, .slot = n_wants++ };
+	*w = (struct want){ .sample = sample, .slot = n_wants++,
+	    .budget = budget, .deadline_ms = deadline_ms };
 	return w;
 }
 
@@ -303,7 +342,8 @@ ask_as(const char *name, size_t tier, int from, int to, int64_t max_tokens)
 	char prompt[32] = "";
 	struct message m = { STR("user"), STR("") };
 	struct calls_ask q = { .tier = &tiers[tier], .messages = &m,
-	    .n_messages = 1, .key = key, .max_tokens = max_tokens };
+	    .n_messages = 1, .key = key, .max_tokens = max_tokens,
+	    .outage = outage };
 	struct want *list = NULL, **tail = &list;
 
 	snprintf(prompt, sizeof(prompt), "%s", name);
@@ -1484,10 +1524,1066 @@ closing_tells_nobody(void **state)
 	calls_free(NULL);
 }
 
+/* --- leaving ---------------------------------------------------------------- */
+
+static struct climb_failure
+leave(size_t slot)
+{
+	struct climb_failure f = { .code = { 0 } };
+
+	calls_leave(calls, &wants[slot], &f);
+	return f;
+}
+
+/* The most that a request of this fixture for so many samples can cost. */
+static int64_t
+worst(int samples)
+{
+	int64_t w = calls_worst(&tiers[0], STR("a"), 1, 50, samples,
+	    clock_utc_ms());
+
+	assert_int_equal(w, (1 + CALLS_TEMPLATE_TOKENS + 16) * 3
+	    + 50 * 7 * samples);
+	return w;
+}
+#define COST (100 * 3 + 10 * 7) /* what one sample does cost */
+
+static void
+what_has_not_left_is_dropped_when_it_is_left(void **state)
+{
+	struct climb_failure f;
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	ask("b", 0, 1);
+	f = leave(1);
+	assert_int_equal(calls_in_flight(calls), 2);
+	f = leave(2);
+	assert_int_equal(f.cost_picousd, 0);
+	assert_int_equal(f.requests, 0);
+	assert_int_equal(calls_in_flight(calls), 1);
+	finish();
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(n_events, 1);
+	leave(2); /* again: no matter */
+}
+
+static void
+what_sleeps_is_dropped_with_what_it_has_cost(void **state)
+{
+	struct climb_failure f;
+
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .maybe_billed = true,
+	    .wait_ms = 60000 });
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	while (!n_again)
+		turn();
+	f = leave(0);
+	assert_int_equal(f.cost_picousd, worst(1));
+	assert_int_equal(f.booked_picousd, worst(1));
+	assert_int_equal(f.requests, 1);
+	assert_int_equal(calls_in_flight(calls), 0);
+	settle();
+	assert_int_equal(n_events, 0);
+}
+
+/* It may be billed, and is kept for whoever asks next. */
+static void
+what_is_under_way_goes_on_and_is_charged_to_who_left_last(void **state)
+{
+	struct climb_failure f;
+
+	(void)state;
+	SCRIPT({ .latency_ms = 2 });
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	assert_true(join("a", 0));
+	f = leave(0);
+	assert_int_equal(f.cost_picousd, 0); /* slot 1 bears it */
+	f = leave(1);
+	assert_int_equal(f.cost_picousd, worst(1));
+	assert_int_equal(f.booked_picousd, worst(1));
+	assert_int_equal(f.requests, 1);
+	assert_int_equal(calls_in_flight(calls), 1);
+	assert_true(join("a", 0)); /* slot 2: has no cost of it */
+	finish();
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(n_events, 1);
+	assert_true(got(0, 2, "sample 0")->news.cached);
+	assert_int_equal(events[0].news.requests, 0);
+	assert_int_equal(calls_to_keep(calls), 1);
+	/* What it did cost is in the totals once. */
+	assert_int_equal(calls_totals(calls).booked, 0);
+}
+
+static void
+nobody_is_told_of_an_orphan(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .latency_ms = 1,
+	    .maybe_billed = true });
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	leave(0);
+	finish();
+	assert_int_equal(n_asked, 1); /* it is not tried again */
+	assert_int_equal(n_events, 0);
+	assert_int_equal(calls_totals(calls).booked_picousd, worst(1));
+}
+
+static void
+another_who_wants_it_keeps_it(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .wait_ms = 3 }, OK);
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	assert_true(join("a", 0));
+	while (!n_again)
+		turn();
+	leave(0);
+	finish();
+	got(0, 1, "sample 0");
+	assert_false(events[0].news.cached);
+	assert_int_equal(events[0].news.requests, 2);
+}
+
+/* --- deadlines -------------------------------------------------------------------- */
+
+static void
+no_retry_waits_for_those_who_do_not_live_to_see_it(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .code = "late", .wait_ms = 60000 },
+	    { .outcome = OUTCOME_WAIT, .code = "later", .wait_ms = 60000 });
+	deadline_ms = clock_mono_ms() + 30000;
+	open_calls(4, 4);
+	ask("a", 0, 0);
+	finish();
+	lost(0, 0, OUTCOME_RETRY, "late");
+	ask_as("b", 1, 0, 0, 0);
+	finish();
+	lost(1, 1, OUTCOME_WAIT, "later");
+	assert_int_equal(n_asked, 2);
+}
+
+static void
+one_who_lives_longer_keeps_it(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .wait_ms = 60000 });
+	deadline_ms = clock_mono_ms() + 30000;
+	open_calls(4, 4);
+	ask("a", 0, 0);
+	deadline_ms = 0;
+	assert_true(join("a", 0));
+	while (!n_again)
+		turn();
+	assert_int_equal(n_events, 0);
+	assert_int_equal(calls_in_flight(calls), 1);
+}
+
+/* --- a task's cap ------------------------------------------------------------------- */
+
+static void
+a_tasks_cap_is_held_and_settled(void **state)
+{
+	struct budget b = { .cap = worst(1) };
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	budget = &b;
+	open_calls(4, 4);
+	ask("a", 0, 0);
+	assert_int_equal(b.held, worst(1));
+	assert_int_equal(b.open, 1);
+	finish();
+	assert_int_equal(b.held, COST);
+	assert_int_equal(b.open, 0);
+	ask("b", 0, 0); /* what is left is too little */
+	assert_int_equal(n_asked, 1);
+	assert_true(lost(1, 1, OUTCOME_FAIL, "budget")->budget);
+	assert_int_equal(b.open, 0);
+}
+
+/* What is held for the first will not all be spent. */
+static void
+samples_of_a_task_wait_for_each_other_under_its_cap(void **state)
+{
+	struct budget b = { .cap = worst(1) + 2 * COST }, *mine = &b;
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	providers[0].n = NO;
+	budget = mine;
+	open_calls(8, 4);
+	ask("a", 0, 2);
+	assert_int_equal(n_asked, 1);
+	budget = NULL;
+	ask("z", 0, 0); /* of a task without a cap: it passes those */
+	assert_int_equal(n_asked, 2);
+	finish();
+	assert_int_equal(n_asked, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(events[i].kind, 'g');
+	assert_int_equal(b.held, 3 * COST);
+}
+
+static void
+more_than_the_whole_cap_is_not_waited_for(void **state)
+{
+	struct budget b = { .cap = worst(1) };
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	budget = &b;
+	open_calls(8, 4);
+	ask("a", 0, 0);
+	ask("b", 0, 1);
+	assert_int_equal(n_events, 2);
+	lost(0, 1, OUTCOME_FAIL, "budget");
+	lost(1, 2, OUTCOME_FAIL, "budget");
+	finish();
+	got(2, 0, "sample 0");
+}
+
+static void
+a_try_that_may_be_billed_stays_held_against_the_cap(void **state)
+{
+	struct budget b = { .cap = 2 * worst(1) - 1 };
+	const struct event *v;
+
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .maybe_billed = true }, OK);
+	budget = &b;
+	open_calls(4, 4);
+	ask("a", 0, 0);
+	finish();
+	assert_int_equal(n_asked, 1);
+	v = lost(0, 0, OUTCOME_FAIL, "budget");
+	assert_int_equal(v->cost, worst(1));
+	assert_int_equal(v->booked, worst(1));
+	assert_int_equal(b.held, worst(1));
+}
+
+/* The one who asked first has no room: the other pays, and the first has it
+ * for nothing. */
+static void
+who_pays_bears_the_cost(void **state)
+{
+	struct budget poor = { .cap = 5 }, rich = { .cap = worst(2) };
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 }, OK);
+	open_calls(1, 4);
+	ask("z", 0, 0); /* slot 0 is under way: the others wait in line */
+	budget = &poor;
+	ask("a", 0, 1); /* slots 1 and 2 */
+	budget = &rich;
+	assert_true(join("a", 0)); /* slot 3 */
+	assert_true(join("a", 1)); /* slot 4 */
+	finish();
+	assert_int_equal(n_asked, 2);
+	assert_int_equal(n_events, 5);
+	for (size_t i = 1; i < 5; i++) {
+		bool pays = events[i].w->slot >= 3;
+		assert_int_equal(events[i].news.cached, !pays);
+		assert_int_equal(events[i].news.requests,
+		    events[i].w->slot == 3);
+	}
+	assert_int_equal(poor.held, 0);
+	assert_int_equal(rich.held, 300 + (10 + 11) * 7);
+}
+
+static void
+when_the_payer_leaves_the_others_have_it_for_nothing(void **state)
+{
+	struct budget a = { .cap = worst(1) }, b = { .cap = worst(1) };
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	open_calls(1, 4);
+	budget = &a;
+	ask("a", 0, 0);
+	budget = &b;
+	assert_true(join("a", 0));
+	leave(0);
+	assert_int_equal(a.held, 0);
+	finish();
+	assert_int_equal(n_events, 1);
+	assert_true(got(0, 1, "sample 0")->news.cached);
+	assert_int_equal(b.held, 0);
+}
+
+/* --- the run's cap ----------------------------------------------------------------------- */
+
+static void
+a_runs_cap_waits_for_what_is_open_and_then_is_broke(void **state)
+{
+	struct calls_options o = options(8, 4);
+	const struct event *v;
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	o.caps.run = 2 * worst(1);
+	open_with(o);
+	for (int i = 0; i < 6; i++)
+		ask((char[]){ (char)('a' + i), '\0' }, 0, 0);
+	assert_int_equal(n_asked, 2);
+	assert_int_equal(n_events, 0);
+	finish();
+	/* 2338: two, then as many as fit beside what the others have cost. */
+	assert_int_equal(n_asked, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(events[i].kind, 'g');
+	v = event(4, 'b', 0);
+	assert_false(v->budget);
+	assert_int_equal(v->cost, worst(1));
+	assert_int_equal(v->booked, 4 * COST);
+	lost(5, 5, OUTCOME_STOP, "stopped");
+	lost(6, 4, OUTCOME_STOP, "stopped");
+	assert_int_equal(n_events, 7);
+}
+
+/* Whatever fails, and whatever of it may have been billed. */
+static void
+booked_tries_count_against_the_runs_cap(void **state)
+{
+	struct calls_options o = options(8, 4);
+
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .maybe_billed = true });
+	o.caps.run = 3 * worst(1);
+	open_with(o);
+	ask("a", 0, 0);
+	finish();
+	assert_int_equal(n_asked, 3);
+	assert_int_equal(event(0, 'b', 0)->booked, 3 * worst(1));
+	assert_int_equal(lost(1, 0, OUTCOME_STOP, "stopped")->cost,
+	    3 * worst(1));
+	assert_int_equal(calls_totals(calls).booked, 3);
+	assert_int_equal(calls_totals(calls).booked_picousd, 3 * worst(1));
+}
+
+static void
+a_cap_of_nothing_sends_nothing(void **state)
+{
+	struct calls_options o = options(8, 4);
+
+	(void)state;
+	SCRIPT(OK);
+	o.caps.run = 0;
+	open_with(o);
+	ask("a", 0, 0);
+	event(0, 'b', 0);
+	assert_int_equal(n_asked, 0);
+}
+
+static void
+without_a_price_nothing_fits_under_a_cap(void **state)
+{
+	struct calls_options o = options(8, 4);
+
+	(void)state;
+	SCRIPT(OK);
+	o.caps.run = MONEY_MAX;
+	tiers[0].price = price_none();
+	open_with(o);
+	ask("a", 0, 0);
+	assert_int_equal(event(0, 'b', 0)->cost, MONEY_UNKNOWN);
+	assert_int_equal(n_asked, 0);
+}
+
+/* --- odd refusals ------------------------------------------------------------------------- */
+
+#define ODD { .outcome = OUTCOME_FAIL, .also = ACTION_ODD, .code = "odd" }
+
+static void
+three_different_odd_refusals_in_a_row_are_the_tiers_fault(void **state)
+{
+	(void)state;
+	SCRIPT(ODD);
+	open_calls(1, 4);
+	ask("a", 0, 0);
+	ask("b", 0, 0);
+	finish();
+	lost(0, 0, OUTCOME_FAIL, "odd");
+	lost(1, 1, OUTCOME_FAIL, "odd");
+	ask("c", 0, 0);
+	finish();
+	event(2, 'o', 0);
+	lost(3, 2, OUTCOME_TIER, "odd");
+}
+
+static void
+the_same_request_refused_again_is_not_counted(void **state)
+{
+	(void)state;
+	SCRIPT(ODD);
+	open_calls(1, 4);
+	for (int i = 0; i < 6; i++) {
+		ask(i % 2 ? "a" : "b", 0, 0);
+		finish();
+		lost((size_t)i, (size_t)i, OUTCOME_FAIL, "odd");
+	}
+}
+
+static void
+an_answer_in_between_shows_that_it_is_not_the_tier(void **state)
+{
+	(void)state;
+	SCRIPT(ODD, ODD, OK, ODD, ODD, { .outcome = OUTCOME_FAIL },
+	    ODD, ODD, ODD);
+	open_calls(1, 4);
+	for (int i = 0; i < 8; i++)
+		ask((char[]){ (char)('a' + i), '\0' }, 0, 0);
+	finish();
+	for (size_t i = 0; i < 8; i++)
+		assert_true(events[i].kind != 'o');
+	ask("z", 0, 0);
+	finish();
+	event(8, 'o', 0);
+}
+
+/* --- a model that does not answer -------------------------------------------------------------- */
+
+/* Five failures in a row, of one request. */
+static void
+make_dark(enum outage_rule rule)
+{
+	SCRIPT({ .outcome = OUTCOME_RETRY, .code = "http_503",
+	    .message = "down" });
+	outage = rule;
+	open_calls(4, 10);
+	ask("a", 0, 0);
+	while (n_asked < 5)
+		turn();
+	settle();
+}
+
+static void
+who_has_somewhere_to_go_leaves_a_dark_lane_at_once(void **state)
+{
+	(void)state;
+	make_dark(OUTAGE_LEAVE);
+	finish();
+	assert_int_equal(lost(0, 0, OUTCOME_RETRY, "http_503")->requests, 5);
+	assert_string_equal(events[0].message, "down");
+	ask("b", 0, 1);
+	assert_int_equal(lost(1, 1, OUTCOME_RETRY, "http_503")->requests, 0);
+	lost(2, 2, OUTCOME_RETRY, "http_503");
+	ask_as("c", 1, 0, 0, 0); /* of the other provider */
+	assert_int_equal(n_asked, 6);
+}
+
+static void
+who_has_nowhere_to_go_waits_for_it(void **state)
+{
+	(void)state;
+	make_dark(OUTAGE_PATIENT);
+	assert_int_equal(n_events, 0);
+	outage = OUTAGE_STAY;
+	ask("b", 0, 0);
+	outage = OUTAGE_LEAVE;
+	ask("c", 0, 0);
+	settle();
+	assert_int_equal(n_events, 1);
+	lost(0, 2, OUTCOME_RETRY, "http_503");
+	assert_int_equal(n_asked, 5); /* nothing, for half a minute */
+	assert_int_equal(calls_in_flight(calls), 2);
+}
+
+static void
+a_wait_of_more_than_ten_minutes_is_an_outage(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_WAIT, .code = "quota",
+	    .wait_ms = CALLS_MAX_WAIT_MS + 1000 });
+	open_calls(4, 4);
+	ask("a", 0, 0); /* patient, but not for that */
+	finish();
+	lost(0, 0, OUTCOME_WAIT, "quota");
+	outage = OUTAGE_LEAVE;
+	ask("b", 0, 0);
+	lost(1, 1, OUTCOME_RETRY, "quota");
+	outage = OUTAGE_STAY;
+	ask("c", 0, 0);
+	settle();
+	assert_int_equal(n_events, 2);
+	assert_int_equal(calls_in_flight(calls), 1);
+	assert_int_equal(n_asked, 1);
+}
+
+static void
+a_wait_of_ten_minutes_is_waited_for(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_WAIT,
+	    .wait_ms = CALLS_MAX_WAIT_MS - 2000 });
+	outage = OUTAGE_LEAVE;
+	open_calls(4, 4);
+	ask("a", 0, 0);
+	settle();
+	assert_int_equal(n_again, 1);
+	assert_int_equal(calls_in_flight(calls), 1);
+}
+
+/* --- written down before they leave, beside another process ------------------------------------------ */
+
+static char folder[64];
+static struct store *other;
+
+static int
+begin_store(void **state)
+{
+	char path[128];
+
+	snprintf(folder, sizeof(folder), "/tmp/frugal-calls-XXXXXX");
+	if (begin(state) < 0 || !mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/store.db", folder);
+	return store_open(&store, path, STORE_CREATE, &e) < 0
+	    || store_open(&other, path, 0, &e) < 0 ? -1 : 0;
+}
+
+static int
+end_store(void **state)
+{
+	static const char *const files[] = {
+		"store.db", "store.db-wal", "store.db-shm", "store.db-live",
+	};
+	char path[128];
+
+	store_close(other);
+	other = NULL;
+	end(state);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
+		unlink(path);
+	}
+	return rmdir(folder);
+}
+
+static struct calls_options
+written(int max_in_flight, int retries)
+{
+	struct calls_options o = options(max_in_flight, retries);
+
+	o.unwritten = false;
+	o.reuse = true;
+	o.run = STR("run-1");
+	o.source = STR("run");
+	return o;
+}
+
+static void
+commit_all(void)
+{
+	keep_all();
+	calls_kept(calls);
+}
+
+/* As the engine's turn. */
+static void
+engine_turn(void)
+{
+	if (calls_to_note(calls) || calls_to_keep(calls)
+	    || calls_must_look(calls))
+		commit_all();
+	else
+		turn();
+}
+
+static void
+engine_finish(void)
+{
+	for (int i = 0; calls_in_flight(calls) || calls_to_note(calls)
+	    || calls_to_keep(calls); i++) {
+		assert_true(i < 1000);
+		engine_turn();
+	}
+}
+
+/* What another process does. */
+static int64_t
+other_asks(const char *name, int first, int last, int64_t cost)
+{
+	unsigned char key[SHA256_BYTES];
+	struct ask a = { .key = key, .first = first, .last = last,
+	    .model = STR("one/m"), .asked_utc_ms = clock_utc_ms(),
+	    .until_utc_ms = clock_utc_ms() + 600000, .worst_picousd = cost };
+	int64_t id = 0;
+
+	key_named(name, key);
+	if (store_begin(other, &e) < 0
+	    || asks_begin(other, STR("run-2"), STR("run"), NULL, &e) < 0
+	    || asks_put(other, &a, &id, &e) < 0 || store_commit(other, &e) < 0)
+		fail_msg("%s", e.msg);
+	return id;
+}
+
+static void
+other_gets(const char *name, int sample, const char *text)
+{
+	struct request_row q = { .canon = STR("c"), .provider = STR("one"),
+	    .model = STR("m") };
+	struct completion c = { .text = str_of(text), .model = STR("m"),
+	    .prompt_tokens = 1, .completion_tokens = 1, .cost_picousd = 9 };
+
+	key_named(name, q.key);
+	if (store_begin(other, &e) < 0
+	    || store_put(other, &q, sample, &c, NULL, &e) < 0
+	    || store_commit(other, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void
+other_ends(int64_t id, enum ask_outcome outcome, int64_t cost)
+{
+	struct ask_end v = { .id = id, .outcome = outcome,
+	    .ended_utc_ms = clock_utc_ms(), .cost_picousd = cost };
+
+	if (store_begin(other, &e) < 0 || asks_end(other, &v, &e) < 0
+	    || store_commit(other, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static struct asks_totals
+seen(void)
+{
+	struct asks_totals t;
+
+	if (asks_totals(other, 0, 0, STR("run-1"), STR(""), &t, &e) < 0)
+		fail_msg("%s", e.msg);
+	return t;
+}
+
+static void
+nothing_leaves_before_it_is_written_down(void **state)
+{
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	open_with(written(4, 4));
+	ask("a", 0, 0);
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(calls_to_note(calls), 1);
+	settle();
+	assert_int_equal(n_asked, 0);
+	keep_all();
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(seen().open, 1);
+	assert_int_equal(seen().sent, 1);
+	calls_kept(calls);
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(calls_to_note(calls), 0);
+	engine_finish();
+	got(0, 0, "sample 0");
+	assert_int_equal(seen().open, 0);
+	assert_int_equal(seen().by_outcome[ASK_OK], 1);
+	assert_int_equal(seen().cost_picousd, COST);
+	assert_true(rows[0] >= 0);
+}
+
+static void
+when_it_cannot_be_written_down_nothing_is_sent(void **state)
+{
+	(void)state;
+	SCRIPT(OK);
+	open_with(written(4, 4));
+	ask("a", 0, 1);
+	assert_int_equal(store_begin(store, &e), 0);
+	assert_int_equal(calls_keep(calls, store, &e), 0);
+	store_rollback(store);
+	calls_unkept(calls);
+	calls_stop(calls);
+	assert_int_equal(n_asked, 0);
+	lost(0, 0, OUTCOME_STOP, "stopped");
+	lost(1, 1, OUTCOME_STOP, "stopped");
+	assert_int_equal(calls_in_flight(calls), 0);
+	assert_int_equal(calls_to_note(calls), 0);
+	assert_int_equal(seen().sent, 0);
+}
+
+static void
+what_is_left_before_it_left_was_never_asked(void **state)
+{
+	(void)state;
+	SCRIPT(OK);
+	open_with(written(1, 4));
+	ask("a", 0, 0);
+	ask("b", 0, 0);
+	assert_int_equal(calls_to_note(calls), 1);
+	leave(0);
+	settle(); /* and another takes its place */
+	assert_int_equal(calls_to_note(calls), 1);
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	was_asked(0, "b", 0, 1);
+	assert_int_equal(seen().sent, 1);
+}
+
+static void
+each_try_is_a_request_of_its_own(void **state)
+{
+	struct asks_totals t;
+
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_RETRY, .maybe_billed = true },
+	    { .outcome = OUTCOME_WAIT }, OK,
+	    { .outcome = OUTCOME_NEXT }, { .outcome = OUTCOME_FAIL });
+	open_with(written(1, 4));
+	ask("a", 0, 0);
+	ask_as("b", 1, 0, 0, 0);
+	ask_as("c", 1, 0, 0, 0);
+	engine_finish();
+	t = seen();
+	assert_int_equal(t.sent, n_asked);
+	assert_int_equal(t.sent, calls_totals(calls).requests);
+	for (int i = 0; i < ASK_OUTCOMES; i++)
+		assert_int_equal(t.by_outcome[i],
+		    calls_totals(calls).by_outcome[i]);
+	assert_int_equal(t.booked, 1);
+	assert_int_equal(t.booked_picousd, worst(1));
+	assert_int_equal(t.open, 0);
+}
+
+/* Retry-After holds also for what was about to leave when it came. */
+static void
+what_is_ready_when_a_pause_comes_waits(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_WAIT, .wait_ms = 60, .latency_ms = 1 },
+	    OK);
+	open_with(written(8, 4));
+	ask("a", 0, 0);
+	commit_all();
+	ask("b", 0, 0); /* ready, when the refusal comes */
+	while (!n_again)
+		turn();
+	assert_int_equal(n_asked, 1);
+	engine_finish();
+	assert_int_equal(n_asked, 3);
+	assert_true(asked[1].at_ms >= asked[0].at_ms + 60);
+	assert_int_equal(seen().by_outcome[ASK_OK], 2);
+}
+
+static void
+what_is_ready_when_a_stop_comes_is_not_sent(void **state)
+{
+	(void)state;
+	SCRIPT({ .outcome = OUTCOME_STOP, .code = "no_credit",
+	    .latency_ms = 1 });
+	open_with(written(8, 4));
+	ask("a", 0, 0);
+	commit_all();
+	ask("b", 0, 0);
+	while (!n_events)
+		turn();
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	event(0, 's', 0);
+	lost(1, 0, OUTCOME_STOP, "no_credit");
+	lost(2, 1, OUTCOME_STOP, "stopped");
+	assert_int_equal(seen().sent, 1);
+}
+
+/* --- others --------------------------------------------------------------------------------------------- */
+
+static void
+what_another_process_asks_is_waited_for(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	SCRIPT(OK);
+	id = other_asks("a", 0, 0, 5);
+	open_with(written(4, 4));
+	ask("a", 0, 0);
+	ask("b", 0, 0);
+	for (int i = 0; i < 10; i++)
+		engine_turn();
+	assert_int_equal(n_asked, 1);
+	was_asked(0, "b", 0, 1);
+	assert_int_equal(calls_totals(calls).waited, 1);
+	other_gets("a", 0, "theirs");
+	other_ends(id, ASK_OK, 5);
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(n_events, 2);
+	assert_true(got(1, 0, "theirs")->news.cached);
+	assert_int_equal(events[1].news.requests, 0);
+	assert_true(rows[0] >= 0);
+	assert_int_equal(seen().sent, 1);
+}
+
+static void
+when_the_other_has_failed_it_is_asked(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	SCRIPT(OK);
+	id = other_asks("a", 0, 0, 5);
+	open_with(written(4, 4));
+	ask("a", 0, 0);
+	for (int i = 0; i < 5; i++)
+		engine_turn();
+	assert_int_equal(n_asked, 0);
+	other_ends(id, ASK_FAIL, 0);
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	got(0, 0, "sample 0");
+}
+
+static void
+when_the_other_has_died_it_is_taken_over(void **state)
+{
+	(void)state;
+	SCRIPT(OK);
+	other_asks("a", 0, 0, 5);
+	open_with(written(4, 4));
+	ask("a", 0, 0);
+	for (int i = 0; i < 5; i++)
+		engine_turn();
+	assert_int_equal(n_asked, 0);
+	store_close(other); /* as a process ends */
+	other = NULL;
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	got(0, 0, "sample 0");
+}
+
+static void
+what_the_dead_have_asked_is_told(void **state)
+{
+	char path[128];
+
+	(void)state;
+	SCRIPT(OK);
+	other_asks("a", 0, 0, 5);
+	other_asks("b", 0, 0, MONEY_UNKNOWN);
+	store_close(other);
+	other = NULL;
+	open_with(written(4, 4));
+	ask("a", 0, 0);
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	assert_int_equal(calls_totals(calls).found.requests, 2);
+	assert_int_equal(calls_totals(calls).found.picousd, 5);
+	assert_int_equal(calls_totals(calls).found.unknown, 1);
+	snprintf(path, sizeof(path), "%s/store.db", folder);
+	assert_int_equal(store_open(&other, path, 0, &e), 0);
+}
+
+static void
+one_who_wants_it_anew_does_not_wait(void **state)
+{
+	struct calls_options o = written(4, 4);
+
+	(void)state;
+	SCRIPT(OK);
+	other_asks("a", 0, 0, 5);
+	other_gets("a", 0, "theirs");
+	o.reuse = false;
+	open_with(o);
+	ask("a", 0, 0);
+	engine_finish();
+	got(0, 0, "sample 0");
+	assert_int_equal(n_asked, 1);
+}
+
+/* Kept by another process since it was looked up: nothing is asked. */
+static void
+what_was_kept_meanwhile_is_taken(void **state)
+{
+	struct budget b = { .cap = worst(3) };
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	budget = &b;
+	open_with(written(4, 4));
+	ask("a", 0, 2);
+	assert_int_equal(b.held, worst(3));
+	other_gets("a", 0, "theirs");
+	commit_all();
+	assert_true(got(0, 0, "theirs")->news.cached);
+	assert_true(rows[0] >= 0);
+	assert_int_equal(n_asked, 1);
+	was_asked(0, "a", 1, 2);
+	/* The rest is still held against the task's cap. */
+	assert_int_equal(b.open, 1);
+	assert_int_equal(b.held, worst(3));
+	engine_finish();
+	got(1, 1, "sample 1");
+	got(2, 2, "sample 2");
+	assert_false(events[1].news.cached);
+	assert_int_equal(events[1].news.requests, 1);
+	assert_int_equal(b.open, 0);
+	assert_int_equal(b.held, 300 + (10 + 11) * 7);
+}
+
+static void
+what_was_kept_whole_meanwhile_is_not_asked(void **state)
+{
+	struct calls_options o = written(4, 4);
+	struct budget b = { .cap = worst(1) };
+
+	(void)state;
+	SCRIPT(OK);
+	budget = &b;
+	o.caps.run = worst(1);
+	open_with(o);
+	ask("a", 0, 0);
+	other_gets("a", 0, "theirs");
+	engine_finish();
+	got(0, 0, "theirs");
+	assert_int_equal(n_asked, 0);
+	assert_int_equal(b.held, 0);
+	assert_int_equal(b.open, 0);
+	ask("b", 0, 0); /* nothing is held of the run's cap either */
+	engine_finish();
+	got(1, 1, "sample 0");
+}
+
+static void
+a_stop_ends_the_waiting_for_another(void **state)
+{
+	(void)state;
+	SCRIPT(OK);
+	other_asks("a", 0, 0, 5);
+	open_with(written(4, 4));
+	ask("a", 0, 0);
+	engine_turn();
+	assert_int_equal(calls_to_note(calls), 0);
+	calls_stop(calls);
+	lost(0, 0, OUTCOME_STOP, "stopped");
+	assert_int_equal(calls_in_flight(calls), 0);
+}
+
+static void
+who_leaves_waits_for_another_no_more(void **state)
+{
+	(void)state;
+	SCRIPT(OK);
+	other_asks("a", 0, 0, 5);
+	open_with(written(1, 4));
+	ask("a", 0, 0);
+	engine_turn();
+	leave(0);
+	assert_int_equal(calls_in_flight(calls), 0);
+	ask("b", 0, 0);
+	engine_finish();
+	got(0, 1, "sample 0");
+}
+
+/* --- a day's cap ----------------------------------------------------------------------------------------- */
+
+static void
+a_days_cap_is_shared(void **state)
+{
+	struct calls_options o = written(4, 4);
+	int64_t id;
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	id = other_asks("x", 0, 0, 1000);
+	o.caps.day = 999 + worst(1);
+	open_with(o);
+	ask("a", 0, 0);
+	for (int i = 0; i < 5; i++)
+		engine_turn();
+	assert_int_equal(n_asked, 0); /* the other may cost that much */
+	assert_int_equal(n_events, 0);
+	other_ends(id, ASK_OK, 999);
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	got(0, 0, "sample 0");
+}
+
+static void
+a_day_that_is_spent_is_broke_when_nothing_is_open(void **state)
+{
+	struct calls_options o = written(4, 4);
+	const struct event *v;
+
+	(void)state;
+	SCRIPT({ .latency_ms = 1 });
+	other_ends(other_asks("x", 0, 0, 1000), ASK_OK, 700);
+	o.caps.day = 700 + COST + worst(1) - 1;
+	open_with(o);
+	ask("a", 0, 0);
+	ask("b", 0, 0);
+	ask("c", 0, 0);
+	engine_finish();
+	assert_int_equal(n_asked, 1);
+	got(0, 0, "sample 0");
+	v = event(1, 'b', 0);
+	assert_true(v->budget);
+	assert_int_equal(v->cost, worst(1));
+	assert_int_equal(v->booked, 700 + COST);
+	assert_int_equal(n_events, 4);
+	assert_int_equal(seen().sent, 1);
+	assert_int_equal(seen().open, 0);
+}
+
+static void
+without_a_days_cap_a_day_is_no_matter(void **state)
+{
+	(void)state;
+	SCRIPT(OK);
+	other_asks("x", 0, 0, MONEY_MAX);
+	open_with(written(4, 4));
+	ask("a", 0, 0);
+	engine_finish();
+	got(0, 0, "sample 0");
+}
+
+/* --- giving up --------------------------------------------------------------------------------------------- */
+
+static void
+what_is_given_up_is_booked(void **state)
+{
+	struct asks_totals t;
+	int64_t sum = -1;
+
+	(void)state;
+	SCRIPT({ .latency_ms = 60000 });
+	open_with(written(2, 4));
+	ask("a", 0, 0);
+	ask("b", 0, 1);
+	ask("c", 0, 0);
+	commit_all();
+	assert_int_equal(n_asked, 2);
+	calls_abandon(calls);
+	assert_int_equal(calls_in_flight(calls), 0);
+	lost(0, 3, OUTCOME_STOP, "stopped");
+	assert_int_equal(n_events, 1);
+	commit_all();
+	t = seen();
+	assert_int_equal(t.by_outcome[ASK_LOST], 2);
+	assert_int_equal(t.booked, 2);
+	assert_int_equal(t.booked_picousd, worst(1) + worst(2));
+	assert_int_equal(t.open, 0);
+	assert_int_equal(calls_totals(calls).booked, 2);
+	assert_int_equal(calls_totals(calls).booked_picousd,
+	    worst(1) + worst(2));
+	assert_int_equal(store_begin(store, &e), 0);
+	assert_int_equal(asks_day(store, clock_utc_ms(), &sum, &e), 0);
+	store_rollback(store);
+	assert_int_equal(sum, worst(1) + worst(2));
+	settle();
+	assert_int_equal(n_events, 1);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define S(f) cmocka_unit_test_setup_teardown(f, begin_store, end_store)
 	const struct CMUnitTest tests[] = {
 		T(what_is_asked_for_comes),
 		T(a_task_may_have_its_own_limit),
@@ -1544,6 +2640,49 @@ main(void)
 		T(after_a_stop_nothing_is_tried_again),
 		T(a_pause_ends_with_a_stop),
 		T(closing_tells_nobody),
+		T(what_has_not_left_is_dropped_when_it_is_left),
+		T(what_sleeps_is_dropped_with_what_it_has_cost),
+		T(what_is_under_way_goes_on_and_is_charged_to_who_left_last),
+		T(nobody_is_told_of_an_orphan),
+		T(another_who_wants_it_keeps_it),
+		T(no_retry_waits_for_those_who_do_not_live_to_see_it),
+		T(one_who_lives_longer_keeps_it),
+		T(a_tasks_cap_is_held_and_settled),
+		T(samples_of_a_task_wait_for_each_other_under_its_cap),
+		T(more_than_the_whole_cap_is_not_waited_for),
+		T(a_try_that_may_be_billed_stays_held_against_the_cap),
+		T(who_pays_bears_the_cost),
+		T(when_the_payer_leaves_the_others_have_it_for_nothing),
+		T(a_runs_cap_waits_for_what_is_open_and_then_is_broke),
+		T(booked_tries_count_against_the_runs_cap),
+		T(a_cap_of_nothing_sends_nothing),
+		T(without_a_price_nothing_fits_under_a_cap),
+		T(three_different_odd_refusals_in_a_row_are_the_tiers_fault),
+		T(the_same_request_refused_again_is_not_counted),
+		T(an_answer_in_between_shows_that_it_is_not_the_tier),
+		T(who_has_somewhere_to_go_leaves_a_dark_lane_at_once),
+		T(who_has_nowhere_to_go_waits_for_it),
+		T(a_wait_of_more_than_ten_minutes_is_an_outage),
+		T(a_wait_of_ten_minutes_is_waited_for),
+		S(nothing_leaves_before_it_is_written_down),
+		S(when_it_cannot_be_written_down_nothing_is_sent),
+		S(what_is_left_before_it_left_was_never_asked),
+		S(each_try_is_a_request_of_its_own),
+		S(what_is_ready_when_a_pause_comes_waits),
+		S(what_is_ready_when_a_stop_comes_is_not_sent),
+		S(what_another_process_asks_is_waited_for),
+		S(when_the_other_has_failed_it_is_asked),
+		S(when_the_other_has_died_it_is_taken_over),
+		S(what_the_dead_have_asked_is_told),
+		S(one_who_wants_it_anew_does_not_wait),
+		S(what_was_kept_meanwhile_is_taken),
+		S(what_was_kept_whole_meanwhile_is_not_asked),
+		S(a_stop_ends_the_waiting_for_another),
+		S(who_leaves_waits_for_another_no_more),
+		S(a_days_cap_is_shared),
+		S(a_day_that_is_spent_is_broke_when_nothing_is_open),
+		S(without_a_days_cap_a_day_is_no_matter),
+		S(what_is_given_up_is_booked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1706,6 +1706,293 @@ a_completion_of_unknown_length_gives_no_estimate(void **state)
 	    MONEY_UNKNOWN);
 }
 
+/* --- when nobody answers --------------------------------------------------- */
+
+#define WITH(setting) \
+	"providers:\n" \
+	"  p: {api: openai, url: 'http://127.0.0.1:9/v1'}\n" \
+	"cascades:\n" \
+	"  x:\n" \
+	"    answer: '####\\s*(\\S+)'\n" \
+	"    " setting "\n" \
+	"    tiers:\n" \
+	"      - {model: p/a, accept: {regex: '####'}}\n" \
+	"      - {model: p/b, accept: {regex: '####'}}\n" \
+	"      - {model: p/c}\n"
+
+static void
+an_outage_climbs(void **state)
+{
+	static const enum outcome v[] = { OUTCOME_RETRY, OUTCOME_WAIT,
+	    OUTCOME_TIER };
+	const struct result *r;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		start(WITH("on_outage: climb"));
+		wants(0, 0, 0, 0);
+		lose(v[i], "timeout");
+		wants(1, 0, 0, 0);
+		give("#### 42");
+		r = ends(TASK_ACCEPTED, 2, 2);
+		attempt(r, 0, v[i] == OUTCOME_TIER ? ATTEMPT_FAILED
+		    : ATTEMPT_UNAVAILABLE);
+		end(NULL);
+	}
+}
+
+static void
+an_outage_does_not_climb_where_that_is_said(void **state)
+{
+	static const char *const settings[] = {
+		WITH("on_outage: fail"), WITH("on_outage: wait"),
+	};
+	static const enum outcome v[] = { OUTCOME_RETRY, OUTCOME_WAIT,
+	    OUTCOME_TIER };
+	const struct result *r;
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		start(settings[i % 2]);
+		wants(0, 0, 0, 0);
+		lose(v[i / 2], "timeout");
+		r = ends(TASK_FAILED, 0, 1);
+		attempt(r, 0, v[i / 2] == OUTCOME_TIER ? ATTEMPT_FAILED
+		    : ATTEMPT_UNAVAILABLE);
+		is(r->error_code, "timeout");
+		end(NULL);
+	}
+}
+
+/* Quality is another matter, and so is a prompt that is too long. */
+static void
+a_poor_answer_climbs_whatever_an_outage_does(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start(WITH("on_outage: fail"));
+	wants(0, 0, 0, 0);
+	give("no idea");
+	wants(1, 0, 0, 0);
+	lose(OUTCOME_NEXT, "context_length_exceeded");
+	wants(2, 0, 0, 0);
+	give("#### 42");
+	r = ends(TASK_ACCEPTED, 3, 3);
+	attempt(r, 0, ATTEMPT_ESCALATE);
+	attempt(r, 1, ATTEMPT_FAILED);
+}
+
+static void
+a_tier_out_of_use_is_an_outage(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	load(WITH("on_outage: fail"));
+	states[0] = (struct tier_state){ .out_of_use = true,
+	    .code = STR("no_model"), .message = STR("gone") };
+	start_task(task_of_prompt(STR("6*7?")));
+	r = ends(TASK_FAILED, 0, 1);
+	is(r->error_code, "no_model");
+	is(r->attempts[0].reason, "gone");
+	end(NULL);
+	load(WITH("on_outage: climb"));
+	states[0] = (struct tier_state){ .out_of_use = true };
+	start_task(task_of_prompt(STR("6*7?")));
+	wants(1, 0, 0, 0);
+}
+
+/* --- other endpoints -------------------------------------------------------- */
+
+static void
+a_fallback_is_counted_apart_with_its_cost(void **state)
+{
+	struct climb_failure f = { .outcome = OUTCOME_RETRY, .requests = 3,
+	    .retries = 2, .cost_picousd = 50, .booked_picousd = 40 };
+	const struct ledger_attempt *at;
+	const struct result *r;
+
+	(void)state;
+	start(TWO);
+	wants(0, 0, 0, 0);
+	climb_fallback(climb, STR("q/a"), &f);
+	wants_nothing(); /* it is still under way */
+	assert_null(climb_result(climb));
+	give("#### 42");
+	r = ends(TASK_ACCEPTED, 1, 1);
+	at = &r->attempts[0];
+	is(at->model, "q/a");
+	is(r->model, "q/a");
+	assert_int_equal(at->fallbacks, 1);
+	assert_int_equal(at->requests, 4);
+	assert_int_equal(at->retries, 2);
+	assert_int_equal(at->booked_picousd, 40);
+	assert_int_equal(r->cost_picousd, 70);
+	assert_int_equal(r->booked_picousd, 40);
+	assert_int_equal(at->verdict, ATTEMPT_ACCEPT);
+}
+
+static void
+samples_that_fall_back_together_are_one_fallback(void **state)
+{
+	struct climb_failure f = { .outcome = OUTCOME_RETRY, .requests = 1 };
+	const struct result *r;
+
+	(void)state;
+	start(HEAD "    tiers:\n"
+	    "      - {model: p/a, samples: 3, accept: {agreement: 0.5}}\n");
+	for (int i = 0; i < 3; i++)
+		wants(0, 0, i, 0);
+	for (int i = 0; i < 3; i++) {
+		climb_fallback(climb, STR("q/a"), &f);
+		f.requests = 0;
+	}
+	climb_fallback(climb, STR("r/a"), &f);
+	for (size_t i = 0; i < 3; i++)
+		give_slot(i, "#### 42");
+	r = ends(TASK_ACCEPTED, 1, 1);
+	assert_int_equal(r->attempts[0].fallbacks, 2);
+	is(r->model, "r/a");
+}
+
+static void
+a_kept_answer_has_the_name_of_who_gave_it(void **state)
+{
+	struct completion c = completion("#### 42");
+	struct climb_news news = { .c = &c, .cached = true };
+	const struct result *r;
+
+	(void)state;
+	start(TWO);
+	wants(0, 0, 0, 0);
+	climb_answered_by(climb, STR("q/a"));
+	give_news(0, &news);
+	r = ends(TASK_ACCEPTED, 1, 1);
+	is(r->model, "q/a");
+	assert_int_equal(r->attempts[0].fallbacks, 0);
+	assert_int_equal(r->cost_picousd, 0);
+}
+
+/* --- a task's cap ------------------------------------------------------------ */
+
+static void
+no_budget(size_t slot)
+{
+	struct climb_failure f = { .outcome = OUTCOME_FAIL, .budget = true,
+	    .code = STR("budget"), .message = STR("too little") };
+
+	if (climb_fail(climb, slot, &f, now, &e) < 0)
+		fail_msg("%s", e.msg);
+}
+
+static void
+a_cap_without_any_answer(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start(TWO);
+	wants(0, 0, 0, 0);
+	no_budget(0);
+	r = ends(TASK_BUDGET, 0, 1);
+	is(r->text, "");
+	is(r->error_code, "budget");
+	attempt(r, 0, ATTEMPT_BUDGET);
+}
+
+static void
+a_cap_gives_the_best_that_was_paid_for(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start_json(THREE, "{\"prompt\":\"6*7?\",\"reference\":\"42\"}");
+	wants(0, 0, 0, 0);
+	give("I think 41");
+	wants(1, 0, 0, 0);
+	give("perhaps 42");
+	wants(2, 0, 0, 0);
+	no_budget(0);
+	r = ends(TASK_BUDGET, 2, 3);
+	is(r->text, "perhaps 42");
+	is(r->model, "p/b");
+	assert_int_equal(r->cost_picousd, 40);
+	assert_int_equal(r->correct, NO);
+	attempt(r, 0, ATTEMPT_ESCALATE);
+	attempt(r, 1, ATTEMPT_ESCALATE);
+	attempt(r, 2, ATTEMPT_BUDGET);
+	is(r->error_code, "budget");
+}
+
+#define FIVE HEAD "    tiers:\n" \
+	"      - {model: p/a, samples: 5, accept: {agreement: 0.6}}\n" \
+	"      - {model: p/b}\n"
+
+/* Three of five agree, which is enough whatever the other two would say. */
+static void
+samples_before_the_cap_may_be_enough(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start(FIVE);
+	for (int i = 0; i < 5; i++)
+		wants(0, 0, i, 0);
+	for (size_t i = 0; i < 3; i++)
+		give_slot(i, "#### 42");
+	no_budget(3);
+	no_budget(4);
+	r = ends(TASK_ACCEPTED, 1, 1);
+	is(r->answer, "42");
+	assert_int_equal(r->attempts[0].samples, 3);
+	no_error(r);
+}
+
+static void
+samples_before_the_cap_are_the_best_there_is(void **state)
+{
+	const struct ledger_attempt *at;
+	const struct result *r;
+
+	(void)state;
+	start(FIVE);
+	for (int i = 0; i < 5; i++)
+		wants(0, 0, i, 0);
+	give_slot(0, "#### 7");
+	give_slot(1, "#### 42");
+	give_slot(2, "#### 42");
+	no_budget(3);
+	no_budget(4);
+	r = ends(TASK_BUDGET, 1, 1); /* and no climb, which costs more */
+	is(r->answer, "42");
+	is(r->model, "p/a");
+	assert_int_equal(r->cost_picousd, 60);
+	at = attempt(r, 0, ATTEMPT_BUDGET);
+	assert_int_equal(at->samples, 3);
+	assert_int_equal(at->chosen, 1);
+	is(at->reason, "too little");
+}
+
+static void
+a_repair_without_budget_leaves_the_answer(void **state)
+{
+	const struct result *r;
+
+	(void)state;
+	start(HEAD "    tiers:\n"
+	    "      - {model: p/a, repair: 1, accept: {regex: '####'}}\n"
+	    "      - {model: p/b}\n");
+	wants(0, 0, 0, 0);
+	give("42, surely");
+	wants(0, 0, 0, 1);
+	no_budget(0);
+	wants(1, 0, 0, 0);
+	no_budget(0);
+	r = ends(TASK_BUDGET, 1, 2);
+	is(r->text, "42, surely");
+}
+
 /* --- audits ---------------------------------------------------------------- */
 
 #define AUDIT HEAD "    audit: 1\n    tiers:\n" \
@@ -1931,6 +2218,7 @@ main(void)
 		T(every_tier_is_asked_for_everything_whatever_it_says),
 		T(a_tier_that_lacks_a_sample_is_left_out_and_the_others_go_on),
 		T(a_tier_out_of_use_is_passed_over_and_the_end_of_a_run_is_no_result),
+		T(a_tier_out_of_use_is_passed_over),
 		T(a_bad_answer_goes_one_tier_up),
 		T(without_a_rule_a_complete_answer_is_accepted),
 		T(the_last_answer_is_returned_though_it_is_bad),
@@ -2000,6 +2288,18 @@ main(void)
 		T(samples_of_one_request_count_its_prompt_once),
 		T(without_a_price_or_tokens_there_is_no_estimate),
 		T(a_completion_of_unknown_length_gives_no_estimate),
+		T(an_outage_climbs),
+		T(an_outage_does_not_climb_where_that_is_said),
+		T(a_poor_answer_climbs_whatever_an_outage_does),
+		T(a_tier_out_of_use_is_an_outage),
+		T(a_fallback_is_counted_apart_with_its_cost),
+		T(samples_that_fall_back_together_are_one_fallback),
+		T(a_kept_answer_has_the_name_of_who_gave_it),
+		T(a_cap_without_any_answer),
+		T(a_cap_gives_the_best_that_was_paid_for),
+		T(samples_before_the_cap_may_be_enough),
+		T(samples_before_the_cap_are_the_best_there_is),
+		T(a_repair_without_budget_leaves_the_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

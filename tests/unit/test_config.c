@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "cascade/budget.h"
 #include "cascade/config_internal.h"
 
 #define NOW INT64_C(1795478400000) /* 2026-11-24 00:00 UTC */
@@ -1355,6 +1356,185 @@ it_is_found_in_the_order_of_the_manual(void **state)
 	leave(&at);
 }
 
+/* --- what bounds a run, and what happens when nobody answers ------------- */
+
+static void
+endpoints_are_the_same_tier_elsewhere(void **state)
+{
+	struct config *c = good(
+	    "providers:\n"
+	    "  p: {api: openai, url: 'http://127.0.0.1:8080/v1'}\n"
+	    "  q: {api: openai, url: 'http://127.0.0.1:8081/v1'}\n"
+	    "models:\n"
+	    "  p/a: {input_per_mtok: 1, output_per_mtok: 2,"
+	    " requests_per_minute: 60}\n"
+	    "  q/b: {input_per_mtok: 3, output_per_mtok: 4,"
+	    " tokens_per_minute: 2M}\n"
+	    "  q/x/y: {input_per_mtok: 5, output_per_mtok: 6}\n"
+	    "cascades:\n"
+	    "  c: {tiers: [{endpoints: [p/a, q/b, q/x/y], max_tokens: 9,"
+	    " temperature: 0.5, samples: 3, accept: {agreement: 0.5}}]}\n"
+	    "  d: {tiers: [{endpoints: [q/b]}]}\n"
+	    "  e: {tiers: [{model: p/a}]}\n");
+	const struct tier *t = &c->cascades[0].tiers[0];
+
+	(void)state;
+	assert_str(t->name, "p/a");
+	assert_str(t->model, "p/a");
+	assert_int_equal(t->n_others, 2);
+	assert_str(t->others[0].model, "q/b");
+	assert_str(t->others[0].model_name, "b");
+	assert_ptr_equal(t->others[0].provider, &c->providers[1]);
+	assert_str(t->others[1].model_name, "x/y");
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(t->others[i].sampling.max_tokens, 9);
+		assert_int_equal(t->others[i].samples_max, 3);
+		assert_ptr_equal(t->others[i].accept, t->accept);
+		assert_int_equal(t->others[i].n_others, 0);
+	}
+	assert_int_equal(t->price.rates.input, 1000000);
+	assert_int_equal(t->others[0].price.rates.input, 3000000);
+	assert_int_equal(t->others[1].price.rates.input, 5000000);
+	assert_int_equal(t->requests_per_minute, 60);
+	assert_int_equal(t->tokens_per_minute, 0);
+	assert_int_equal(t->others[0].requests_per_minute, 0);
+	assert_int_equal(t->others[0].tokens_per_minute, 2000000);
+	assert_int_equal(c->cascades[1].tiers[0].n_others, 0);
+	assert_str(c->cascades[1].tiers[0].model, "q/b");
+	assert_int_equal(c->cascades[2].tiers[0].requests_per_minute, 60);
+	config_free(c);
+}
+
+#define OUTAGE(word) HEAD PRICES \
+	"cascades: {c: {" word "tiers: [{model: p/a}]}}\n"
+
+static void
+an_outage_climbs_unless_it_is_said(void **state)
+{
+	static const struct { const char *text; enum on_outage want; } rows[] = {
+		{ OUTAGE(""), OUTAGE_CLIMB },
+		{ OUTAGE("on_outage: climb, "), OUTAGE_CLIMB },
+		{ OUTAGE("on_outage: wait, "), OUTAGE_WAIT },
+		{ OUTAGE("on_outage: fail, "), OUTAGE_FAIL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct config *c = good(rows[i].text);
+		assert_int_equal(c->cascades[0].on_outage, rows[i].want);
+		config_free(c);
+	}
+}
+
+#define ROOT(line) HEAD PRICES line "\ncascades: {c: {tiers: [{model: p/a}]}}\n"
+
+static void
+caps_of_a_run_a_day_and_a_task(void **state)
+{
+	struct config *c = good(ROOT(""));
+
+	(void)state;
+	assert_int_equal(c->max_cost.run, BUDGET_NONE);
+	assert_int_equal(c->max_cost.day, BUDGET_NONE);
+	assert_int_equal(c->max_cost.task, BUDGET_NONE);
+	assert_int_equal(c->task_timeout_ms, 0);
+	config_free(c);
+	c = good(ROOT("max_cost: 2.50\ntask_timeout: 90s"));
+	assert_int_equal(c->max_cost.run, INT64_C(2500000000000));
+	assert_int_equal(c->max_cost.day, BUDGET_NONE);
+	assert_int_equal(c->max_cost.task, BUDGET_NONE);
+	assert_int_equal(c->task_timeout_ms, 90000);
+	config_free(c);
+	c = good(ROOT("max_cost: {run: 1, day: '10', task: 0.000000000001}"));
+	assert_int_equal(c->max_cost.run, INT64_C(1000000000000));
+	assert_int_equal(c->max_cost.day, INT64_C(10000000000000));
+	assert_int_equal(c->max_cost.task, 1);
+	config_free(c);
+	c = good(ROOT("max_cost: {day: 0}"));
+	assert_int_equal(c->max_cost.run, BUDGET_NONE);
+	assert_int_equal(c->max_cost.day, 0);
+	config_free(c);
+}
+
+#define ENDPOINTS(list) HEAD PRICES \
+	"cascades: {c: {tiers: [{" list "}]}}\n"
+
+static void
+wrong_bounds_and_endpoints_are_told(void **state)
+{
+	static const struct row rows[] = {
+		{ ENDPOINTS("endpoints: []"),
+		    "t.yaml:7:36: endpoints must be a list of 1 to 8 models, "
+		    "such as [azure/gpt-4o, openai/gpt-4o]\n" },
+		{ ENDPOINTS("endpoints: p/a"),
+		    "t.yaml:7:36: endpoints must be a list of 1 to 8 models, "
+		    "such as [azure/gpt-4o, openai/gpt-4o]\n" },
+		{ ENDPOINTS("endpoints: [p/a, p/b, p/c, p/d, p/e, p/f, p/g, "
+		    "p/h, p/i]"),
+		    "t.yaml:7:36: endpoints must be a list of 1 to 8 models, "
+		    "such as [azure/gpt-4o, openai/gpt-4o]\n" },
+		{ ENDPOINTS("endpoints: [p/a], model: p/b"),
+		    "t.yaml:7:36: a tier has a model or endpoints, not both\n" },
+		{ ENDPOINTS("endpoints: [q/a, p/b]"),
+		    "t.yaml:7:37: unknown provider 'q'; did you mean 'p'?\n" },
+		{ ENDPOINTS("endpoints: [p/a, q/b, x, [y], p/]"),
+		    "t.yaml:7:42: unknown provider 'q'; did you mean 'p'?\n"
+		    "t.yaml:7:47: model 'x' is not written provider/name, such "
+		    "as openai/gpt-4o-mini\n"
+		    "t.yaml:7:50: an endpoint must be text, not a list\n"
+		    "t.yaml:7:55: model 'p/' is not written provider/name, "
+		    "such as openai/gpt-4o-mini\n" },
+		{ ENDPOINTS("endpoints: [p/a, p/b, p/a]"),
+		    "t.yaml:7:47: endpoint 'p/a' is named twice\n" },
+		{ ENDPOINTS("model: p/a, on_outage: wait"),
+		    "t.yaml:7:37: unknown key 'on_outage' in tier\n" },
+		{ OUTAGE("on_outage: wiat, "),
+		    "t.yaml:7:27: unknown on_outage 'wiat'; did you mean "
+		    "'wait'?\n" },
+		{ OUTAGE("on_outage: [wait], "),
+		    "t.yaml:7:27: on_outage must be text, not a list\n" },
+		{ ROOT("max_cost: five"),
+		    "t.yaml:7:11: max_cost must be dollars, such as 2.50\n" },
+		{ ROOT("max_cost: -1"),
+		    "t.yaml:7:11: max_cost must be dollars, such as 2.50\n" },
+		{ ROOT("max_cost: 1e30"),
+		    "t.yaml:7:11: max_cost must be dollars, such as 2.50\n" },
+		{ ROOT("max_cost: [1]"),
+		    "t.yaml:7:11: max_cost must be dollars, such as 2.50\n" },
+		{ ROOT("max_cost: {rn: 1}"),
+		    "t.yaml:7:12: unknown key 'rn' in max_cost; did you mean "
+		    "'run'?\n" },
+		{ ROOT("max_cost: {run: x, day: -2, task: []}"),
+		    "t.yaml:7:17: max_cost of a run must be dollars, such as "
+		    "2.50\n"
+		    "t.yaml:7:25: max_cost of a day must be dollars, such as "
+		    "2.50\n"
+		    "t.yaml:7:35: max_cost of a task must be dollars, such as "
+		    "2.50\n" },
+		{ ROOT("task_timeout: 0"),
+		    "t.yaml:7:15: task_timeout must be more than 0\n" },
+		{ ROOT("task_timeout: soon"),
+		    "t.yaml:7:15: task_timeout must be a duration such as "
+		    "250ms, 30s, 2m or 1h, not 'soon'\n" },
+		{ ROOT("task_timeout: -1s"),
+		    "t.yaml:7:15: task_timeout must be a duration such as "
+		    "250ms, 30s, 2m or 1h, not '-1s'\n" },
+		{ ROOT("task_timeout: 99999999999d"),
+		    "t.yaml:7:15: task_timeout must be a duration such as "
+		    "250ms, 30s, 2m or 1h, not '99999999999d'\n" },
+		{ HEAD "models: {p/a: {input_per_mtok: 1, output_per_mtok: 1, "
+		    "requests_per_minute: -1, tokens_per_minute: many}}\n"
+		    "cascades: {c: {tiers: [{model: p/a}]}}\n",
+		    "t.yaml:4:76: requests_per_minute must be a whole number "
+		    "from 0 to 1000000000, not '-1'\n"
+		    "t.yaml:4:99: tokens_per_minute must be a whole number "
+		    "from 0 to 1000000000, not 'many'\n" },
+	};
+
+	(void)state;
+	assert_all_wrong(rows, COUNT(rows));
+}
+
 static void
 an_audit_and_a_promise_are_read(void **state)
 {
@@ -1416,6 +1596,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(endpoints_are_the_same_tier_elsewhere),
+		cmocka_unit_test(an_outage_climbs_unless_it_is_said),
+		cmocka_unit_test(caps_of_a_run_a_day_and_a_task),
+		cmocka_unit_test(wrong_bounds_and_endpoints_are_told),
 		cmocka_unit_test(a_small_configuration_has_the_defaults),
 		cmocka_unit_test(a_provider_has_what_it_is_given),
 		cmocka_unit_test(a_tier_has_what_it_is_given),

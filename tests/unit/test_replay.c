@@ -136,7 +136,7 @@ is(struct str s, const char *expected)
 		fail_msg("'%.*s' is not '%s'", STR_ARG(s), expected);
 }
 
-/* --- the climb ------------------------------------------------------------ */
+/* --- the climb ----------------------------------------------------------- */
 
 static void
 a_good_recorded_answer_is_accepted(void **state)
@@ -278,7 +278,7 @@ repairs_are_not_recorded_and_change_nothing(void **state)
 	assert_int_equal(r->attempts[0].verdict, ATTEMPT_ESCALATE);
 }
 
-/* --- finding tiers -------------------------------------------------------- */
+/* --- finding tiers ------------------------------------------------------- */
 
 static void
 a_tier_is_found_by_its_name_before_its_model(void **state)
@@ -341,7 +341,7 @@ log_probabilities_must_have_been_recorded(void **state)
 	assert_int_equal(replays()->status, TASK_ACCEPTED);
 }
 
-/* --- answers and labels --------------------------------------------------- */
+/* --- answers and labels -------------------------------------------------- */
 
 static void
 a_recorded_answer_is_believed(void **state)
@@ -397,7 +397,7 @@ without_a_label_or_a_reference_nothing_says(void **state)
 	assert_int_equal(out.alone[0].correct, UNSET);
 }
 
-/* --- costs ---------------------------------------------------------------- */
+/* --- costs --------------------------------------------------------------- */
 
 static void
 a_recorded_cost_comes_before_every_price(void **state)
@@ -461,7 +461,7 @@ replaying_again_gives_the_same(void **state)
 	}
 }
 
-/* --- sums ----------------------------------------------------------------- */
+/* --- sums ---------------------------------------------------------------- */
 
 static void
 ways_are_summed(void **state)
@@ -469,22 +469,96 @@ ways_are_summed(void **state)
 	struct replay_sum sum = { 0 };
 
 	(void)state;
-	replay_add(&sum, &(struct replay_way){ true, YES, 5 });
-	replay_add(&sum, &(struct replay_way){ true, NO, 7 });
-	replay_add(&sum, &(struct replay_way){ true, UNSET, 1 });
-	replay_add(&sum, &(struct replay_way){ true, YES, MONEY_UNKNOWN });
+	replay_add(&sum, &(struct replay_way){ true, YES, 5 }, NULL);
+	replay_add(&sum, &(struct replay_way){ true, NO, 7 }, NULL);
+	replay_add(&sum, &(struct replay_way){ true, UNSET, 1 }, NULL);
+	replay_add(&sum, &(struct replay_way){ true, YES, MONEY_UNKNOWN }, NULL);
 	assert_int_equal(sum.tasks, 4);
 	assert_int_equal(sum.answered, 4);
 	assert_int_equal(sum.labelled, 3);
 	assert_int_equal(sum.correct, 2);
 	assert_int_equal(sum.cost_picousd, 13);
 	assert_int_equal(sum.unknown_cost, 1);
-	replay_add(&sum, &(struct replay_way){ false, NO, 2 });
+	replay_add(&sum, &(struct replay_way){ false, NO, 2 }, NULL);
 	assert_int_equal(sum.tasks, 5);
 	assert_int_equal(sum.answered, 4);
 	assert_int_equal(sum.labelled, 4);
 	assert_int_equal(sum.correct, 2);
 	assert_int_equal(sum.cost_picousd, 15);
+}
+
+static struct replay_way
+way(bool right, int64_t cost)
+{
+	return (struct replay_way){ true, right ? YES : NO, cost };
+}
+
+/* The interval of the ratio holds the truth about as often as it says. */
+static void
+the_share_of_the_top_tiers_cost_has_an_interval(void **state)
+{
+	uint64_t x = 1;
+	int held = 0;
+
+	(void)state;
+	for (int round = 0; round < 1000; round++) {
+		struct replay_sum sum = { 0 };
+		struct interval in;
+		double share;
+		for (int i = 0; i < 300; i++) {
+			struct replay_way top, mine;
+			x = x * UINT64_C(6364136223846793005)
+			    + UINT64_C(1442695040888963407);
+			top = way(true, 1000 + (int64_t)(x >> 40) % 1000);
+			/* a tenth, and in three of ten tasks the top too */
+			mine = way(true, top.cost_picousd / 10
+			    + ((x >> 33) % 10 < 3 ? top.cost_picousd : 0));
+			replay_add(&sum, &mine, &top);
+		}
+		assert_true(replay_of_top(&sum, &share, &in));
+		held += in.low <= 0.4 && 0.4 <= in.high;
+	}
+	assert_in_range(held, 925, 975);
+}
+
+static void
+what_has_no_cost_has_no_interval(void **state)
+{
+	struct replay_way top = way(true, 10), free_one = way(true, 0);
+	struct replay_way unknown = way(true, MONEY_UNKNOWN);
+	struct replay_sum sum = { 0 };
+	struct interval in;
+	double share;
+
+	(void)state;
+	assert_false(replay_cost_interval(&sum, &in));
+	replay_add(&sum, &free_one, &top);
+	replay_add(&sum, &free_one, &top);
+	assert_true(replay_of_top(&sum, &share, &in));
+	assert_true(share == 0 && in.low == 0);
+	assert_true(replay_cost_interval(&sum, &in));
+	assert_true(in.low == 0 && in.high == 0);
+	replay_add(&sum, &unknown, &top);
+	assert_false(replay_of_top(&sum, &share, &in));
+	assert_false(replay_cost_interval(&sum, &in));
+}
+
+static void
+two_ways_are_compared_task_by_task(void **state)
+{
+	struct replay_way right = way(true, 1), wrong = way(false, 1);
+	struct replay_way unlabelled = { true, UNSET, 1 };
+	struct replay_pair p = { 0 };
+
+	(void)state;
+	replay_compare(&p, &right, &right);
+	replay_compare(&p, &right, &wrong);
+	replay_compare(&p, &right, &wrong);
+	replay_compare(&p, &wrong, &right);
+	replay_compare(&p, &wrong, &unlabelled);
+	assert_int_equal(p.labelled, 4);
+	assert_int_equal(p.gained, 2);
+	assert_int_equal(p.lost, 1);
 }
 
 static void
@@ -541,6 +615,9 @@ main(void)
 		T(an_unknown_cost_stays_unknown),
 		T(replaying_again_gives_the_same),
 		T(ways_are_summed),
+		T(the_share_of_the_top_tiers_cost_has_an_interval),
+		T(what_has_no_cost_has_no_interval),
+		T(two_ways_are_compared_task_by_task),
 		T(an_accuracy_has_its_interval),
 	};
 

@@ -1,0 +1,463 @@
+/*
+ * harvest.c -- rows of the matrix out of recorded tasks.
+ *
+ * The first HARVEST_PROBE tasks are kept until it is known from them which
+ * tiers there are and what was recorded of each; then they and all that follow
+ * are scored as they come and let go.
+ */
+#include "cascade/harvest.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/money.h"
+#include "cascade/replay.h"
+
+int
+harvest_init(struct harvest *h, const struct harvest_options *o,
+    struct err *e)
+{
+	*h = (struct harvest){ .o = *o };
+	h->arena = arena_new(0);
+	return h->arena ? 0 : err_nomem(e);
+}
+
+void
+harvest_release(struct harvest *h)
+{
+	for (size_t i = 0; i < h->probes; i++)
+		trace_task_free(h->probe[i]);
+	for (size_t i = 0; i < h->tiers; i++)
+		settings_release(&h->tier[i].settings);
+	matrix_free(h->m);
+	arena_free(h->arena);
+	*h = (struct harvest){ .tiers = 0 };
+}
+
+static void
+leave_out(struct harvest *h, struct str tier, const char *what)
+{
+	char text[sizeof(h->reasons[0].text)];
+
+	memset(text, 0, sizeof(text));
+	snprintf(text, sizeof(text), "tier '%.*s' %s", STR_ARG(tier), what);
+	h->left_out++;
+	for (size_t i = 0; i < HARVEST_REASONS; i++) {
+		struct harvest_reason *r = &h->reasons[i];
+		if (!r->text[0])
+			memcpy(r->text, text, sizeof(text));
+		if (strcmp(r->text, text) == 0) {
+			r->tasks++;
+			return;
+		}
+	}
+}
+
+/* --- which tiers --------------------------------------------------------- */
+
+static bool
+is_wanted(const struct harvest *h, const struct tier *t)
+{
+	const struct opt_names *only = h->o.only;
+
+	if (!only || !only->n)
+		return true;
+	for (size_t i = 0; i < only->n; i++)
+		if (str_is(t->name, only->v[i])
+		    || str_is(t->model_name, only->v[i]))
+			return true;
+	return false;
+}
+
+static int
+add_tier(struct harvest *h, const struct tier *t, size_t place,
+    struct err *e)
+{
+	struct harvest_tier *to = &h->tier[h->tiers];
+
+	if (!is_wanted(h, t))
+		return 0;
+	if (h->tiers == CONFIG_MAX_TIERS)
+		return err_set(e, ERR_INPUT, "more than %d tiers in the "
+		    "traces; name those to choose from with --tier",
+		    CONFIG_MAX_TIERS);
+	*to = (struct harvest_tier){ .tier = *t, .place = place };
+	h->tiers++;
+	return 0;
+}
+
+/* In how many of the tasks at hand is a tier of this name? */
+static size_t
+times_recorded(const struct harvest *h, struct str name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->probes; i++)
+		for (size_t k = 0; k < h->probe[i]->n_tiers; k++)
+			n += str_eq(h->probe[i]->tiers[k].name, name);
+	return n;
+}
+
+static bool
+has_tier(const struct harvest *h, struct str name)
+{
+	for (size_t i = 0; i < h->tiers; i++)
+		if (str_eq(h->tier[i].tier.name, name))
+			return true;
+	return false;
+}
+
+/* Without a configuration: what at least half of the tasks at hand have. */
+static int
+tiers_of_traces(struct harvest *h, struct err *e)
+{
+	struct tier t = { .price = price_none(), .samples_min = 1,
+		.samples_max = 1 };
+
+	for (size_t i = 0; i < h->probes; i++)
+		for (size_t k = 0; k < h->probe[i]->n_tiers; k++) {
+			struct str name = h->probe[i]->tiers[k].name;
+			if (has_tier(h, name)
+			    || 2 * times_recorded(h, name) < h->probes)
+				continue;
+			if (!arena_str(h->arena, name, &t.name))
+				return err_nomem(e);
+			t.model = t.model_name = t.name;
+			if (add_tier(h, &t, h->tiers, e) < 0)
+				return -1;
+		}
+	return 0;
+}
+
+static int
+find_tiers(struct harvest *h, struct err *e)
+{
+	h->tier = arena_array(h->arena, CONFIG_MAX_TIERS, sizeof(*h->tier));
+	if (!h->tier)
+		return err_nomem(e);
+	if (!h->o.k) {
+		if (tiers_of_traces(h, e) < 0)
+			return -1;
+	} else {
+		for (size_t i = 0; i < h->o.k->n_tiers; i++)
+			if (add_tier(h, &h->o.k->tiers[i], i, e) < 0)
+				return -1;
+	}
+	if (h->tiers == 0)
+		return err_set(e, ERR_INPUT, h->o.only && h->o.only->n
+		    ? "no tier is called as --tier says" : "no tier is "
+		    "recorded in most of the traces' tasks");
+	return 0;
+}
+
+/* --- what was recorded --------------------------------------------------- */
+
+static const struct cascade no_cascade = { .n_tiers = 0 };
+
+static const struct cascade *
+cascade_of(const struct harvest *h)
+{
+	return h->o.k ? h->o.k : &no_cascade;
+}
+
+static void
+look_at(struct recorded *r, const struct trace_tier *v)
+{
+	const struct completion *c = &v->c[0];
+
+	if (v->n < r->samples)
+		r->samples = v->n;
+	r->logprobs &= c->n_tokens > 0;
+	r->many_tokens |= c->n_tokens > 1;
+	r->whole_text &= !c->tokens_of_answer;
+	r->answers |= c->has_answer && !str_eq(c->answer, str_trim(c->text));
+	r->verify &= v->notes[0].has_verify;
+}
+
+/* Also the mean cost of the first sample, for finding the top tier. */
+static int
+probe_tier(struct harvest *h, struct harvest_tier *t, struct recorded *r,
+    double *cost, struct err *e)
+{
+	size_t n = 0;
+
+	*r = (struct recorded){ .samples = SIZE_MAX, .logprobs = true,
+		.whole_text = true, .verify = true };
+	*cost = 0;
+	for (size_t i = 0; i < h->probes; i++) {
+		const struct trace_tier *v = replay_find(h->probe[i],
+		    &t->tier);
+		if (!v)
+			continue;
+		v = replay_fill(cascade_of(h), &t->tier, v,
+		    h->probe[i]->task->arena);
+		if (!v)
+			return err_nomem(e);
+		look_at(r, v);
+		*cost += (double)v->c[0].cost_picousd;
+		n++;
+	}
+	if (n == 0)
+		return err_set(e, ERR_INPUT, "tier '%.*s' was not recorded; "
+		    "name those that were with --tier, or in the "
+		    "configuration", STR_ARG(t->tier.name));
+	*cost /= (double)n;
+	return 0;
+}
+
+static int
+find_settings(struct harvest *h, struct err *e)
+{
+	double cost, most = -INFINITY;
+	bool named = false;
+
+	for (size_t i = 0; i < h->tiers; i++) {
+		struct harvest_tier *t = &h->tier[i];
+		const struct ynode *accept = h->o.accept
+		    ? h->o.accept[t->place] : NULL;
+		struct recorded r;
+		if (probe_tier(h, t, &r, &cost, e) < 0 ||
+		    settings_find(&t->settings, &r, accept,
+		    t->tier.samples_max, h->arena, e) < 0)
+			return -1;
+		if (str_eq(t->tier.name, h->o.top)) {
+			h->top = i;
+			named = true;
+		}
+		if (!named && (h->o.k || cost > most)) {
+			most = cost;
+			h->top = i;
+		}
+	}
+	if (h->o.top.n && !named)
+		return err_set(e, ERR_USAGE, "no tier is called '%.*s'; see "
+		    "--top", STR_ARG(h->o.top));
+	return 0;
+}
+
+static int
+make_matrix(struct harvest *h, struct err *e)
+{
+	bool judged[MATRIX_MAX_COLUMNS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->tiers; i++) {
+		struct harvest_tier *t = &h->tier[i];
+		t->first = n;
+		for (size_t s = 0; s < t->settings.n; s++) {
+			if (n == MATRIX_MAX_COLUMNS) {
+				/* The plain one and some are there. */
+				t->settings.n = s;
+				break;
+			}
+			judged[n++] = t->settings.v[s].judged;
+		}
+		if (t->settings.n == 0)
+			return err_set(e, ERR_INPUT, "too many tiers and "
+			    "settings; name fewer tiers with --tier");
+	}
+	h->m = matrix_new(0, n, judged);
+	if (!h->m)
+		return err_nomem(e);
+	for (size_t i = 0; i < h->tiers; i++)
+		for (size_t s = 0; s < h->tier[i].settings.n; s++) {
+			h->m->col[h->tier[i].first + s].tier = i;
+			h->m->col[h->tier[i].first + s].setting = s;
+		}
+	return 0;
+}
+
+/* --- a row --------------------------------------------------------------- */
+
+struct cell {
+	double score;
+	size_t chosen;
+	int64_t cost;
+};
+
+/* 1: *out; 0: left out, which has been noted; -1. */
+static int
+ask(struct harvest *h, const struct harvest_tier *t,
+    const struct setting *s, const struct trace_task *task,
+    const struct trace_tier *v, struct cell *out, struct err *e)
+{
+	struct score_input in = { .prompt = task->task->prompt, .c = v->c,
+		.n = (size_t)s->samples };
+	struct verdict verdict;
+
+	*out = (struct cell){ .score = -INFINITY };
+	if (v->n < in.n) {
+		leave_out(h, t->tier.name, "was recorded with fewer samples "
+		    "than for other tasks");
+		return 0;
+	}
+	for (size_t i = 0; i < in.n; i++)
+		out->cost = money_add(out->cost, v->c[i].cost_picousd);
+	if (s->verify) {
+		out->score = v->notes[0].verify_ln;
+		out->cost = money_add(out->cost,
+		    v->notes[0].verify_cost_picousd);
+	}
+	if (out->cost == MONEY_UNKNOWN) {
+		leave_out(h, t->tier.name, "has no known cost: neither the "
+		    "trace nor the configuration has a price");
+		return 0;
+	}
+	if (!s->rule)
+		return 1;
+	if (rule_judge(s->rule, &in, &verdict, e) < 0)
+		return -1;
+	out->chosen = verdict.chosen;
+	if (verdict.scored)
+		out->score = verdict.score.ln;
+	return 1;
+}
+
+static int
+is_right(struct harvest *h, const struct trace_task *task,
+    const struct trace_tier *v, size_t i, const struct completion *top,
+    enum tristate *out, struct err *e)
+{
+	if (!h->o.label_free)
+		return metric_right(&h->o.metric, task, &v->c[i],
+		    &v->notes[i], out, e);
+	*out = &v->c[i] == top || (v->c[i].has_answer && top->has_answer
+	    && answer_equal(v->c[i].answer, top->answer)) ? YES : NO;
+	return 0;
+}
+
+/* The tiers of a task, filled in; false: left out, or *e. */
+static bool
+fill_task(struct harvest *h, const struct trace_task *task,
+    const struct trace_tier **v, struct err *e)
+{
+	for (size_t i = 0; i < h->tiers; i++) {
+		v[i] = replay_find(task, &h->tier[i].tier);
+		if (!v[i]) {
+			leave_out(h, h->tier[i].tier.name,
+			    "was not recorded");
+			return false;
+		}
+		v[i] = replay_fill(cascade_of(h), &h->tier[i].tier, v[i],
+		    task->task->arena);
+		if (!v[i]) {
+			err_nomem(e);
+			return false;
+		}
+	}
+	return true;
+}
+
+static int
+fill_row(struct harvest *h, const struct trace_task *task,
+    const struct trace_tier **v, size_t row, struct err *e)
+{
+	for (size_t i = 0; i < h->tiers; i++) {
+		struct harvest_tier *t = &h->tier[i];
+		for (size_t s = 0; s < t->settings.n; s++) {
+			struct column *c = &h->m->col[t->first + s];
+			enum tristate right;
+			struct cell cell;
+			int rc = ask(h, t, &t->settings.v[s], task, v[i],
+			    &cell, e);
+			if (rc <= 0)
+				return rc;
+			if (is_right(h, task, v[i], cell.chosen,
+			    &v[h->top]->c[0], &right, e) < 0)
+				return -1;
+			if (right == UNSET) {
+				h->unlabelled++;
+				return 0;
+			}
+			if (c->score)
+				c->score[row] = cell.score;
+			c->right[row] = right == YES;
+			c->cost[row] = cell.cost;
+		}
+	}
+	return 1;
+}
+
+static int
+take(struct harvest *h, const struct trace_task *task, struct err *e)
+{
+	const struct trace_tier *v[CONFIG_MAX_TIERS];
+	int rc;
+
+	e->code = ERR_NONE;
+	if (!fill_task(h, task, v, e))
+		return e->code == ERR_NONE ? 0 : -1;
+	if (h->m->tasks == MATRIX_MAX_TASKS)
+		return err_set(e, ERR_INPUT, "more than %d tasks",
+		    MATRIX_MAX_TASKS);
+	if (!matrix_grow(h->m, h->m->tasks + 1))
+		return err_nomem(e);
+	rc = fill_row(h, task, v, h->m->tasks, e);
+	h->m->tasks += rc > 0;
+	return rc < 0 ? -1 : 0;
+}
+
+static int
+settle(struct harvest *h, struct err *e)
+{
+	int rc = find_tiers(h, e);
+
+	if (rc == 0)
+		rc = find_settings(h, e);
+	if (rc == 0)
+		rc = make_matrix(h, e);
+	for (size_t i = 0; i < h->probes; i++) {
+		if (rc == 0)
+			rc = take(h, h->probe[i], e);
+		trace_task_free(h->probe[i]);
+	}
+	h->probes = 0;
+	return rc;
+}
+
+int
+harvest_add(struct harvest *h, struct trace_task *t, struct err *e)
+{
+	int rc = 0;
+
+	if (t->n_tiers == 0 || (h->o.dataset.n
+	    && !str_eq(t->dataset, h->o.dataset))
+	    || (h->o.split.n && !str_eq(t->split, h->o.split))) {
+		h->skipped++;
+		trace_task_free(t);
+		return 0;
+	}
+	if (!h->m) {
+		h->probe[h->probes++] = t;
+		return h->probes == HARVEST_PROBE ? settle(h, e) : 0;
+	}
+	rc = take(h, t, e);
+	trace_task_free(t);
+	return rc;
+}
+
+int
+harvest_end(struct harvest *h, struct err *e)
+{
+	if (!h->m && h->probes == 0)
+		return err_set(e, ERR_INPUT, "there are no recorded answers "
+		    "in the traces");
+	if (!h->m && settle(h, e) < 0)
+		return -1;
+	if (h->m->tasks == 0)
+		return err_set(e, ERR_INPUT, "%s", h->unlabelled
+		    ? "nothing says whether an answer is right: the traces "
+		    "have neither `correct` nor a reference; see --metric and "
+		    "--label-free" : h->reasons[0].text[0] ? h->reasons[0].text
+		    : "no task of the traces can be used");
+	return 0;
+}
+
+const struct setting *
+harvest_setting(const struct harvest *h, size_t column)
+{
+	const struct column *c = &h->m->col[column];
+
+	return &h->tier[c->tier].settings.v[c->setting];
+}

@@ -1,0 +1,33 @@
+/*
+ * rewrite.h -- a learned cascade, put into the text of a configuration: every
+ * comment, every other line and their order stay as they are.
+ */
+#ifndef CASCADE_REWRITE_H
+#define CASCADE_REWRITE_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+/* A tier of the new cascade. */
+struct rewrite_tier {
+	size_t place;        /* in the list as it is, from 0 */
+	int samples;         /* 0: as it is */
+	struct str accept;   /* one line of YAML; empty: as it is */
+};
+
+/*
+ * Rewrite the `tiers:` of the cascade `name` (empty: the only one): the
+ * tiers given, in this order, with their `accept` and `samples`; the others
+ * are commented out at the end of the list. `comment` (lines without #) is put
+ * above it, in the place of an earlier one.
+ * The tiers must be written as a list of lines ("- model: ..."); ERR_CONFIG
+ * says so if they are not.
+ */
+int rewrite_cascade(struct str text, const char *file, struct str name,
+    const struct rewrite_tier *tier, size_t n, struct str comment,
+    struct buf *out, struct err *e);
+
+/* What differs, as lines with - and + and two lines around each change. */
+void rewrite_diff(struct str old, struct str new, struct buf *out);
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * setting.h -- the ways of asking a tier that are worth trying on recorded
+ * answers: how many samples, which scorer, with which options.
+ *
+ * A setting is a rule without its threshold, kept as the text that stands
+ * around the threshold in the configuration, so that what was tried is what
+ * is written.
+ */
+#ifndef CASCADE_SETTING_H
+#define CASCADE_SETTING_H
+
+#include "cascade/config.h"
+
+#define SETTING_MAX 24 /* of one tier */
+
+struct setting {
+	const char *label;   /* "agreement, 5 samples", for people */
+	int samples;
+	bool judged;         /* false: stands last, nobody asks for its score */
+	bool verify;         /* scored by the trace's `verify`, which no rule of
+	                        a configuration can ask for yet */
+	struct str before, after; /* of `accept:`, around the threshold, in one
+	                        line of YAML; empty if not judged, or verify */
+	struct rule *rule;   /* with the threshold 0; NULL: the first completion
+	                        is taken as it is */
+};
+
+/* What was recorded of a tier. */
+struct recorded {
+	size_t samples;      /* the least of any task */
+	bool logprobs;       /* of every first completion */
+	bool many_tokens;    /* of some completion */
+	bool whole_text;     /* tokens of the text, not of its answer alone */
+	bool answers;        /* some text has an answer that is not all of it */
+	bool verify;
+};
+
+struct settings {
+	struct setting v[SETTING_MAX];
+	size_t n;
+};
+
+/*
+ * The settings of a tier. `accept` is its own rule in the configuration, or
+ * NULL: patterns that it demands under `all` are demanded by every setting, and
+ * the rule itself is tried if its threshold can be moved. The first setting is
+ * not judged: what the tier says when it stands last, with `samples` completions
+ * (the configuration's; 1 if it has none).
+ * Everything lives in the arena but the compiled patterns: settings_release().
+ */
+int settings_find(struct settings *out, const struct recorded *r,
+    const struct ynode *accept, int samples, struct arena *a, struct err *e);
+void settings_release(struct settings *s);
+
+/* The text after `accept:` with a threshold, a natural logarithm. +1, above
+ * every score, is written as 1: no cascade that is worth its money has it. */
+void setting_accept(const struct setting *s, double threshold,
+    struct buf *out);
+
+#endif

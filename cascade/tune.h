@@ -1,0 +1,87 @@
+/*
+ * tune.h -- learning a cascade from harvested traces: which scorer of each
+ * tier, which chain at which budget, and what can be promised.
+ */
+#ifndef CASCADE_TUNE_H
+#define CASCADE_TUNE_H
+
+#include "cascade/certify.h"
+#include "cascade/chance.h"
+#include "cascade/harvest.h"
+#include "cascade/search.h"
+
+/* A judged setting of a tier. */
+struct tune_scorer {
+	size_t column;     /* of the harvest's matrix */
+	bool kept;         /* chains are made of it */
+	/* Mean held quality over budgets, of the pair with the top tier, by
+	 * cross-validation: what settings of a tier are compared by. -1: not
+	 * tried, for the tier is as dear as the top one. */
+	double merit;
+	bool has_auroc;    /* false: all answers are right, or all wrong */
+	double auroc;
+	struct interval auroc_in;
+	double calibration; /* expected calibration error */
+};
+
+struct tune_options {
+	size_t longest;
+	double budget;      /* a task, picodollars, to be among those tried;
+	                       < 0: none */
+	bool (*progress)(void *to, size_t done, size_t all);
+	void *to;
+};
+
+struct tuned {
+	const struct harvest *h;
+	struct tune_scorer *scorer;
+	size_t scorers;
+	struct matrix *m;       /* the kept columns */
+	size_t column[MATRIX_MAX_COLUMNS]; /* of the harvest's matrix */
+	struct ranks ranks;     /* of m */
+	struct lesson *lesson;  /* by rising budget, those found */
+	size_t lessons;
+};
+
+/* `h` is borrowed. At least two tasks. */
+int tune_run(struct tuned *t, const struct harvest *h,
+    const struct tune_options *o, struct err *e);
+void tune_release(struct tuned *t);
+
+/* One model, or better than the coin toss also by its held quality alone. */
+bool tune_beats_toss(const struct lesson *l);
+/* The best such of budgets up to this, by merit; NULL: nothing is so cheap. */
+const struct lesson *tune_within(const struct tuned *t, double budget);
+/* The cheapest such that gives this share of right answers. */
+const struct lesson *tune_reaching(const struct tuned *t, double right);
+
+/* Of a cascade over the harvest's matrix: the thresholds and columns. */
+struct policy tune_policy(const struct tuned *t, const struct lesson *l);
+
+/*
+ * A promise against the top tier. Chains are pairs of a tier's first judged
+ * setting, which no label has chosen, and the top tier; out->policy is over the
+ * harvest's matrix.
+ */
+int tune_promise(const struct harvest *h, double max_loss, double confidence,
+    struct certificate *out, struct err *e);
+
+/* Accept rate and accuracy of what is accepted, by place of the chain. */
+struct tune_place {
+	int64_t seen, accepted, right;
+};
+void tune_places(const struct matrix *m, const struct policy *p,
+    struct tune_place out[FRONTIER_MAX_CHAIN]);
+
+/* The coin toss between two single models that gives most at a mean cost: `b`
+ * is asked about `share` of the tasks and `a` about the others. */
+struct tune_toss {
+	size_t a, b;        /* tiers of the harvest */
+	double share, right;
+};
+struct tune_toss tune_best_toss(const struct harvest *h, double cost);
+
+/* The oracle: of each task the cheapest right answer, else the cheapest. */
+struct policy_sum tune_oracle(const struct harvest *h);
+
+#endif

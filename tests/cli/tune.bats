@@ -1,0 +1,236 @@
+# frugal tune: learn a cascade from recorded answers.
+
+load common
+
+setup() {
+	frugal_setup
+	cat >cascade.yaml <<-'YAML'
+	# mine
+	providers:
+	  rec: {api: recorded}
+	cascades:
+	  default:
+	    tiers: # cheapest first
+	      # the small one
+	      - model: rec/small # or so
+	        accept: {logprob: 0.5} # a guess
+	      - model: rec/medium
+	        accept: {logprob: 0.5}
+	      - model: rec/big
+	YAML
+	write_traces 300 >trace.jsonl
+}
+teardown() { frugal_teardown; }
+
+# write_traces N: small costs 1, medium 4, big 20 micro-dollars. Small is sure
+# (and right) in six of ten tasks, and right in two of ten others; medium is
+# right in half of them and never sure; big nearly always.
+write_traces() {
+	awk -v n="$1" '
+	function line(i, tier, right, ln, cost) {
+		printf "{\"id\":\"t%d\",\"dataset\":\"%s\",\"prompt\":\"?\",\"reference\":\"yes\",\"tier\":\"%s\",\"completions\":[{\"text\":\"%s\",\"cost_usd\":%s,\"logprobs\":[{\"token\":\"x\",\"logprob\":%s}]}]}\n", i, i % 2 ? "odd" : "even", tier, right ? "yes" : "no", cost, ln
+	}
+	BEGIN {
+		for (i = 0; i < n; i++) {
+			d = i % 10
+			sure = d < 6
+			line(i, "small", sure || d == 7, sure ? -0.001 - i / 1e6 : -1.5 - i / 1e4, 0.000001)
+			line(i, "medium", i % 2, -0.7 - (i * 7 % 10) / 10, 0.000004)
+			line(i, "big", i % 29 != 0, -0.1, 0.00002)
+		}
+	}'
+}
+
+# tune ARGUMENT...
+tune() {
+	frugal tune -q "$@"
+}
+
+# chosen NAME: in the JSON, the first member of that name of what was chosen.
+chosen() {
+	sed 's/.*"chosen"://' <<<"$output" | member "$1"
+}
+
+# holds EXPRESSION: an awk condition.
+holds() {
+	awk "BEGIN { exit !($1) }" || { echo "does not hold: $1"; false; }
+}
+
+@test "it shows models, scorers, the frontier and a plot" {
+	expect 0 tune trace.jsonl
+	has "300 tasks, 3 tiers; right by the labels of the traces."
+	[[ "$output" =~ small\ +70\.00\ %.*\$0\.000001 ]]
+	[[ "$output" =~ big\ \(top\)\ +96\.33\ % ]]
+	[[ "$output" =~ oracle\ + ]]
+	[[ "$output" =~ small\ +logprob\ over:\ answer\ \*\ +0\.[0-9]+\ \( ]]
+	[[ "$output" =~ small\ \[[0-9.]+\]\ +-\>\ big ]]
+	has "* frontier, o one model, . coin toss"
+	lacks "Chosen"
+}
+
+@test "--max-cost chooses the best within a budget, in dollars or as a share" {
+	expect 0 tune --json trace.jsonl --max-cost 50%
+	same "$(chosen name)" '"small"'
+	holds "$(chosen right) > 0.95"
+	holds "$(chosen cost_usd) <= 0.0000105"
+	expect 0 tune --json trace.jsonl --max-cost '$0.00001'
+	holds "$(chosen cost_usd) <= 0.0000105"
+	expect 0 tune trace.jsonl --max-cost 0.000001
+	has "no cascade pays here, one model"
+	expect 1 tune trace.jsonl --max-cost 0.0000001
+	has_err "nothing is as cheap"
+}
+
+@test "--min-quality chooses the cheapest that is good enough, or says that none is" {
+	expect 0 tune --json trace.jsonl --min-quality 90%
+	holds "$(chosen right) >= 0.9"
+	holds "$(chosen cost_usd) < 0.000012"
+	expect 1 tune trace.jsonl --min-quality 0.99
+	has_err "no cascade of these tiers reaches 99 %"
+	has "Frontier" # is shown all the same
+}
+
+@test "--max-loss promises, or refuses and says how many labels it takes" {
+	expect 0 tune --json trace.jsonl --max-loss 0.05
+	has '"promise":{"max_loss":0.05,"confidence":0.95,"bound":0.0'
+	holds "$(chosen bound) <= 0.05"
+	holds "$(chosen cost_usd) < 0.000015"
+	expect 0 tune trace.jsonl --max-loss 5% --confidence 90%
+	has "Promised at confidence 90 %: against always asking 'big' at most 5 %"
+	expect 1 tune trace.jsonl --max-loss 0.01
+	# two chains: ln(0.0125) / ln(0.99)
+	has_err "a loss of at most 1 % at confidence 95 % takes at least 437, with 2 chains"
+}
+
+@test "--write puts the choice into the configuration and keeps the rest" {
+	chmod 640 cascade.yaml
+	expect 0 tune trace.jsonl -c cascade.yaml --max-cost 50% --write
+	has_err "-         accept: {logprob: 0.5} # a guess"
+	has_err "'cascade.yaml' was rewritten"
+	same "$(stat -c %a cascade.yaml)" 640
+	same "$(head -n 1 cascade.yaml)" "# mine"
+	grep -q '# the small one' cascade.yaml
+	grep -q -- '- model: rec/small # or so' cascade.yaml
+	grep -q 'accept: {logprob: {at_least: .*}} # a guess' cascade.yaml
+	grep -q '# frugal tune: .* 300 tasks of trace.jsonl' cascade.yaml
+	grep -q '# frugal tune: right by the labels of the traces; the best within --max-cost 50%' cascade.yaml
+	grep -q '^      # - model: rec/medium$' cascade.yaml
+	expect 0 frugal check -c cascade.yaml
+	expect 0 frugal replay trace.jsonl -c cascade.yaml --json
+	holds "$(member accuracy <<<"$output") > 0.95"
+}
+
+@test "writing again replaces the comment, and what was learned stays the same" {
+	expect 0 tune trace.jsonl -c cascade.yaml --max-cost 50% --write
+	cp cascade.yaml once.yaml
+	expect 0 tune trace.jsonl -c cascade.yaml --max-cost 50% --write
+	same "$(diff once.yaml cascade.yaml)" ""
+	same "$(grep -c 'frugal tune: .* tasks of' cascade.yaml)" 1
+}
+
+@test "nothing is written without a wish, or when it cannot be granted" {
+	cp cascade.yaml before.yaml
+	expect 2 tune trace.jsonl -c cascade.yaml --write
+	has_err "--write needs to know what you want"
+	expect 1 tune trace.jsonl -c cascade.yaml --max-loss 0.01 --write
+	same "$(diff before.yaml cascade.yaml)" ""
+	sed -i 's/^    tiers:.*/    tiers: [{model: rec\/small, accept: {logprob: 0.5}}, {model: rec\/big}]/; /^      /d' cascade.yaml
+	cp cascade.yaml before.yaml
+	expect 2 tune trace.jsonl -c cascade.yaml --max-cost 50% --write
+	has_err "not written as a list of lines"
+	same "$(diff before.yaml cascade.yaml)" ""
+}
+
+@test "--plot draws an SVG" {
+	expect 0 tune trace.jsonl --plot out.svg
+	grep -q '^<svg xmlns=' out.svg
+	grep -q '</svg>' out.svg
+	grep -q '>medium</text>' out.svg
+}
+
+@test "--tier, --top and --dataset narrow it down" {
+	expect 0 tune --json trace.jsonl --tier small --tier medium --dataset odd
+	has '"tasks":150,'
+	has '"name":"medium","top":true'
+	lacks '"big"'
+	expect 2 tune trace.jsonl --top bog
+	has_err "no tier is called 'bog'"
+	expect 1 tune trace.jsonl --tier bog
+	expect 1 tune trace.jsonl --dataset none
+}
+
+@test "--label-free measures agreement with the top tier, and says so" {
+	sed 's/"reference":"yes",//; s/"text":\("[a-z]*"\)/"text":\1,"answer":\1/' trace.jsonl >bare.jsonl
+	expect 1 tune bare.jsonl
+	has_err "nothing says whether an answer is right"
+	expect 0 tune bare.jsonl --label-free --max-cost 50%
+	has 'NO LABELS: "agrees" is with the answer of '"'big'"
+	has "agrees (95 %)"
+	[[ "$output" =~ big\ \(top\)\ +100\.00\ % ]]
+	lacks "% right"
+	expect 0 tune bare.jsonl --label-free --json
+	has '"label_free":true'
+}
+
+@test "--metric decides what is right" {
+	expect 0 tune --json trace.jsonl --metric exact
+	first=$(member right <<<"$output")
+	expect 0 tune --json trace.jsonl --metric contains
+	same "$(member right <<<"$output")" "$first"
+	head -n 30 trace.jsonl >few.jsonl
+	expect 0 tune --json few.jsonl --metric 'exec grep -q "\"text\":\"no\""'
+	holds "$(member right <<<"$output") < 0.5"
+	expect 1 tune few.jsonl --metric 'exec exit 3'
+	has_err "'exit 3' ended with status 3"
+	expect 2 tune trace.jsonl --metric exakt
+	has_err "did you mean 'exact'?"
+	expect 2 tune trace.jsonl --metric exact --label-free
+}
+
+@test "samples cost what they cost, and agreement is tried at several numbers" {
+	awk 'BEGIN { for (i = 0; i < 60; i++) {
+		printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"reference\":\"1\",\"tier\":\"small\",\"completions\":[", i
+		for (k = 0; k < 5; k++)
+			printf "%s{\"text\":\"%d\",\"cost_usd\":0.000001}", k ? "," : "", i % 3 ? 1 : k
+		printf "]}\n{\"id\":\"t%d\",\"prompt\":\"?\",\"reference\":\"1\",\"tier\":\"big\",\"completions\":[{\"text\":\"1\",\"cost_usd\":0.0001}]}\n", i
+	} }' >samples.jsonl
+	expect 0 tune --json samples.jsonl --min-quality 0.99
+	has '"scorer":"agreement, 3 samples"'
+	has '"scorer":"agreement, 5 samples"'
+	has '"samples":3'
+	# three samples of small, and big for a third of the tasks
+	holds "$(chosen cost_usd) < 0.00004 && $(chosen cost_usd) > 0.000033"
+}
+
+@test "a cascade that does not pay is not offered" {
+	# the small one's scores say nothing
+	awk 'BEGIN { for (i = 0; i < 200; i++) {
+		printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"reference\":\"1\",\"tier\":\"small\",\"completions\":[{\"text\":\"%d\",\"cost_usd\":0.00001,\"logprobs\":[{\"token\":\"x\",\"logprob\":-0.5}]}]}\n", i, i % 2
+		printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"reference\":\"1\",\"tier\":\"big\",\"completions\":[{\"text\":\"1\",\"cost_usd\":0.0001}]}\n", i
+	} }' >flat.jsonl
+	expect 0 tune flat.jsonl --max-cost 60%
+	has "no cascade pays here"
+	lacks "->"
+	# (60 - 10) / (100 - 10) of the tasks to the one that is always right
+	has "'big' for a random 56 % of the tasks and 'small' for the others"
+	has "gives 77.78 %."
+}
+
+@test "tasks that lack a tier are left out, and bad lines are named" {
+	write_traces 301 | head -n 902 >short.jsonl
+	echo '{"id":' >>short.jsonl
+	expect 1 tune short.jsonl
+	has "300 tasks"
+	has_err "1 task was left out: tier 'big' was not recorded"
+	has_err "short.jsonl:903:"
+}
+
+@test "mistakes are status 2" {
+	expect 2 tune
+	expect 2 tune nowhere.jsonl
+	expect 2 tune trace.jsonl --max-cost 0
+	expect 2 tune trace.jsonl --max-cost 10% --min-quality 0.5
+	expect 2 tune trace.jsonl --min-quality 2
+	expect 2 tune trace.jsonl --confidence 0.9
+	expect 2 tune trace.jsonl --longest 7
+}

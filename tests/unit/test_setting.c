@@ -1,0 +1,326 @@
+/*
+ * test_setting.c -- which settings are tried on a tier, and how they are
+ * written; and what harvest makes of traces.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cascade/harvest.h"
+
+static struct arena *arena;
+static struct settings settings;
+static struct err e;
+
+static int
+begin(void **state)
+{
+	(void)state;
+	arena = arena_new(0);
+	settings.n = 0;
+	return arena ? 0 : -1;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	settings_release(&settings);
+	arena_free(arena);
+	return 0;
+}
+
+static void
+find(const struct recorded *r, const char *accept, int samples)
+{
+	struct report report;
+	struct ynode *n = NULL;
+
+	report_init(&report, arena, "t");
+	if (accept) {
+		n = yaml_parse(str_of(accept), arena, &report);
+		assert_non_null(n);
+	}
+	assert_int_equal(settings_find(&settings, r, n, samples, arena, &e),
+	    0);
+	assert_false(settings.v[0].judged);
+}
+
+/* As `accept:` would have it, with the threshold 0.5. */
+static const char *
+written(size_t i)
+{
+	static char text[400];
+	struct buf b;
+
+	buf_init(&b, BUF_MAX);
+	setting_accept(&settings.v[i], log(0.5), &b);
+	snprintf(text, sizeof(text), "%d %s", settings.v[i].samples, b.p);
+	buf_release(&b);
+	return text;
+}
+
+static void
+agreement_is_tried_at_several_numbers_of_samples(void **state)
+{
+	const struct recorded r = { .samples = 7 };
+
+	(void)state;
+	find(&r, NULL, 1);
+	assert_int_equal(settings.n, 4);
+	assert_string_equal(written(1), "3 {agreement: {at_least: 0.5}}");
+	assert_string_equal(written(2), "5 {agreement: {at_least: 0.5}}");
+	assert_string_equal(written(3), "7 {agreement: {at_least: 0.5}}");
+}
+
+static void
+one_token_needs_one_aggregate(void **state)
+{
+	struct recorded r = { .samples = 1, .logprobs = true,
+		.whole_text = true };
+
+	(void)state;
+	find(&r, NULL, 1);
+	assert_int_equal(settings.n, 2);
+	assert_string_equal(written(1), "1 {logprob: {at_least: 0.5}}");
+	settings_release(&settings);
+	r.whole_text = false;
+	find(&r, NULL, 1);
+	assert_string_equal(written(1),
+	    "1 {logprob: {over: answer, at_least: 0.5}}");
+	settings_release(&settings);
+	r.whole_text = r.many_tokens = true;
+	find(&r, NULL, 1);
+	assert_int_equal(settings.n, 5);
+	settings_release(&settings);
+	r.answers = true;
+	find(&r, NULL, 1);
+	assert_int_equal(settings.n, 7);
+}
+
+static void
+patterns_under_all_are_demanded_by_every_setting(void **state)
+{
+	const struct recorded r = { .samples = 3, .logprobs = true,
+		.whole_text = true };
+
+	(void)state;
+	find(&r, "all: [regex: 'x', {logprob: {over: answer, at_least: 0.7}}]",
+	    1);
+	assert_string_equal(written(1), "1 {all: {of: [{\"regex\":\"x\"}, "
+	    "{logprob: {over: \"answer\"}}], at_least: 0.5}}");
+	assert_string_equal(written(2), "1 {all: {of: [{\"regex\":\"x\"}, "
+	    "logprob], at_least: 0.5}}");
+	for (size_t i = 1; i < settings.n; i++)
+		assert_non_null(settings.v[i].rule);
+}
+
+static void
+the_tiers_own_rule_comes_first(void **state)
+{
+	const struct recorded r = { .samples = 5 };
+
+	(void)state;
+	find(&r, "mean: {of: [agreement, regex: 'x'], weights: [2, 1], "
+	    "at_least: 0.7}", 5);
+	assert_string_equal(written(1), "5 {mean: {of: [\"agreement\","
+	    "{\"regex\":\"x\"}], weights: [2,1], at_least: 0.5}}");
+	settings_release(&settings);
+	find(&r, "agreement: 0.8", 5);
+	assert_string_equal(written(1), "5 {agreement: {at_least: 0.5}}");
+	/* no second time */
+	assert_int_equal(settings.n, 3);
+}
+
+static void
+two_thresholds_cannot_be_moved_as_one(void **state)
+{
+	const struct recorded r = { .samples = 1 };
+
+	(void)state;
+	find(&r, "all: [agreement: 0.5, logprob: 0.5]", 1);
+	assert_int_equal(settings.n, 1);
+}
+
+static void
+a_threshold_accepts_what_it_was_found_to_accept(void **state)
+{
+	static const double score[] = { 0, -1e-300, -4.7e-12, -1e-7, -0.001,
+		-0.0011, -0.22314355131420976, -0.5, -1, -40, -INFINITY };
+	const struct recorded r = { .samples = 1, .logprobs = true,
+		.whole_text = true };
+
+	(void)state;
+	find(&r, NULL, 1);
+	for (size_t i = 0; i < sizeof(score) / sizeof(score[0]); i++) {
+		struct report report;
+		struct rule *rule;
+		struct buf b;
+		buf_init(&b, BUF_MAX);
+		setting_accept(&settings.v[1], score[i], &b);
+		report_init(&report, arena, "t");
+		rule = rule_build(yaml_parse(buf_str(&b), arena, &report),
+		    arena, &report);
+		assert_non_null(rule);
+		for (size_t k = 0; k < sizeof(score) / sizeof(score[0]); k++) {
+			struct token token = { 0, 1, score[k] < LOGPROB_FLOOR
+			    ? LOGPROB_FLOOR : score[k] };
+			struct completion c = { .text = STR("x"),
+				.answer = STR("x"), .has_answer = true,
+				.tokens = &token, .n_tokens = 1 };
+			struct score_input in = { .c = &c, .n = 1 };
+			struct verdict v;
+			assert_int_equal(rule_judge(rule, &in, &v, &e), 0);
+			if ((v.kind == VERDICT_ACCEPT)
+			    != (score[k] >= score[i]))
+				fail_msg("%s with %g", b.p, score[k]);
+		}
+		rule_release(rule);
+		buf_release(&b);
+	}
+	assert_string_equal(written(1), "1 {logprob: {at_least: 0.5}}");
+}
+
+/* --- harvest ------------------------------------------------------------- */
+
+#define LINE(id, tier, text, extra) \
+	"{\"id\":\"" id "\",\"dataset\":\"d\",\"split\":\"dev\",\"prompt\":" \
+	"\"?\",\"reference\":\"1\",\"tier\":\"" tier "\",\"completions\":[" \
+	"{\"text\":\"" text "\"" extra "}]}\n"
+#define COST(c, ln) ",\"cost_usd\":" c ",\"logprobs\":[{\"token\":\"x\"," \
+	"\"logprob\":" ln "}]"
+#define TRACES \
+	LINE("a", "small", "1", COST("0.1", "-0.5")) \
+	LINE("a", "big", "1", COST("1", "-0.1")) \
+	LINE("b", "small", "2", COST("0.2", "-0.7")) \
+	LINE("b", "big", "1", COST("2", "-0.2")) \
+	LINE("c", "small", "1", COST("0.3", "-0.6"))
+
+static void
+reap(struct harvest *h, const struct harvest_options *o, const char *traces)
+{
+	char path[] = "/tmp/frugal-harvest-XXXXXX";
+	int fd = mkstemp(path);
+	struct trace *t;
+	struct trace_task *task;
+	int rc;
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, traces, strlen(traces)), strlen(traces));
+	close(fd);
+	assert_int_equal(harvest_init(h, o, &e), 0);
+	assert_int_equal(trace_open(&t, path, &e), 0);
+	while ((rc = trace_next(t, &task, &e)) > 0)
+		assert_int_equal(harvest_add(h, task, &e), 0);
+	assert_int_equal(rc, 0);
+	trace_close(t);
+	unlink(path);
+}
+
+static void
+traces_become_rows(void **state)
+{
+	const struct harvest_options o = { .metric = { .kind = METRIC_TRACE } };
+	struct harvest h;
+
+	(void)state;
+	reap(&h, &o, TRACES);
+	assert_int_equal(harvest_end(&h, &e), 0);
+	assert_int_equal(h.m->tasks, 2);
+	assert_int_equal(h.tiers, 2);
+	assert_int_equal(h.top, 1); /* the dearest */
+	assert_int_equal(h.left_out, 1);
+	assert_string_equal(h.reasons[0].text, "tier 'big' was not recorded");
+	assert_int_equal(h.m->columns, 4);
+	assert_null(h.m->col[0].score);
+	assert_true(h.m->col[1].score[0] == -0.5);
+	assert_true(h.m->col[1].score[1] == -0.7);
+	assert_int_equal(h.m->col[0].right[0], 1);
+	assert_int_equal(h.m->col[0].right[1], 0);
+	assert_int_equal(h.m->col[2].cost[1], INT64_C(2000000000000));
+	harvest_release(&h);
+}
+
+static void
+without_labels_right_is_what_the_top_tier_says(void **state)
+{
+	const struct harvest_options o = { .label_free = true,
+		.top = STR("small") };
+	struct harvest h;
+
+	(void)state;
+	reap(&h, &o, LINE("a", "small", "7", COST("0.1", "-0.5")
+	    ",\"answer\":\"7\"")
+	    LINE("a", "big", "1", COST("1", "-0.1") ",\"answer\":\"1\""));
+	assert_int_equal(harvest_end(&h, &e), 0);
+	assert_int_equal(h.top, 0);
+	assert_int_equal(h.m->col[0].right[0], 1);
+	assert_int_equal(h.m->col[2].right[0], 0);
+	harvest_release(&h);
+}
+
+static void
+what_a_verification_cost_is_paid(void **state)
+{
+	const struct harvest_options o = { .metric = { .kind = METRIC_TRACE } };
+	struct harvest h;
+
+	(void)state;
+	reap(&h, &o, LINE("a", "small", "1", ",\"cost_usd\":1,\"verify\":{"
+	    "\"p_true\":0.5,\"cost_usd\":2}")
+	    LINE("a", "big", "1", ",\"cost_usd\":9"));
+	assert_int_equal(harvest_end(&h, &e), 0);
+	assert_int_equal(h.m->columns, 3);
+	assert_int_equal(h.m->col[0].cost[0], INT64_C(1000000000000));
+	assert_int_equal(h.m->col[1].cost[0], INT64_C(3000000000000));
+	assert_true(h.m->col[1].score[0] == log(0.5));
+	harvest_release(&h);
+}
+
+static void
+only_the_tasks_and_tiers_asked_for_count(void **state)
+{
+	const char *only[] = { "big" };
+	const struct opt_names names = { only, 1 };
+	struct harvest_options o = { .only = &names, .split = STR("dev") };
+	struct harvest h;
+
+	(void)state;
+	reap(&h, &o, TRACES);
+	assert_int_equal(harvest_end(&h, &e), 0);
+	assert_int_equal(h.tiers, 1);
+	harvest_release(&h);
+	o.split = STR("test");
+	reap(&h, &o, TRACES);
+	assert_int_equal(harvest_end(&h, &e), -1);
+	assert_int_equal(h.skipped, 3);
+	harvest_release(&h);
+}
+
+int
+main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(agreement_is_tried_at_several_numbers_of_samples),
+		T(one_token_needs_one_aggregate),
+		T(patterns_under_all_are_demanded_by_every_setting),
+		T(the_tiers_own_rule_comes_first),
+		T(two_thresholds_cannot_be_moved_as_one),
+		T(a_threshold_accepts_what_it_was_found_to_accept),
+		T(traces_become_rows),
+		T(without_labels_right_is_what_the_top_tier_says),
+		T(what_a_verification_cost_is_paid),
+		T(only_the_tasks_and_tiers_asked_for_count),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
