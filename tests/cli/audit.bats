@@ -110,12 +110,12 @@ batch() {
 }
 
 @test "an audit waits for nobody, though the cascade waits for its tiers" {
-	usual_server '{"match":{"model":"big"},"status":503}'
+	usual_server '{"match":{"model":"big"},"status":503,"headers":{"retry-after-ms":"10"}}'
 	config 'audit: 1' 'on_outage: wait'
 	tasks 1 easy >in.jsonl
-	expect 0 batch in.jsonl --retries 0
+	expect 0 batch in.jsonl
 	grep -q '"outcome":"no_answer"' out
-	requests 2
+	requests 6
 }
 
 @test "a cap that an audit does not fit under is not broken by it" {

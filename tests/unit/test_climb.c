@@ -2157,6 +2157,20 @@ every_tier_is_asked_for_everything_whatever_it_says(void **state)
 }
 
 static void
+a_route_does_not_matter_to_who_asks_every_tier(void **state)
+{
+	(void)state;
+	start_all(HEAD "    route: [{start: 2, longer_than: 0}]\n    tiers:\n"
+	    "      - {model: p/a, accept: {regex: '####'}}\n"
+	    "      - {model: p/b}\n");
+	wants(0, 0, 0, 0);
+	give("x");
+	wants(1, 0, 0, 0);
+	give("y");
+	assert_int_equal(ends(TASK_ACCEPTED, 0, 2)->n_visits, 2);
+}
+
+static void
 a_tier_that_lacks_a_sample_is_left_out_and_the_others_go_on(void **state)
 {
 	const struct result *r;
@@ -2216,6 +2230,7 @@ main(void)
 		T(a_task_that_the_top_tier_answered_is_not_audited),
 		T(replay_and_a_top_tier_out_of_use_audit_nobody),
 		T(every_tier_is_asked_for_everything_whatever_it_says),
+		T(a_route_does_not_matter_to_who_asks_every_tier),
 		T(a_tier_that_lacks_a_sample_is_left_out_and_the_others_go_on),
 		T(a_tier_out_of_use_is_passed_over_and_the_end_of_a_run_is_no_result),
 		T(a_tier_out_of_use_is_passed_over),
