@@ -35,7 +35,7 @@ SERVER    := $(BUILD)/testserver
 
 SOAK_BIN  := $(BUILD)/soak/kit $(BUILD)/soak/failalloc.so
 
-.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick \
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench instructions soak soak-quick \
         install uninstall clean
 
 all: deps $(BIN)
@@ -50,6 +50,7 @@ help:
 	@echo 'make soak       the same for hours, and each fuzz target for 10 minutes'
 	@echo 'make bench      speed and memory against a server of our own'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX); default /usr/local'
+	@echo 'make instructions  what callgrind counts; DO=check: has it grown?'
 	@echo 'make deps       install the libraries (Debian packages)'
 	@echo 'make clean      remove build/'
 
@@ -148,6 +149,11 @@ $(BUILD)/bench/%: tests/bench/%.c Makefile | deps
 bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
+
+# Instruction counts against tests/bench/figures (DO=keep writes those anew).
+instructions: test-deps $(BIN) $(SERVER) $(BUILD)/bench/bare
+	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
+	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/instructions $(DO)
 
 # Kills, faults, full disks, failing memory, budgets: see tests/soak/run.
 SOAK_SECONDS ?= 600
