@@ -711,16 +711,34 @@ jw_close(struct jw *w, char c)
 static void
 add_escape(struct buf *to, char c)
 {
-	static const char names[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+	static const char named[] = "\b\f\n\r\t\"\\", names[] = "bfnrt\"\\";
+	const char *found = memchr(named, c, sizeof(named) - 1);
 
-	for (size_t i = 0; i < sizeof(names) - 1; i += 2) {
-		if (c == names[i]) {
-			buf_addc(to, '\\');
-			buf_addc(to, names[i + 1]);
-			return;
-		}
+	if (!found) {
+		buf_addf(to, "\\u%04x", (unsigned)(unsigned char)c);
+		return;
 	}
-	buf_addf(to, "\\u%04x", (unsigned)(unsigned char)c);
+	buf_addc(to, '\\');
+	buf_addc(to, names[found - named]);
+}
+
+/* Offset, from i on, of the first byte of 0x7f or more, or s.n. */
+static size_t
+skip_shown(struct str s, size_t i)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t w;
+
+	for (; s.n - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, s.p + i, sizeof(w));
+		w = le64toh(w);
+		w = (w | (w + ones)) & tops;
+		if (w)
+			return i + (size_t)__builtin_ctzll(w) / 8;
+	}
+	while (i < s.n && (unsigned char)s.p[i] < 0x7f)
+		i++;
+	return i;
 }
 
 /* Well-formed text without quotes, backslashes and C0 controls. */
@@ -730,11 +748,7 @@ add_plain(struct buf *to, struct str s, bool shown)
 	size_t from = 0, at = 0, i;
 	uint32_t c;
 
-	while (shown && at < s.n) {
-		if ((unsigned char)s.p[at] < 0x7f) {
-			at++;
-			continue;
-		}
+	while (shown && (at = skip_shown(s, at)) < s.n) {
 		i = at;
 		c = utf8_next(s, &at);
 		if (!utf8_hidden(c))
@@ -769,22 +783,34 @@ add_quoted(struct buf *to, struct str s, bool shown)
 	buf_addc(to, '"');
 }
 
+/* Nothing in it is escaped, mended or hidden: so is nearly every name, and
+ * every short text. */
+static bool
+is_simple(struct str s)
+{
+	return skip_plain(s, 0) == s.n && skip_shown(s, 0) == s.n;
+}
+
 static void
 add_string(struct jw *w, struct str s)
 {
 	struct buf *to = w->out;
 	struct buf fixed;
 
-	if (utf8_valid(s)) {
+	if (is_simple(s)) {
+		buf_addc(to, '"');
+		buf_add(to, s);
+		buf_addc(to, '"');
+	} else if (utf8_valid(s)) {
 		add_quoted(to, s, w->shown);
-		return;
+	} else {
+		buf_init(&fixed, BUF_MAX);
+		utf8_fix(&fixed, s);
+		add_quoted(to, buf_str(&fixed), w->shown);
+		if (fixed.failed)
+			to->failed = true;
+		buf_release(&fixed);
 	}
-	buf_init(&fixed, BUF_MAX);
-	utf8_fix(&fixed, s);
-	add_quoted(to, buf_str(&fixed), w->shown);
-	if (fixed.failed)
-		to->failed = true;
-	buf_release(&fixed);
 }
 
 void
@@ -813,7 +839,7 @@ void
 jw_i64(struct jw *w, int64_t v)
 {
 	separate(w);
-	buf_addf(w->out, "%lld", (long long)v);
+	buf_add_i64(w->out, v);
 }
 
 void
