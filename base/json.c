@@ -13,15 +13,19 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <threads.h>
 
+#include "base/arena.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
 /* cJSON before 1.7.19 copies a number into 64 bytes and reads no more. */
 #define NUMBER_MAX 63
+#define SMALL_TEXT 10000 /* its document goes into one piece of memory */
 
 /* The text as it will be given to cJSON. */
 struct source {
@@ -411,6 +415,64 @@ check(struct source *s, struct err *e)
 	return 0;
 }
 
+/*
+ * A document lives in an arena of its own, in place of three pieces of memory
+ * for each member: cJSON allocates through us. The first piece is the
+ * document's, and begins with where the arena is.
+ */
+static _Thread_local struct arena *building; /* NULL: not in build() */
+
+struct first {
+	struct arena *arena;
+	alignas(max_align_t) cJSON doc;
+};
+
+static void *
+build_alloc(size_t n)
+{
+	struct first *f;
+
+	if (!building)
+		return malloc(n);
+	if (arena_used(building))
+		return arena_alloc(building, n);
+	f = arena_alloc(building, offsetof(struct first, doc) + n);
+	if (!f)
+		return NULL;
+	f->arena = building;
+	return &f->doc;
+}
+
+static void
+build_free(void *p)
+{
+	if (!building)
+		free(p);
+}
+
+static void
+set_hooks(void)
+{
+	cJSON_InitHooks(&(cJSON_Hooks){ build_alloc, build_free });
+}
+
+static cJSON *
+build(const char *p, size_t n)
+{
+	static once_flag once = ONCE_FLAG_INIT;
+	cJSON *doc = NULL;
+
+	call_once(&once, set_hooks);
+	building = arena_new(n < SMALL_TEXT ? 6 * n + 512 : 0);
+	if (!building)
+		return NULL;
+	doc = cJSON_ParseWithLength(p, n);
+	if (!doc)
+		arena_free(building);
+	building = NULL;
+	return doc;
+}
+
 struct json *
 json_parse(struct str text, struct err *e)
 {
@@ -421,7 +483,7 @@ json_parse(struct str text, struct err *e)
 		text = str_sub(text, 3, text.n);
 	s = (struct source){ text.p, text.n, NULL };
 	if (fix_utf8(&s, e) == 0 && check(&s, e) == 0) {
-		doc = cJSON_ParseWithLength(s.p, s.n);
+		doc = build(s.p, s.n);
 		if (!doc)
 			err_nomem(e);
 	}
@@ -444,7 +506,9 @@ as_json(const cJSON *v)
 void
 json_free(struct json *doc)
 {
-	cJSON_Delete((cJSON *)doc);
+	if (doc)
+		arena_free(((struct first *)((char *)doc
+		    - offsetof(struct first, doc)))->arena);
 }
 
 enum json_type
