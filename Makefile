@@ -142,11 +142,12 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) Makefile | test-deps
 fuzz: test-deps $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
 
-$(BUILD)/bench/%: tests/bench/%.c Makefile | deps
+$(BUILD)/bench/%: tests/bench/%.c $(LIB) Makefile | deps
+	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(if $(filter %/parts,$@),$(LIB)) $(LIBS)
 
-bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool
+bench: deps $(BIN) $(SERVER) $(addprefix $(BUILD)/bench/,bare tool parts)
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
 
