@@ -765,8 +765,16 @@ put_results(struct engine *en, struct err *e)
 	return 0;
 }
 
+/* Verdicts on answers out of the store cost nothing: where nothing that was
+ * paid for awaits the disk, neither do they. */
+static bool
+must_sync(const struct engine *en)
+{
+	return calls_to_keep(en->calls) || en->unsynced;
+}
+
 static int
-commit(struct engine *en, bool synced, struct err *e)
+commit(struct engine *en, bool synced, bool results, struct err *e)
 {
 	if (!en->store || en->o.dry)
 		return 0;
@@ -775,7 +783,7 @@ commit(struct engine *en, bool synced, struct err *e)
 		return -1;
 	if ((synced && en->unsynced && asks_touch(en->store, e) < 0)
 	    || calls_keep(en->calls, en->store, e) < 0
-	    || (synced && put_results(en, e) < 0)
+	    || (results && put_results(en, e) < 0)
 	    || store_commit(en->store, e) < 0) {
 		store_rollback(en->store);
 		return -1;
@@ -835,7 +843,7 @@ commit_only(struct engine *en, struct err *e)
 {
 	size_t n = calls_to_keep(en->calls);
 
-	if (commit(en, false, e) < 0) {
+	if (commit(en, false, false, e) < 0) {
 		en->lost += (int64_t)n;
 		calls_unkept(en->calls);
 		return -1;
@@ -854,7 +862,7 @@ commit_and_emit(struct engine *en, struct err *e)
 	struct err lost;
 	size_t n = calls_to_keep(en->calls);
 	int64_t began = clock_mono_ms(), took;
-	int rc = commit(en, true, &lost);
+	int rc = commit(en, must_sync(en), true, &lost);
 
 	/* On a slow disk sync less often: at most a fifth of the time. */
 	took = clock_mono_ms() - began;
