@@ -35,7 +35,7 @@ SERVER    := $(BUILD)/testserver
 
 SOAK_BIN  := $(BUILD)/soak/kit $(BUILD)/soak/failalloc.so
 
-.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench soak soak-quick soak-leaks eval \
+.PHONY: all help deps test-deps demo check unit cli fuzz valgrind bench instructions soak soak-quick soak-leaks eval \
         install uninstall clean
 
 all: deps $(BIN)
@@ -51,6 +51,7 @@ help:
 	@echo 'make bench      speed and memory against a server of our own'
 	@echo 'make eval DATA=DIR   learned against plain scores on recorded answers'
 	@echo 'make install    to $$(DESTDIR)$$(PREFIX); default /usr/local'
+	@echo 'make instructions  what callgrind counts; DO=check: has it grown?'
 	@echo 'make deps       install the libraries (Debian packages)'
 	@echo 'make clean      remove build/'
 
@@ -143,19 +144,25 @@ build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) Makefile | test-deps
 fuzz: test-deps $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
 
-$(BUILD)/bench/%: tests/bench/%.c Makefile | deps
+$(BUILD)/bench/%: tests/bench/%.c $(LIB) Makefile | deps
+	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(if $(filter %/parts,$@),$(LIB)) $(LIBS)
 
 # What learning is made of needs the library.
 $(BUILD)/bench/tune: tests/bench/tune.c $(LIB) Makefile | deps
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
-bench: deps $(BIN) $(SERVER) $(BUILD)/bench/bare $(BUILD)/bench/tool $(BUILD)/bench/tune
+bench: deps $(BIN) $(SERVER) $(addprefix $(BUILD)/bench/,bare tool parts tune)
 	@$(BUILD)/bench/tune speed
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run
+
+# Instruction counts against tests/bench/figures (DO=keep writes those anew).
+instructions: test-deps $(BIN) $(SERVER) $(BUILD)/bench/bare
+	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
+	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/instructions $(DO)
 
 # Kills, faults, full disks, failing memory, budgets: see tests/soak/run.
 SOAK_SECONDS ?= 600

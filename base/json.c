@@ -13,15 +13,19 @@
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <threads.h>
 
+#include "base/arena.h"
 #include "base/json.h"
 #include "base/utf8.h"
 
 /* cJSON before 1.7.19 copies a number into 64 bytes and reads no more. */
 #define NUMBER_MAX 63
+#define SMALL_TEXT 10000 /* its document goes into one piece of memory */
 
 /* The text as it will be given to cJSON. */
 struct source {
@@ -411,6 +415,64 @@ check(struct source *s, struct err *e)
 	return 0;
 }
 
+/*
+ * A document lives in an arena of its own, in place of three pieces of memory
+ * for each member: cJSON allocates through us. The first piece is the
+ * document's, and begins with where the arena is.
+ */
+static _Thread_local struct arena *building; /* NULL: not in build() */
+
+struct first {
+	struct arena *arena;
+	alignas(max_align_t) cJSON doc;
+};
+
+static void *
+build_alloc(size_t n)
+{
+	struct first *f;
+
+	if (!building)
+		return malloc(n);
+	if (arena_used(building))
+		return arena_alloc(building, n);
+	f = arena_alloc(building, offsetof(struct first, doc) + n);
+	if (!f)
+		return NULL;
+	f->arena = building;
+	return &f->doc;
+}
+
+static void
+build_free(void *p)
+{
+	if (!building)
+		free(p);
+}
+
+static void
+set_hooks(void)
+{
+	cJSON_InitHooks(&(cJSON_Hooks){ build_alloc, build_free });
+}
+
+static cJSON *
+build(const char *p, size_t n)
+{
+	static once_flag once = ONCE_FLAG_INIT;
+	cJSON *doc = NULL;
+
+	call_once(&once, set_hooks);
+	building = arena_new(n < SMALL_TEXT ? 6 * n + 512 : 0);
+	if (!building)
+		return NULL;
+	doc = cJSON_ParseWithLength(p, n);
+	if (!doc)
+		arena_free(building);
+	building = NULL;
+	return doc;
+}
+
 struct json *
 json_parse(struct str text, struct err *e)
 {
@@ -421,7 +483,7 @@ json_parse(struct str text, struct err *e)
 		text = str_sub(text, 3, text.n);
 	s = (struct source){ text.p, text.n, NULL };
 	if (fix_utf8(&s, e) == 0 && check(&s, e) == 0) {
-		doc = cJSON_ParseWithLength(s.p, s.n);
+		doc = build(s.p, s.n);
 		if (!doc)
 			err_nomem(e);
 	}
@@ -444,7 +506,9 @@ as_json(const cJSON *v)
 void
 json_free(struct json *doc)
 {
-	cJSON_Delete((cJSON *)doc);
+	if (doc)
+		arena_free(((struct first *)((char *)doc
+		    - offsetof(struct first, doc)))->arena);
 }
 
 enum json_type
@@ -711,16 +775,34 @@ jw_close(struct jw *w, char c)
 static void
 add_escape(struct buf *to, char c)
 {
-	static const char names[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+	static const char named[] = "\b\f\n\r\t\"\\", names[] = "bfnrt\"\\";
+	const char *found = memchr(named, c, sizeof(named) - 1);
 
-	for (size_t i = 0; i < sizeof(names) - 1; i += 2) {
-		if (c == names[i]) {
-			buf_addc(to, '\\');
-			buf_addc(to, names[i + 1]);
-			return;
-		}
+	if (!found) {
+		buf_addf(to, "\\u%04x", (unsigned)(unsigned char)c);
+		return;
 	}
-	buf_addf(to, "\\u%04x", (unsigned)(unsigned char)c);
+	buf_addc(to, '\\');
+	buf_addc(to, names[found - named]);
+}
+
+/* Offset, from i on, of the first byte of 0x7f or more, or s.n. */
+static size_t
+skip_shown(struct str s, size_t i)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t w;
+
+	for (; s.n - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, s.p + i, sizeof(w));
+		w = le64toh(w);
+		w = (w | (w + ones)) & tops;
+		if (w)
+			return i + (size_t)__builtin_ctzll(w) / 8;
+	}
+	while (i < s.n && (unsigned char)s.p[i] < 0x7f)
+		i++;
+	return i;
 }
 
 /* Well-formed text without quotes, backslashes and C0 controls. */
@@ -730,11 +812,7 @@ add_plain(struct buf *to, struct str s, bool shown)
 	size_t from = 0, at = 0, i;
 	uint32_t c;
 
-	while (shown && at < s.n) {
-		if ((unsigned char)s.p[at] < 0x7f) {
-			at++;
-			continue;
-		}
+	while (shown && (at = skip_shown(s, at)) < s.n) {
 		i = at;
 		c = utf8_next(s, &at);
 		if (!utf8_hidden(c))
@@ -769,22 +847,34 @@ add_quoted(struct buf *to, struct str s, bool shown)
 	buf_addc(to, '"');
 }
 
+/* Nothing in it is escaped, mended or hidden: so is nearly every name, and
+ * every short text. */
+static bool
+is_simple(struct str s)
+{
+	return skip_plain(s, 0) == s.n && skip_shown(s, 0) == s.n;
+}
+
 static void
 add_string(struct jw *w, struct str s)
 {
 	struct buf *to = w->out;
 	struct buf fixed;
 
-	if (utf8_valid(s)) {
+	if (is_simple(s)) {
+		buf_addc(to, '"');
+		buf_add(to, s);
+		buf_addc(to, '"');
+	} else if (utf8_valid(s)) {
 		add_quoted(to, s, w->shown);
-		return;
+	} else {
+		buf_init(&fixed, BUF_MAX);
+		utf8_fix(&fixed, s);
+		add_quoted(to, buf_str(&fixed), w->shown);
+		if (fixed.failed)
+			to->failed = true;
+		buf_release(&fixed);
 	}
-	buf_init(&fixed, BUF_MAX);
-	utf8_fix(&fixed, s);
-	add_quoted(to, buf_str(&fixed), w->shown);
-	if (fixed.failed)
-		to->failed = true;
-	buf_release(&fixed);
 }
 
 void
@@ -813,7 +903,7 @@ void
 jw_i64(struct jw *w, int64_t v)
 {
 	separate(w);
-	buf_addf(w->out, "%lld", (long long)v);
+	buf_add_i64(w->out, v);
 }
 
 void

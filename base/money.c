@@ -161,14 +161,19 @@ add_decimal(struct buf *out, uint64_t units, int decimals, int keep)
 {
 	uint64_t one = (uint64_t)power_of_ten(decimals);
 	uint64_t part = units % one;
+	char digits[DECIMALS];
 
-	buf_addf(out, "%llu", (unsigned long long)(units / one));
+	buf_add_i64(out, (int64_t)(units / one)); /* one is at least 100 */
 	while (decimals > keep && part % 10 == 0) {
 		part /= 10;
 		decimals--;
 	}
-	if (decimals > 0)
-		buf_addf(out, ".%0*llu", decimals, (unsigned long long)part);
+	if (decimals <= 0)
+		return;
+	for (int i = decimals; i-- > 0; part /= 10)
+		digits[i] = (char)('0' + part % 10);
+	buf_addc(out, '.');
+	buf_add(out, (struct str){ digits, (size_t)decimals });
 }
 
 static uint64_t
@@ -212,16 +217,9 @@ money_show(struct buf *out, int64_t picousd)
 void
 jw_kmoney(struct jw *w, const char *name, int64_t picousd)
 {
-	struct buf text;
-
 	if (picousd == MONEY_UNKNOWN)
 		return;
 	jw_key(w, name);
-	buf_init(&text, 64);
-	money_exact(&text, picousd);
-	if (text.failed)
-		w->out->failed = true;
-	else
-		jw_raw(w, buf_str(&text));
-	buf_release(&text);
+	jw_raw(w, STR("")); /* a value, and here it is: */
+	money_exact(w->out, picousd);
 }

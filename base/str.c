@@ -19,16 +19,6 @@ str_of(const char *cstr)
 	return (struct str){ cstr, strlen(cstr) };
 }
 
-struct str
-str_sub(struct str s, size_t from, size_t n)
-{
-	if (from > s.n)
-		from = s.n;
-	if (n > s.n - from)
-		n = s.n - from;
-	return (struct str){ s.p ? s.p + from : NULL, n };
-}
-
 bool
 str_eq(struct str a, struct str b)
 {
@@ -303,7 +293,7 @@ buf_clear(struct buf *b)
 }
 
 bool
-buf_reserve(struct buf *b, size_t more)
+buf_grow(struct buf *b, size_t more)
 {
 	size_t cap;
 	char *p;
@@ -314,8 +304,6 @@ buf_reserve(struct buf *b, size_t more)
 		b->failed = true;
 		return false;
 	}
-	if (b->p && more < b->cap - b->n)
-		return true;
 	cap = b->cap ? b->cap : BUF_FIRST;
 	while (cap <= b->n + more)
 		cap *= 2;
@@ -350,12 +338,19 @@ buf_adds(struct buf *b, const char *cstr)
 }
 
 void
-buf_addc(struct buf *b, char c)
+buf_add_i64(struct buf *b, int64_t v)
 {
-	if (!buf_reserve(b, 1))
-		return;
-	b->p[b->n++] = c;
-	b->p[b->n] = '\0';
+	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	char digits[20];
+	size_t i = sizeof(digits);
+
+	do {
+		digits[--i] = (char)('0' + left % 10);
+		left /= 10;
+	} while (left);
+	if (v < 0)
+		buf_addc(b, '-');
+	buf_add(b, (struct str){ digits + i, sizeof(digits) - i });
 }
 
 void

@@ -25,7 +25,7 @@ struct str {
 #define STR_ARG(s) (int)(s).n, (s).n ? (s).p : ""
 
 struct str str_of(const char *cstr); /* NULL gives the empty text */
-struct str str_sub(struct str s, size_t from, size_t n); /* clipped to s */
+static inline struct str str_sub(struct str s, size_t from, size_t n);
 bool str_eq(struct str a, struct str b);
 bool str_is(struct str a, const char *cstr);
 bool str_is_nocase(struct str a, const char *cstr); /* ASCII case only */
@@ -64,10 +64,12 @@ struct buf {
 void buf_init(struct buf *b, size_t max);
 void buf_release(struct buf *b); /* frees; b may be used again */
 void buf_clear(struct buf *b);   /* empties, keeps the memory, clears failed */
-bool buf_reserve(struct buf *b, size_t more); /* room for `more` bytes */
+static inline bool buf_reserve(struct buf *b, size_t more); /* room for
+    `more` bytes */
 void buf_add(struct buf *b, struct str s);
 void buf_adds(struct buf *b, const char *cstr);
-void buf_addc(struct buf *b, char c);
+static inline void buf_addc(struct buf *b, char c);
+void buf_add_i64(struct buf *b, int64_t v); /* in decimal */
 void buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_addv(struct buf *b, const char *fmt, va_list ap)
@@ -76,5 +78,36 @@ void buf_cut(struct buf *b, size_t n); /* shorten to n bytes */
 struct str buf_str(const struct buf *b);
 /* The text, the caller's to free; b is empty again. NULL if b had failed. */
 char *buf_take(struct buf *b);
+
+/* What is called for each byte or token of a text. */
+
+/* The n bytes from `from` on, clipped to s. */
+static inline struct str
+str_sub(struct str s, size_t from, size_t n)
+{
+	if (from > s.n)
+		from = s.n;
+	if (n > s.n - from)
+		n = s.n - from;
+	return (struct str){ s.p ? s.p + from : s.p, n };
+}
+
+bool buf_grow(struct buf *b, size_t more); /* buf_reserve() where it is full */
+
+static inline bool
+buf_reserve(struct buf *b, size_t more)
+{
+	/* cap is at most max + 1. */
+	return (!b->failed && more < b->cap - b->n) || buf_grow(b, more);
+}
+
+static inline void
+buf_addc(struct buf *b, char c)
+{
+	if (!buf_reserve(b, 1))
+		return;
+	b->p[b->n++] = c;
+	b->p[b->n] = '\0';
+}
 
 #endif

@@ -12,12 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <threads.h>
 #include <unistd.h>
 
 #include "cache/internal.h"
 
 #define BUSY_MS 60000
 #define AUTOCHECKPOINT_PAGES 4096
+#define SMALL_BYTES 1200 /* rows are made in these, without malloc() */
+#define SMALL_COUNT 128
 
 static int
 fail_errno(struct store *s, const char *doing, int error, struct err *e)
@@ -249,18 +252,32 @@ name_for_sqlite(const char *path)
 	return buf_take(&b);
 }
 
+/* SQLite's count of the memory that it uses costs two locks an allocation, and
+ * nobody asks for it. */
+static void
+do_not_count(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int
 open_file(struct store *s, struct err *e)
 {
+	static once_flag once = ONCE_FLAG_INIT;
+
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
 	char *name = name_for_sqlite(s->path);
 	int rc;
 
 	if (!name)
 		return err_nomem(e);
+	call_once(&once, do_not_count);
 	flags |= s->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	rc = sqlite3_open_v2(name, &s->db, flags, NULL);
 	free(name);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_LOOKASIDE, NULL,
+		    SMALL_BYTES, SMALL_COUNT);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(s->db, BUSY_MS);
 	if (rc == SQLITE_OK)
@@ -445,6 +462,22 @@ int
 store_begin_unsynced(struct store *s, struct err *e)
 {
 	return begin(s, false, e);
+}
+
+int
+store_hold(struct store *s, struct err *e)
+{
+	if (store_must_not_write(s, e) < 0)
+		return -1;
+	return run_simple(s, STMT_HOLD, "BEGIN", e);
+}
+
+int
+store_let_go(struct store *s, struct err *e)
+{
+	if (sqlite3_get_autocommit(s->db)) /* an error has ended it */
+		return 0;
+	return run_simple(s, STMT_COMMIT, "COMMIT", e);
 }
 
 int

@@ -44,6 +44,12 @@ int store_begin_unsynced(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);
 void store_rollback(struct store *s);
 
+/* Many look-ups, no writes: they see one state of the file, and cost half. To be
+ * let go before a transaction, and before waiting for anything: while it is
+ * held the write-ahead log cannot be emptied. */
+int store_hold(struct store *s, struct err *e);
+int store_let_go(struct store *s, struct err *e);
+
 /*
  * Completions. A request is known by the SHA-256 of its canonical form (JSON,
  * see cascade/key.h); its answers are numbered: samples 0, 1, 2, ... up to

@@ -2,9 +2,10 @@
  * engine.c -- tasks in, results out; one turn of the loop at a time:
  *
  *   feed     take tasks while there is room; what the store has is answered
- *   wait     http_turn(): replies arrive, climbs go on, more is asked
- *   commit   completions and ledger rows in one transaction
+ *   commit   completions, ledger rows and requests about to leave, in one
+ *            transaction; then those leave
  *   emit     results whose rows are committed
+ *   wait     http_turn(): replies arrive, climbs go on, more is asked
  */
 #include "cascade/engine.h"
 
@@ -69,6 +70,7 @@ struct engine {
 	int64_t lost; /* completions that could not be kept */
 	char run[48];
 	int watched; /* descriptor of the source; -1 */
+	bool input_late; /* the source has no task yet */
 	bool input_ended, stopping, hard;
 	bool failed;
 	struct err why; /* if failed */
@@ -781,8 +783,16 @@ put_results(struct engine *en, struct err *e)
 	return 0;
 }
 
+/* Verdicts on answers out of the store cost nothing: where nothing that was
+ * paid for awaits the disk, neither do they. */
+static bool
+must_sync(const struct engine *en)
+{
+	return calls_to_keep(en->calls) || en->unsynced;
+}
+
 static int
-commit(struct engine *en, bool synced, struct err *e)
+commit(struct engine *en, bool synced, bool results, struct err *e)
 {
 	if (!en->store || en->o.dry)
 		return 0;
@@ -791,7 +801,7 @@ commit(struct engine *en, bool synced, struct err *e)
 		return -1;
 	if ((synced && en->unsynced && asks_touch(en->store, e) < 0)
 	    || calls_keep(en->calls, en->store, e) < 0
-	    || (synced && put_results(en, e) < 0)
+	    || (results && put_results(en, e) < 0)
 	    || store_commit(en->store, e) < 0) {
 		store_rollback(en->store);
 		return -1;
@@ -857,7 +867,7 @@ commit_only(struct engine *en, struct err *e)
 {
 	size_t n = calls_to_keep(en->calls);
 
-	if (commit(en, false, e) < 0) {
+	if (commit(en, false, false, e) < 0) {
 		en->lost += (int64_t)n;
 		calls_unkept(en->calls);
 		return -1;
@@ -876,7 +886,7 @@ commit_and_emit(struct engine *en, struct err *e)
 	struct err lost;
 	size_t n = calls_to_keep(en->calls);
 	int64_t began = clock_mono_ms(), took;
-	int rc = commit(en, true, &lost);
+	int rc = commit(en, must_sync(en), true, &lost);
 
 	/* On a slow disk sync less often: at most a fifth of the time. */
 	took = clock_mono_ms() - began;
@@ -997,13 +1007,20 @@ watch(struct engine *en, int fd)
 		en->watched = fd;
 }
 
-/* Take tasks while there is room; 1: the source has none yet. */
-static int
-feed(struct engine *en, struct err *e)
+static bool
+has_room(const struct engine *en)
 {
-	while (!en->stopping && !en->input_ended
+	return !en->stopping && !en->input_ended
 	    && en->state.active < (size_t)en->o.in_flight
-	    && en->n_finished < MAX_FINISHED) {
+	    && en->n_finished < MAX_FINISHED;
+}
+
+/* Take tasks while there is room and the source has some. */
+static int
+take_tasks(struct engine *en, struct err *e)
+{
+	en->input_late = false;
+	while (has_room(en)) {
 		const struct cascade *k = NULL;
 		struct task *t = NULL;
 		int fd = -1, rc = en->io.next(en->io.cookie, &t, &k, &fd, e);
@@ -1012,7 +1029,8 @@ feed(struct engine *en, struct err *e)
 			return -1;
 		if (rc == 2) {
 			watch(en, fd);
-			return 1;
+			en->input_late = true;
+			return 0;
 		}
 		if (rc == 0)
 			en->input_ended = true;
@@ -1021,6 +1039,22 @@ feed(struct engine *en, struct err *e)
 	}
 	watch(en, -1);
 	return 0;
+}
+
+/* What the tasks look up they look up in one state of the store. */
+static int
+feed(struct engine *en, struct err *e)
+{
+	int rc;
+
+	if (!en->store || !has_room(en))
+		return take_tasks(en, e);
+	if (store_hold(en->store, e) < 0)
+		return -1;
+	rc = take_tasks(en, e);
+	if (store_let_go(en->store, rc < 0 ? NULL : e) < 0)
+		rc = -1;
+	return rc;
 }
 
 /* --- the loop ----------------------------------------------------------------------------- */
@@ -1039,7 +1073,9 @@ time_to_wait(const struct engine *en)
 {
 	int64_t due = sync_due(en), wait = -1;
 
-	if (has_news(en) || is_through(en))
+	/* A commit made room: on with the next tasks. */
+	if (has_news(en) || is_through(en) || (has_room(en)
+	    && !en->input_late))
 		return 0;
 	if (due != INT64_MAX && en->n_finished) {
 		wait = due - clock_mono_ms();
@@ -1057,11 +1093,12 @@ turn(struct engine *en, struct err *e)
 	if (feed(en, e) < 0)
 		return -1;
 	ask_fallen(en);
+	/* What has come and what is about to leave, in one transaction. */
+	if (commit_due(en, e) < 0)
+		return -1;
 	if (http_turn(en->http, time_to_wait(en), e) < 0)
 		return -1;
 	ask_fallen(en);
-	if (commit_due(en, e) < 0)
-		return -1;
 	en->state.to_keep = (int64_t)calls_to_keep(en->calls);
 	return en->io.turn ? en->io.turn(en->io.cookie, &en->state, e) : 0;
 }

@@ -13,6 +13,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -45,7 +46,8 @@ struct http {
 	size_t n_dirty, cap_dirty;
 	struct http_call *calls;  /* all that are not done */
 	struct http_call *wait_head, **wait_tail; /* without a place */
-	CURL **spare; /* easy handles to use again */
+	CURL **spare; /* easy handles to use again, with their options */
+	struct curl_slist *common; /* headers that every request has */
 	size_t n_spare, max_spare;
 	size_t running, max_running, total;
 	int64_t opened;
@@ -57,10 +59,10 @@ struct http_call {
 	struct http_call *next, **prev; /* in calls */
 	struct http_call *wait_next;
 	CURL *easy;         /* NULL: waits for a place */
-	struct curl_slist *headers;
+	struct curl_slist *headers; /* its own, then the common ones */
 	char *url;
 	struct str body;
-	size_t body_sent;
+	bool begun;         /* a connection was given the request */
 	struct buf answer;
 	size_t skipped;     /* bytes before the answer that say nothing */
 	size_t header_bytes, header_lines;
@@ -235,6 +237,18 @@ http_new(struct http **out, int max_connections, struct err *e)
 	return 0;
 }
 
+static struct curl_slist *
+common_headers(void)
+{
+	struct curl_slist *first = curl_slist_append(NULL,
+	    "Content-Type: application/json");
+
+	if (first && curl_slist_append(first, "Expect:"))
+		return first;
+	curl_slist_free_all(first);
+	return NULL;
+}
+
 /* libcurl is started by the first request: an answer out of the store does not
  * pay for it. */
 static bool
@@ -247,6 +261,8 @@ start_curl(struct http *h)
 	if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return false;
 	global = true;
+	if (!h->common && !(h->common = common_headers()))
+		return false;
 	h->multi = curl_multi_init();
 	return h->multi
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket)
@@ -258,6 +274,19 @@ start_curl(struct http *h)
 }
 
 static void
+free_headers(struct http_call *c)
+{
+	struct curl_slist *last = c->headers;
+
+	if (!last || last == c->h->common)
+		return;
+	while (last->next && last->next != c->h->common)
+		last = last->next;
+	last->next = NULL;
+	curl_slist_free_all(c->headers);
+}
+
+static void
 call_free(struct http_call *c)
 {
 	struct http *h = c->h;
@@ -266,12 +295,12 @@ call_free(struct http_call *c)
 	http_timer_stop(h, &c->end_timer);
 	if (c->easy) {
 		curl_multi_remove_handle(h->multi, c->easy);
-		if (h->n_spare < h->max_spare) {
-			curl_easy_reset(c->easy);
+		curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, NULL);
+		curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
+		if (h->n_spare < h->max_spare)
 			h->spare[h->n_spare++] = c->easy;
-		} else {
+		else
 			curl_easy_cleanup(c->easy);
-		}
 		h->running--;
 	} else {
 		for (struct http_call **p = &h->wait_head; *p;
@@ -287,7 +316,7 @@ call_free(struct http_call *c)
 	if (c->next)
 		c->next->prev = c->prev;
 	h->total--;
-	curl_slist_free_all(c->headers);
+	free_headers(c);
 	buf_release(&c->answer);
 	free(c->url);
 	free(c);
@@ -307,6 +336,7 @@ http_free(struct http *h)
 	if (h->epoll >= 0)
 		close(h->epoll);
 	heap_release(&h->timers);
+	curl_slist_free_all(h->common);
 	free(h->spare);
 	free(h->fds);
 	free(h->dirty);
@@ -327,27 +357,21 @@ http_connections_opened(const struct http *h)
 
 /* --- one call ----------------------------------------------------------- */
 
-static size_t
-on_read(char *to, size_t size, size_t count, void *cookie)
+/* Called before a request leaves on a connection, hence a second time when
+ * libcurl would send it once more: see http.h. */
+static int
+on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
+    int from_port)
 {
 	struct http_call *c = cookie;
-	size_t n = size * count, left = c->body.n - c->body_sent;
+	bool again = c->begun;
 
-	if (n > left)
-		n = left;
-	memcpy(to, c->body.p + c->body_sent, n);
-	c->body_sent += n;
-	return n;
-}
-
-/* Called only when libcurl would send the body once more: see http.h. */
-static int
-on_seek(void *cookie, curl_off_t offset, int origin)
-{
-	(void)cookie;
-	(void)offset;
-	(void)origin;
-	return CURL_SEEKFUNC_FAIL;
+	(void)to_ip;
+	(void)from_ip;
+	(void)to_port;
+	(void)from_port;
+	c->begun = true;
+	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* All headers of an answer together: libcurl bounds but a single line. */
@@ -377,9 +401,10 @@ on_header(char *from, size_t size, size_t count, void *cookie)
 static size_t
 payload_at(struct http_call *c, const char *p, size_t n)
 {
-	size_t first = n;
+	const char *lf, *cr, *end = p + n;
+	size_t i;
 
-	for (size_t i = 0; i < n; i++) {
+	for (i = 0; i < n; i++) {
 		if (p[i] == '\n' || p[i] == '\r') {
 			c->in_line = c->in_comment = false;
 			continue;
@@ -387,11 +412,21 @@ payload_at(struct http_call *c, const char *p, size_t n)
 		if (!c->in_line)
 			c->in_comment = p[i] == ':';
 		c->in_line = true;
-		if (first == n && !c->in_comment && p[i] != ' '
-		    && p[i] != '\t')
-			first = i;
+		if (!c->in_comment && p[i] != ' ' && p[i] != '\t')
+			break;
 	}
-	return first;
+	if (i == n)
+		return n;
+	/* Of the rest the last line alone matters, to the next piece. */
+	lf = memrchr(p + i, '\n', n - i);
+	cr = memrchr(p + i, '\r', n - i);
+	if (!lf || (cr && cr > lf))
+		lf = cr;
+	if (lf) {
+		c->in_line = lf + 1 < end;
+		c->in_comment = c->in_line && lf[1] == ':';
+	}
+	return i;
 }
 
 /* What comes is decompressed already, piece by piece: so a small body that
@@ -472,14 +507,11 @@ add_header(struct http_call *c, const char *name, struct str value)
 }
 
 static int
-set_headers(struct http_call *c, const struct http_request *q)
+add_own_headers(struct http_call *c, const struct http_request *q)
 {
 	struct buf text;
 	int rc = 0;
 
-	if (add_header(c, "Content-Type", STR("application/json")) < 0
-	    || add_header(c, "Expect", STR("")) < 0)
-		return -1;
 	for (size_t i = 0; i < q->n_headers && rc == 0; i++) {
 		char *name = str_dup(q->headers[i].name);
 		rc = name ? add_header(c, name, q->headers[i].value) : -1;
@@ -499,6 +531,50 @@ set_headers(struct http_call *c, const struct http_request *q)
 	return rc;
 }
 
+static int
+set_headers(struct http_call *c, const struct http_request *q)
+{
+	struct curl_slist **last = &c->headers;
+	int rc = add_own_headers(c, q);
+
+	while (*last)
+		last = &(*last)->next;
+	*last = c->h->common;
+	return rc;
+}
+
+/* What is the same for all requests: a handle keeps it. */
+static CURL *
+new_handle(struct http *h)
+{
+	CURL *x = curl_easy_init();
+	CURLcode r = CURLE_OK;
+
+	if (!x)
+		return NULL;
+#define SET(option, value) (r = r ? r : curl_easy_setopt(x, option, value))
+	SET(CURLOPT_WRITEFUNCTION, on_write);
+	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_NOSIGNAL, 1L);
+	SET(CURLOPT_NOPROGRESS, 1L);
+	SET(CURLOPT_FOLLOWLOCATION, 0L);
+	SET(CURLOPT_PROTOCOLS_STR, "http,https");
+	SET(CURLOPT_ACCEPT_ENCODING, "");
+	SET(CURLOPT_USERAGENT, "frugal/" FRUGAL_VERSION);
+	SET(CURLOPT_TCP_KEEPALIVE, 1L);
+	SET(CURLOPT_MAXAGE_CONN, 30L);
+	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
+	SET(CURLOPT_CLOSESOCKETDATA, h);
+	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
+	SET(CURLOPT_SOCKOPTDATA, h);
+	SET(CURLOPT_PREREQFUNCTION, on_leaving);
+#undef SET
+	if (r == CURLE_OK)
+		return x;
+	curl_easy_cleanup(x);
+	return NULL;
+}
+
 static bool
 set_options(struct http_call *c)
 {
@@ -509,33 +585,18 @@ set_options(struct http_call *c)
 	SET(CURLOPT_URL, c->url);
 	SET(CURLOPT_PRIVATE, c);
 	SET(CURLOPT_HTTPHEADER, c->headers);
-	SET(CURLOPT_WRITEFUNCTION, on_write);
 	SET(CURLOPT_WRITEDATA, c);
-	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_HEADERDATA, c);
+	SET(CURLOPT_PREREQDATA, c);
 	SET(CURLOPT_ERRORBUFFER, c->error);
-	SET(CURLOPT_NOSIGNAL, 1L);
-	SET(CURLOPT_NOPROGRESS, 1L);
-	SET(CURLOPT_FOLLOWLOCATION, 0L);
-	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_ACCEPT_ENCODING, "");
-	SET(CURLOPT_USERAGENT, "frugal/" FRUGAL_VERSION);
-	SET(CURLOPT_TCP_KEEPALIVE, 1L);
-	SET(CURLOPT_MAXAGE_CONN, 30L);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
-	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
-	SET(CURLOPT_CLOSESOCKETDATA, c->h);
-	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
-	SET(CURLOPT_SOCKOPTDATA, c->h);
-	if (c->direct)
-		SET(CURLOPT_PROXY, "");
+	SET(CURLOPT_PROXY, c->direct ? "" : NULL);
 	if (c->body.n) {
 		SET(CURLOPT_POST, 1L);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
-		SET(CURLOPT_READFUNCTION, on_read);
-		SET(CURLOPT_READDATA, c);
-		SET(CURLOPT_SEEKFUNCTION, on_seek);
-		SET(CURLOPT_SEEKDATA, c);
+		SET(CURLOPT_POSTFIELDS, c->body.p);
+	} else {
+		SET(CURLOPT_HTTPGET, 1L);
 	}
 #undef SET
 	return r == CURLE_OK;
@@ -547,7 +608,7 @@ start(struct http_call *c)
 {
 	struct http *h = c->h;
 
-	c->easy = h->n_spare ? h->spare[--h->n_spare] : curl_easy_init();
+	c->easy = h->n_spare ? h->spare[--h->n_spare] : new_handle(h);
 	if (!c->easy)
 		return -1;
 	h->running++;
@@ -653,7 +714,7 @@ static const struct {
 	{ CURLE_URL_MALFORMAT, "url", NOT_PROCESSED, NULL },
 	{ CURLE_OPERATION_TIMEDOUT, "timeout", IF_BEGUN, NULL },
 	{ CURLE_SEND_ERROR, "network", IF_WHOLE, NULL },
-	{ CURLE_SEND_FAIL_REWIND, "network", PERHAPS,
+	{ CURLE_ABORTED_BY_CALLBACK, "network", PERHAPS, /* on_leaving() */
 	    "the connection died before an answer came" },
 	{ CURLE_PARTIAL_FILE, "cut_off", PERHAPS, NULL },
 	{ CURLE_BAD_CONTENT_ENCODING, "bad_encoding", PERHAPS, NULL },
@@ -726,21 +787,22 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 	}
 }
 
-/* One pass over the headers where there is nothing of interest, else two: the
- * times in them are relative to the Date among them. Pointers into libcurl's
- * headers hold until the next call, no longer. */
+/* One pass over the headers where there is nothing of interest, else a second
+ * one for the Date that the times among them are relative to. Pointers into
+ * libcurl's headers hold until the next call, no longer. */
 static void
 read_headers(CURL *easy, struct wire_reply *w)
 {
 	struct curl_header *x = NULL;
 	int64_t now = -1, wait;
+	char date[64] = "";
 	bool some = false;
 	bool exact = false; /* Retry-After-Ms comes before Retry-After */
 
 	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {
 		struct str name = str_of(x->name);
 		if (str_is_nocase(name, "date"))
-			(void)limits_http_date(str_of(x->value), &now);
+			snprintf(date, sizeof(date), "%s", x->value);
 		else
 			some = some || limits_is_header(name)
 			    || str_is_nocase(str_sub(name, 0, 5), "retry")
@@ -748,7 +810,7 @@ read_headers(CURL *easy, struct wire_reply *w)
 	}
 	if (!some)
 		return;
-	if (now < 0)
+	if (!limits_http_date(str_of(date), &now))
 		now = clock_utc_ms();
 	limits_init(&w->limits);
 	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {

@@ -6,9 +6,9 @@
  * exactly once, or never after http_cancel(). A callback may send, cancel and
  * set timers.
  *
- * A paid POST is never silently sent twice: the body is given by a read
- * function whose seek function refuses, so that libcurl's own repeat on a
- * dead reused connection fails and is seen here as "may have been processed".
+ * A paid POST is never silently sent twice: libcurl's own repeat on a dead
+ * reused connection is stopped before it leaves, and is seen here as "may have
+ * been processed".
  * Redirects are not followed. Certificates are verified.
  */
 #ifndef PROVIDERS_HTTP_H

@@ -5,11 +5,14 @@
  *	                      "WALL_US CPU_US PEAK_KB": of the whole process
  *	tool sync FOLDER      microseconds of an fdatasync after 4 KB there
  *	tool get PORT PATH    ask the server on 127.0.0.1; "post" likewise
+ *	tool sql FILE TEXT    run it on a SQLite file; the first column of each
+ *	                      row is printed
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,6 +138,30 @@ ask(const char *method, const char *port, const char *path)
 	return 0;
 }
 
+static int
+print_first(void *cookie, int n, char **values, char **names)
+{
+	(void)cookie;
+	(void)n;
+	(void)names;
+	puts(values[0] ? values[0] : "");
+	return 0;
+}
+
+static int
+sql(const char *file, const char *text)
+{
+	sqlite3 *db = NULL;
+	char *why = NULL;
+
+	if (sqlite3_open(file, &db) != SQLITE_OK
+	    || sqlite3_exec(db, text, print_first, NULL, &why) != SQLITE_OK) {
+		fprintf(stderr, "tool: %s: %s\n", file, why ? why : "?");
+		return 1;
+	}
+	return sqlite3_close(db) == SQLITE_OK ? 0 : 1;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -148,6 +175,8 @@ main(int argc, char **argv)
 		return ask("GET", argv[2], argv[3]);
 	if (strcmp(what, "post") == 0 && argc == 4)
 		return ask("POST", argv[2], argv[3]);
-	fputs("usage: tool run|sync|get|post ...; see tool.c\n", stderr);
+	if (strcmp(what, "sql") == 0 && argc == 4)
+		return sql(argv[2], argv[3]);
+	fputs("usage: tool run|sync|get|post|sql ...; see tool.c\n", stderr);
 	return 2;
 }

@@ -516,7 +516,8 @@ on_full_disk() {
 	write_config
 	seq 1 200 >in.txt
 	expect 1 on_full_disk 300 frugal batch in.txt -j 4
-	has_err "disk full"
+	# SQLite tells a write that was cut short from one that was refused.
+	[[ $stderr == *"cannot write to store"* || $stderr == *"disk full"* ]]
 	got=$(wc -l <<<"$output")
 	[ "$got" -gt 0 ]
 	[ "$got" -lt 200 ]
