@@ -33,6 +33,7 @@ harvest_release(struct harvest *h)
 		settings_release(&h->tier[i].settings);
 	matrix_free(h->m);
 	learn_free(h->learn);
+	learn_free(h->route);
 	free(h->row);
 	arena_free(h->arena);
 	*h = (struct harvest){ .tiers = 0 };
@@ -301,7 +302,11 @@ begin_learning(struct harvest *h, struct err *e)
 		if (!h->ready[k] && o.n_tiers < LEARN_MAX_TIERS)
 			h->pupil[k] = o.n_tiers++;
 	}
-	return o.n_tiers ? learn_new(&h->learn, &o, e) : 0;
+	if (o.n_tiers && learn_new(&h->learn, &o, e) < 0)
+		return -1;
+	o.kind = MODEL_ROUTE;
+	o.n_tiers = h->tiers;
+	return h->o.route ? learn_new(&h->route, &o, e) : 0;
 }
 
 /* --- a row --------------------------------------------------------------- */
@@ -458,15 +463,36 @@ grow_rows(struct harvest *h)
 	return true;
 }
 
+static int
+teach_route(struct harvest *h, const struct trace_task *task, uint32_t row,
+    struct err *e)
+{
+	struct score_input in = { .prompt = task->task->prompt };
+	struct learn_row r = { .task = task->task->id, .in = &in };
+
+	for (; h->route && r.tier < h->tiers; r.tier++) {
+		r.right = h->m->col[h->tier[r.tier].first].right[row];
+		if (learn_add(h->route, &r, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+stop_learning(struct harvest *h)
+{
+	learn_free(h->learn);
+	learn_free(h->route);
+	h->learn = h->route = NULL;
+}
+
 /* What the learned columns of a row are to be trained on. */
 static int
 teach(struct harvest *h, const struct trace_task *task,
     const struct trace_tier **v, uint32_t row, struct err *e)
 {
-	if (h->learn && h->o.learned_most && row >= h->o.learned_most) {
-		learn_free(h->learn);
-		h->learn = NULL;
-	}
+	if (h->o.learned_most && row >= h->o.learned_most)
+		stop_learning(h);
 	for (size_t k = 0; h->learn && k < h->m->columns; k++) {
 		const struct column *c = &h->m->col[k];
 		struct score_input in = { .prompt = task->task->prompt,
@@ -482,7 +508,7 @@ teach(struct harvest *h, const struct trace_task *task,
 			return -1;
 		h->row[h->rows++] = (struct harvest_row){ row, (uint32_t)k };
 	}
-	return 0;
+	return teach_route(h, task, row, e);
 }
 
 static int

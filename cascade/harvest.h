@@ -29,6 +29,7 @@ struct harvest_options {
 	bool learned;
 	struct str stem;
 	size_t learned_most;
+	bool route;          /* prompts alone are learned from as well */
 	bool label_free;     /* right is what equals the top tier's answer */
 };
 
@@ -66,6 +67,8 @@ struct harvest {
 	                         is to be, or there are too many tasks */
 	struct harvest_row *row;
 	size_t rows, room;
+	struct learn *route;  /* a row for each task and each tier; NULL: as
+	                         `learn` */
 	size_t pupil[MATRIX_MAX_COLUMNS]; /* learn's tier of a column */
 	/* Of a column: can it be used? A learned one only after its training;
 	 * until then its scores mean nothing. */
@@ -102,6 +105,12 @@ int harvest_learn(struct harvest *h,
  * the model that comes out, which harvest_model() gives. As above. */
 int harvest_learn_part(struct harvest *h, const bool *part, struct err *why,
     struct err *e);
+
+/* Train what a prompt alone tells of each tier, dealt as by harvest_learn(): row
+ * task * tiers + tier of h->route. As above. */
+int harvest_route(struct harvest *h,
+    void (*progress)(void *to, size_t done, size_t all), void *to,
+    struct err *why, struct err *e);
 
 /* The model of a learned column that is ready, of the last training. */
 int harvest_model(const struct harvest *h, size_t column, struct arena *a,

@@ -9,13 +9,13 @@
 #include "cascade/harvest.h"
 
 static int
-fit(struct harvest *h, const struct learn_deal *deal, struct err *why,
+fit(struct learn *l, const struct learn_deal *deal, struct err *why,
     struct err *e)
 {
 	struct err failed = { .code = ERR_NONE };
 
-	learn_deal(h->learn, deal);
-	if (learn_fit(h->learn, &failed) == 0)
+	learn_deal(l, deal);
+	if (learn_fit(l, &failed) == 0)
 		return 0;
 	/* Too little to learn from, or no LIBLINEAR. */
 	if (failed.code == ERR_INPUT || failed.code == ERR_CONFIG) {
@@ -27,9 +27,9 @@ fit(struct harvest *h, const struct learn_deal *deal, struct err *why,
 }
 
 static bool
-can_learn(const struct harvest *h, struct err *why)
+can_learn(const struct harvest *h, const struct learn *l, struct err *why)
 {
-	if (h->learn && h->rows)
+	if (l && learn_rows(l))
 		return true;
 	if (h->o.learned_most && h->m->tasks > h->o.learned_most)
 		err_set(why, ERR_INPUT, "more than %zu tasks",
@@ -83,11 +83,33 @@ learn_by_task(struct harvest *h, const uint8_t *of_task, unsigned folds,
 		return err_nomem(e);
 	for (size_t i = 0; i < h->rows; i++)
 		fold[i] = of_task[h->row[i].task];
-	rc = fit(h, &deal, why, e);
+	rc = fit(h->learn, &deal, why, e);
 	if (rc == 0)
 		rc = fill(h, nested, e);
 	free(fold);
 	return rc;
+}
+
+/* The fold of each task, as search_lessons() deals it; NULL: out of memory. */
+static uint8_t *
+deal_tasks(const struct harvest *h)
+{
+	size_t n = h->m->tasks;
+	uint32_t *shuffled = malloc((n + 1) * sizeof(*shuffled));
+	uint8_t *fold = malloc(n + 1);
+
+	if (!shuffled || !fold) {
+		free(shuffled);
+		free(fold);
+		return NULL;
+	}
+	matrix_shuffle(shuffled, n);
+	for (unsigned k = 0; k < MATRIX_FOLDS; k++)
+		for (size_t i = n * k / MATRIX_FOLDS;
+		    i < n * (k + 1) / MATRIX_FOLDS; i++)
+			fold[shuffled[i]] = (uint8_t)k;
+	free(shuffled);
+	return fold;
 }
 
 int
@@ -95,23 +117,44 @@ harvest_learn(struct harvest *h,
     void (*progress)(void *to, size_t done, size_t all), void *to,
     struct err *why, struct err *e)
 {
-	size_t n = h->m->tasks;
-	uint32_t *shuffled = malloc((n + 1) * sizeof(*shuffled));
-	uint8_t *fold = malloc(n + 1);
-	int rc = 1;
+	uint8_t *fold;
+	int rc;
 
-	if (!shuffled || !fold) {
+	if (!can_learn(h, h->learn, why))
+		return 1;
+	fold = deal_tasks(h);
+	if (!fold)
+		return err_nomem(e);
+	learn_progress(h->learn, progress, to);
+	rc = learn_by_task(h, fold, MATRIX_FOLDS, true, why, e);
+	free(fold);
+	return rc;
+}
+
+int
+harvest_route(struct harvest *h,
+    void (*progress)(void *to, size_t done, size_t all), void *to,
+    struct err *why, struct err *e)
+{
+	size_t rows = h->m->tasks * h->tiers;
+	struct learn_deal deal = { .folds = MATRIX_FOLDS };
+	uint8_t *of_task, *fold;
+	int rc;
+
+	if (!can_learn(h, h->route, why))
+		return 1;
+	of_task = deal_tasks(h);
+	fold = malloc(rows + 1);
+	if (!of_task || !fold) {
 		rc = err_nomem(e);
-	} else if (can_learn(h, why)) {
-		learn_progress(h->learn, progress, to);
-		matrix_shuffle(shuffled, n);
-		for (unsigned k = 0; k < MATRIX_FOLDS; k++)
-			for (size_t i = n * k / MATRIX_FOLDS;
-			    i < n * (k + 1) / MATRIX_FOLDS; i++)
-				fold[shuffled[i]] = (uint8_t)k;
-		rc = learn_by_task(h, fold, MATRIX_FOLDS, true, why, e);
+	} else {
+		for (size_t i = 0; i < rows; i++)
+			fold[i] = of_task[i / h->tiers];
+		deal.fold = fold;
+		learn_progress(h->route, progress, to);
+		rc = fit(h->route, &deal, why, e);
 	}
-	free(shuffled);
+	free(of_task);
 	free(fold);
 	return rc;
 }
@@ -129,7 +172,7 @@ harvest_learn_part(struct harvest *h, const bool *part, struct err *why,
 	for (size_t i = 0; i < h->m->tasks; i++)
 		fold[i] = part[i] ? (uint8_t)(next++ % LEARN_FOLDS)
 		    : LEARN_APART;
-	rc = !can_learn(h, why) ? 1 : learn_by_task(h, fold, LEARN_FOLDS,
+	rc = !can_learn(h, h->learn, why) ? 1 : learn_by_task(h, fold, LEARN_FOLDS,
 	    false, why, e);
 	free(fold);
 	return rc;

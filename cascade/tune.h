@@ -86,6 +86,27 @@ struct tune_promise {
 int tune_promise(struct harvest *h, const struct tune_promise *p,
     struct certificate *out, struct err *e);
 
+/*
+ * Does it pay to skip a tier where the prompt alone gives it no chance? Tried
+ * with the pair of the tier, by its best scorer, and the top tier, for several
+ * shares of the tasks; by cross-validation, on prompts scored by weights that
+ * have not seen the task. (Which tasks skip among those that thresholds are set
+ * on has seen the labels of the fold held out, through other tasks' scores: if
+ * anything, that flatters the route.) It pays if it is better by two standard
+ * errors, as search.h has them, since the best of several shares of many tiers
+ * is looked for.
+ */
+struct tune_route {
+	size_t tier;
+	double share;         /* of the tasks, that skip it */
+	double below;         /* they have less than this chance */
+	double merit, plain;  /* see tune_merit(); without a route */
+	bool pays;
+};
+/* After harvest_route(). `out` has room for all tiers. */
+int tune_routes(const struct tuned *t, struct tune_route *out, size_t *n,
+    struct err *e);
+
 /* Accept rate and accuracy of what is accepted, by place of the chain. */
 struct tune_place {
 	int64_t seen, accepted, right;

@@ -280,7 +280,7 @@ harvest(struct tune_cmd *c, struct err *e)
 		.only = &c->only, .top = str_of(c->top),
 		.dataset = str_of(c->dataset), .split = str_of(c->split),
 		.label_free = c->label_free, .stem = c->stem,
-		.learned = c->learned != LEARNED_NO,
+		.learned = c->learned != LEARNED_NO, .route = c->route,
 		.learned_most = c->learned == LEARNED_AUTO ? LEARN_MOST : 0 };
 
 	c->only = (struct opt_names){ c->tiers.v, c->tiers.n };
@@ -424,6 +424,23 @@ learn(struct tune_cmd *c, struct err *e)
 	return 0;
 }
 
+/* After the scorers, whose figures it is compared with. */
+static int
+try_routes(struct tune_cmd *c, struct err *e)
+{
+	struct err why;
+	int rc;
+
+	if (!c->route)
+		return 0;
+	rc = harvest_route(&c->h, training, c, &why, e);
+	say_no_status();
+	if (rc > 0)
+		say("no route is tried: %s", why.msg);
+	return rc ? rc < 0 ? -1 : 0 : tune_routes(&c->t, c->routes,
+	    &c->n_routes, e);
+}
+
 /* What is shown before a wish that cannot be granted is refused. */
 static int
 tune(struct tune_cmd *c, struct err *e)
@@ -432,7 +449,7 @@ tune(struct tune_cmd *c, struct err *e)
 
 	if (parse_target(c, e) < 0 || parse_learned(c, e) < 0 ||
 	    load_config(c, e) < 0 || harvest(c, e) < 0 || train(c, e) < 0 ||
-	    learn(c, e) < 0)
+	    learn(c, e) < 0 || try_routes(c, e) < 0)
 		return -1;
 	if (c->target == TARGET_LOSS)
 		choose_promise(c, &refused);
@@ -496,6 +513,9 @@ tune_main(const struct command *self, int argc, char **argv)
 		    "try a learned score of each tier: auto (default: with 150\n"
 		    "tasks or more, kept where it pays), yes or no; with\n"
 		    "--max-loss only on yes, and half of the labels train it",
+		    0, 0, NULL },
+		{ OPT_FLAG, 0, "route", &c.route, NULL,
+		    "try whether some tasks should skip a tier by their prompt",
 		    0, 0, NULL },
 		{ OPT_TEXT, 0, "metric", &c.metric, "HOW",
 		    "what is right: trace, exact, numeric, contains, regex,\n"

@@ -25,6 +25,9 @@ struct tune_cmd {
 	struct opt_list tiers;
 	int64_t longest;
 	bool label_free, write, json, quiet;
+	bool route;
+	struct tune_route routes[CONFIG_MAX_TIERS];
+	size_t n_routes;
 
 	/* The configuration; NULL: none was asked for. */
 	struct config *cfg;

@@ -338,3 +338,21 @@ holds() {
 	expect 0 frugal tune -q bare.jsonl --max-loss 0.08 --json
 	has '"labels":300,"chosen_on":300,"chains":1'
 }
+
+@test "--route tries whether prompts tell who should skip a tier" {
+	words 300 >words.jsonl
+	expect 0 tune words.jsonl --route
+	[[ "$output" =~ small\ +35\ %\ .*it\ pays:\ frugal\ learn\ --route ]]
+	[[ "$output" =~ medium\ .*it\ does\ not\ pay ]]
+	expect 0 tune words.jsonl --route --json
+	has '"routes":[{"tier":"small","skip":0.35,'
+	expect 0 tune words.jsonl --json
+	lacks routes
+	# With a score that says as much once the answer is there it is no use.
+	expect 0 frugal tune -q words.jsonl --route
+	[[ "$output" =~ small\ .*it\ does\ not\ pay ]]
+	# A trace without enough of either kind.
+	words 30 >words.jsonl
+	expect 0 tune words.jsonl --route
+	has_err "no route is tried: too little to learn from"
+}
