@@ -11,6 +11,7 @@
 #define GRID 60          /* budgets, evenly; and as many by equal factors */
 #define MERIT_BUDGETS 30
 #define SIMPLER 0.1      /* standard errors that a later setting must gain */
+#define MUCH_SIMPLER 0.5 /* and a learned one over what needs no training */
 #define FEW_SAMPLES 3    /* a cheap setting is kept beside a dear one */
 
 /* --- scorers ------------------------------------------------------------- */
@@ -72,9 +73,9 @@ tune_merit(const struct matrix *all, size_t judged, size_t alone, size_t top,
 }
 
 double
-tune_margin(size_t tasks)
+tune_margin(size_t tasks, bool learned)
 {
-	return SIMPLER * sqrt(0.05 / (double)tasks);
+	return (learned ? MUCH_SIMPLER : SIMPLER) * sqrt(0.05 / (double)tasks);
 }
 
 static int
@@ -88,8 +89,8 @@ find_merit(const struct harvest *h, struct tune_scorer *s, struct err *e)
 static struct tune_scorer *
 best_of(struct tuned *t, size_t tier, int most_samples)
 {
-	double margin = tune_margin(t->h->m->tasks);
 	struct tune_scorer *best = NULL;
+	double margin = 0;
 
 	for (size_t i = 0; i < t->scorers; i++) {
 		struct tune_scorer *s = &t->scorer[i];
@@ -97,6 +98,10 @@ best_of(struct tuned *t, size_t tier, int most_samples)
 		    || harvest_setting(t->h, s->column)->samples
 		    > most_samples)
 			continue;
+		if (best)
+			margin = tune_margin(t->h->m->tasks,
+			    harvest_setting(t->h, s->column)->learned
+			    && !harvest_setting(t->h, best->column)->learned);
 		if (!best || s->merit > best->merit + margin)
 			best = s;
 	}

@@ -51,8 +51,9 @@ struct tuned {
  */
 int tune_merit(const struct matrix *m, size_t judged, size_t alone,
     size_t top, double *merit, struct err *e);
-/* What a later, less simple scorer must be better by. */
-double tune_margin(size_t tasks);
+/* What a later, less simple scorer must be better by; `learned`: it is, and the
+ * other is not. */
+double tune_margin(size_t tasks, bool learned);
 
 /* `h` is borrowed. At least two tasks. */
 int tune_run(struct tuned *t, const struct harvest *h,

@@ -276,7 +276,8 @@ choose_columns(const struct matrix *m, size_t *column)
 		if (tune_merit(m, k, k + 2, top, &plain, &e) < 0
 		    || tune_merit(m, k + 1, k + 2, top, &other, &e) < 0)
 			die("merit", &e);
-		column[n] = k + (other > plain + tune_margin(m->tasks));
+		column[n] = k + (other > plain + tune_margin(m->tasks,
+		    true));
 		learned += column[n++] != k;
 		column[n++] = k + 2;
 	}

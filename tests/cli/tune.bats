@@ -356,3 +356,14 @@ holds() {
 	expect 0 tune words.jsonl --route
 	has_err "no route is tried: too little to learn from"
 }
+
+@test "without LIBLINEAR it goes on without learned scores, and says so in a line" {
+	words 300 >words.jsonl
+	: >liblinear.so.4
+	: >liblinear.so
+	LD_LIBRARY_PATH=$PWD expect 0 frugal tune -q words.jsonl --max-cost 60%
+	has_err "no scores are learned: cannot load LIBLINEAR"
+	same "$(wc -l <<<"$stderr")" 1
+	has "Chosen, the best within --max-cost 60%"
+	[[ ! "$output" =~ small\ +learned ]]
+}
