@@ -227,10 +227,31 @@ choose(const struct matrix *m, const struct certify_ask *ask,
 	return rc;
 }
 
+int
+certify_chosen(const struct matrix *first, const struct matrix *rest,
+    const struct certify_ask *ask, struct certificate *out, struct err *e)
+{
+	struct chain c[MATRIX_MAX_COLUMNS];
+	size_t n = find_pairs(first, ask->top, c);
+	double all = (double)(first->tasks + rest->tasks);
+
+	*out = (struct certificate){ .verdict = CERTIFY_NO_CHAIN };
+	if (n == 0)
+		return 0;
+	out->chosen_on = (int64_t)first->tasks;
+	if (choose(first, ask, c, n, e) < 0 || share(rest, ask, c, 1, out,
+	    e) < 0)
+		return -1;
+	if (out->verdict == CERTIFY_TOO_FEW && rest->tasks)
+		out->needed = (int64_t)ceil((double)out->needed * all
+		    / (double)rest->tasks);
+	return 0;
+}
+
 /* The first third of the shuffled labels chooses, the rest tests. */
 static int
 choose_then_test(const struct matrix *m, const struct certify_ask *ask,
-    struct chain *c, size_t n, struct certificate *out, struct err *e)
+    struct certificate *out, struct err *e)
 {
 	uint32_t *row = malloc((m->tasks + 1) * sizeof(*row));
 	size_t cut = m->tasks / CERTIFY_CHOOSING;
@@ -247,16 +268,9 @@ choose_then_test(const struct matrix *m, const struct certify_ask *ask,
 	if (rc == 0) {
 		first = matrix_rows(m, row, cut);
 		rest = matrix_rows(m, row + cut, m->tasks - cut);
-		rc = first && rest ? choose(first, ask, c, n, e)
+		rc = first && rest ? certify_chosen(first, rest, ask, out, e)
 		    : err_nomem(e);
 	}
-	if (rc == 0) {
-		out->chosen_on = (int64_t)cut;
-		rc = share(rest, ask, c, 1, out, e);
-	}
-	if (rc == 0 && out->verdict == CERTIFY_TOO_FEW)
-		out->needed = out->needed * CERTIFY_CHOOSING
-		    / (CERTIFY_CHOOSING - 1) + 1;
 	free(row);
 	matrix_free(first);
 	matrix_free(rest);
@@ -275,5 +289,5 @@ certify_best(const struct matrix *m, const struct certify_ask *ask,
 		return 0;
 	if (n <= CERTIFY_SHARED)
 		return share(m, ask, c, n, out, e);
-	return choose_then_test(m, ask, c, n, out, e);
+	return choose_then_test(m, ask, out, e);
 }

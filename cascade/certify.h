@@ -76,5 +76,9 @@ size_t certify_steps(const struct ranks *ranks, const struct chain *c,
  * promised. 0, or -1 with *e: out of memory. */
 int certify_best(const struct matrix *m, const struct certify_ask *ask,
     struct certificate *out, struct err *e);
+/* The same of two samples of labels: the first chooses one pair, the second
+ * tests it. Scores may have been learned on the first. */
+int certify_chosen(const struct matrix *first, const struct matrix *rest,
+    const struct certify_ask *ask, struct certificate *out, struct err *e);
 
 #endif

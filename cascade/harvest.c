@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/money.h"
@@ -31,6 +32,9 @@ harvest_release(struct harvest *h)
 	for (size_t i = 0; i < h->tiers; i++)
 		settings_release(&h->tier[i].settings);
 	matrix_free(h->m);
+	learn_free(h->learn);
+	learn_free(h->route);
+	free(h->row);
 	arena_free(h->arena);
 	*h = (struct harvest){ .tiers = 0 };
 }
@@ -206,6 +210,20 @@ probe_tier(struct harvest *h, struct harvest_tier *t, struct recorded *r,
 	return 0;
 }
 
+/* "STEM-TIER.model", with - for whatever might mean something in a path. */
+static const char *
+model_file(struct harvest *h, const struct tier *t)
+{
+	char *name = arena_printf(h->arena, "%.*s%s%.*s.model",
+	    STR_ARG(h->o.stem), h->o.stem.n ? "-" : "", STR_ARG(t->name));
+
+	for (char *p = name; p && *p; p++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
+		    "YZ0123456789-._", *p))
+			*p = '-';
+	return name;
+}
+
 static int
 find_settings(struct harvest *h, struct err *e)
 {
@@ -217,8 +235,12 @@ find_settings(struct harvest *h, struct err *e)
 		const struct ynode *accept = h->o.accept
 		    ? h->o.accept[t->place] : NULL;
 		struct recorded r;
-		if (probe_tier(h, t, &r, &cost, e) < 0 ||
-		    settings_find(&t->settings, &r, accept,
+		if (probe_tier(h, t, &r, &cost, e) < 0)
+			return -1;
+		t->logprobs = r.logprobs;
+		if (h->o.learned && !(r.model = model_file(h, &t->tier)))
+			return err_nomem(e);
+		if (settings_find(&t->settings, &r, accept,
 		    t->tier.samples_max, h->arena, e) < 0)
 			return -1;
 		if (str_eq(t->tier.name, h->o.top)) {
@@ -268,6 +290,25 @@ make_matrix(struct harvest *h, struct err *e)
 	return 0;
 }
 
+/* A tier of `learn` for each learned column. */
+static int
+begin_learning(struct harvest *h, struct err *e)
+{
+	struct learn_options o = { .kind = MODEL_SCORE };
+
+	for (size_t k = 0; k < h->m->columns; k++) {
+		h->pupil[k] = SIZE_MAX;
+		h->ready[k] = !harvest_setting(h, k)->learned;
+		if (!h->ready[k] && o.n_tiers < LEARN_MAX_TIERS)
+			h->pupil[k] = o.n_tiers++;
+	}
+	if (o.n_tiers && learn_new(&h->learn, &o, e) < 0)
+		return -1;
+	o.kind = MODEL_ROUTE;
+	o.n_tiers = h->tiers;
+	return h->o.route ? learn_new(&h->route, &o, e) : 0;
+}
+
 /* --- a row --------------------------------------------------------------- */
 
 struct cell {
@@ -275,6 +316,31 @@ struct cell {
 	size_t chosen;
 	int64_t cost;
 };
+
+/*
+ * Of a learned score only whether there will be one: 0 (of a logarithm) until
+ * harvest_learn(), or -infinity: the answer is not complete, or not what the
+ * tier demands, or has no log-probabilities, which others have.
+ */
+static int
+ask_learned(const struct harvest_tier *t, const struct setting *s,
+    const struct score_input *in, struct cell *out, struct err *e)
+{
+	struct score_input one = { .prompt = in->prompt, .n = 1 };
+	struct verdict verdict;
+	struct agreement a;
+
+	if (agreement_of(in, &a, e) < 0)
+		return -1;
+	out->chosen = a.chosen;
+	one.c = &in->c[a.chosen];
+	if (rule_judge(s->rule, &one, &verdict, e) < 0)
+		return -1;
+	if (verdict.kind == VERDICT_ACCEPT
+	    && t->logprobs == (one.c->n_tokens > 0))
+		out->score = 0;
+	return 1;
+}
 
 /* 1: *out; 0: left out, which has been noted; -1. */
 static int
@@ -304,6 +370,8 @@ ask(struct harvest *h, const struct harvest_tier *t,
 		    "trace nor the configuration has a price");
 		return 0;
 	}
+	if (s->learned)
+		return ask_learned(t, s, &in, out, e);
 	if (!s->rule)
 		return 1;
 	if (rule_judge(s->rule, &in, &verdict, e) < 0)
@@ -379,6 +447,70 @@ fill_row(struct harvest *h, const struct trace_task *task,
 	return 1;
 }
 
+static bool
+grow_rows(struct harvest *h)
+{
+	size_t room = 2 * h->room + 1024;
+	struct harvest_row *grown;
+
+	if (h->rows < h->room)
+		return true;
+	grown = reallocarray(h->row, room, sizeof(*grown));
+	if (!grown)
+		return false;
+	h->row = grown;
+	h->room = room;
+	return true;
+}
+
+static int
+teach_route(struct harvest *h, const struct trace_task *task, uint32_t row,
+    struct err *e)
+{
+	struct score_input in = { .prompt = task->task->prompt };
+	struct learn_row r = { .task = task->task->id, .in = &in };
+
+	for (; h->route && r.tier < h->tiers; r.tier++) {
+		r.right = h->m->col[h->tier[r.tier].first].right[row];
+		if (learn_add(h->route, &r, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+stop_learning(struct harvest *h)
+{
+	learn_free(h->learn);
+	learn_free(h->route);
+	h->learn = h->route = NULL;
+}
+
+/* What the learned columns of a row are to be trained on. */
+static int
+teach(struct harvest *h, const struct trace_task *task,
+    const struct trace_tier **v, uint32_t row, struct err *e)
+{
+	if (h->o.learned_most && row >= h->o.learned_most)
+		stop_learning(h);
+	for (size_t k = 0; h->learn && k < h->m->columns; k++) {
+		const struct column *c = &h->m->col[k];
+		struct score_input in = { .prompt = task->task->prompt,
+			.c = v[c->tier]->c,
+			.n = (size_t)harvest_setting(h, k)->samples };
+		struct learn_row r = { .task = task->task->id, .in = &in,
+			.tier = h->pupil[k], .right = c->right[row] };
+		if (h->pupil[k] == SIZE_MAX || c->score[row] < 0)
+			continue;
+		if (!grow_rows(h))
+			return err_nomem(e);
+		if (learn_add(h->learn, &r, e) < 0)
+			return -1;
+		h->row[h->rows++] = (struct harvest_row){ row, (uint32_t)k };
+	}
+	return teach_route(h, task, row, e);
+}
+
 static int
 take(struct harvest *h, const struct trace_task *task, struct err *e)
 {
@@ -394,6 +526,8 @@ take(struct harvest *h, const struct trace_task *task, struct err *e)
 	if (!matrix_grow(h->m, h->m->tasks + 1))
 		return err_nomem(e);
 	rc = fill_row(h, task, v, h->m->tasks, e);
+	if (rc > 0 && teach(h, task, v, (uint32_t)h->m->tasks, e) < 0)
+		return -1;
 	h->m->tasks += rc > 0;
 	return rc < 0 ? -1 : 0;
 }
@@ -407,6 +541,8 @@ settle(struct harvest *h, struct err *e)
 		rc = find_settings(h, e);
 	if (rc == 0)
 		rc = make_matrix(h, e);
+	if (rc == 0)
+		rc = begin_learning(h, e);
 	for (size_t i = 0; i < h->probes; i++) {
 		if (rc == 0)
 			rc = take(h, h->probe[i], e);

@@ -35,6 +35,7 @@ learn_new(struct learn **out, const struct learn_options *o, struct err *e)
 	if (!l)
 		return err_nomem(e);
 	l->o = *o;
+	l->folds = LEARN_FOLDS;
 	if (!l->o.settings) {
 		l->o.settings = learn_settings;
 		l->o.n_settings = learn_n_settings;
@@ -55,6 +56,18 @@ nomem:
 	return err_nomem(e);
 }
 
+static void
+forget(struct learn *l)
+{
+	free(l->raw);
+	l->raw = NULL;
+	for (unsigned k = 0; k < LEARN_FOLDS; k++) {
+		free(l->raw_without[k]);
+		free(l->z_without[k]);
+		l->raw_without[k] = l->z_without[k] = NULL;
+	}
+}
+
 void
 learn_free(struct learn *l)
 {
@@ -64,7 +77,7 @@ learn_free(struct learn *l)
 		free(l->row[i].words);
 	free(l->row);
 	free(l->spread);
-	free(l->raw);
+	forget(l);
 	for (size_t t = 0; l->fitted && t < l->o.n_tiers; t++)
 		free(l->fitted[t].share);
 	free(l->fitted);
@@ -75,6 +88,20 @@ size_t
 learn_rows(const struct learn *l)
 {
 	return l->n;
+}
+
+size_t
+learn_tiers(const struct learn *l)
+{
+	return l->o.n_tiers;
+}
+
+void
+learn_progress(struct learn *l,
+    void (*progress)(void *cookie, size_t done, size_t all), void *cookie)
+{
+	l->o.progress = progress;
+	l->o.cookie = cookie;
 }
 
 /* --- a row ---------------------------------------------------------------------- */
@@ -203,13 +230,43 @@ learn_add(struct learn *l, const struct learn_row *row, struct err *e)
 
 /* --- training -------------------------------------------------------------------- */
 
+void
+learn_deal(struct learn *l, const struct learn_deal *d)
+{
+	for (size_t i = 0; i < l->n; i++)
+		l->row[i].fold = d->fold[i];
+	l->folds = d->folds;
+	l->nested = d->nested;
+}
+
+/* Room for what comes out, and nothing of an earlier fit. */
+static int
+make_room(struct learn *l, struct err *e)
+{
+	size_t raw = l->n * l->o.n_settings;
+
+	forget(l);
+	for (size_t t = 0; t < l->o.n_tiers; t++)
+		memset(&l->fitted[t].w, 0, sizeof(l->fitted[t].w));
+	l->raw = calloc(raw, sizeof(*l->raw));
+	if (!l->raw)
+		return err_nomem(e);
+	for (unsigned k = 0; l->nested && k < l->folds; k++) {
+		l->raw_without[k] = calloc(raw, sizeof(*l->raw));
+		l->z_without[k] = calloc(l->n, sizeof(*l->raw));
+		if (!l->raw_without[k] || !l->z_without[k])
+			return err_nomem(e);
+	}
+	return 0;
+}
+
 static bool
 has_enough(const struct learn *l, size_t tier)
 {
 	size_t n = 0, right = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->row[i].tier != tier)
+		if (l->row[i].tier != tier || l->row[i].fold == LEARN_APART)
 			continue;
 		n++;
 		right += l->row[i].right;
@@ -237,11 +294,7 @@ learn_fit(struct learn *l, struct err *e)
 	}
 	if (!any)
 		return too_little(e);
-	free(l->raw);
-	l->raw = calloc(l->n * l->o.n_settings, sizeof(*l->raw));
-	if (!l->raw)
-		return err_nomem(e);
-	return learn_train(l, e);
+	return make_room(l, e) < 0 ? -1 : learn_train(l, e);
 }
 
 bool
@@ -256,6 +309,12 @@ learn_score(const struct learn *l, size_t row)
 	return model_score_of(l->row[row].z);
 }
 
+struct score
+learn_score_without(const struct learn *l, size_t row, unsigned fold)
+{
+	return model_score_of(l->z_without[fold][row]);
+}
+
 int
 learn_quality(const struct learn *l, size_t tier, struct learn_quality *out,
     struct err *e)
@@ -267,7 +326,7 @@ learn_quality(const struct learn *l, size_t tier, struct learn_quality *out,
 	if (!v)
 		return err_nomem(e);
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->row[i].tier != tier)
+		if (l->row[i].tier != tier || l->row[i].fold == LEARN_APART)
 			continue;
 		right += l->row[i].right;
 		v[out->tasks++] = (struct outcome_pair){ l->row[i].z,
@@ -301,8 +360,7 @@ copy_words(const float *from, struct arena *a, float **out, struct err *e)
 	if (!*out)
 		return err_nomem(e);
 	for (i = 0; i < MODEL_WORDS; i++)
-		(*out)[i] = rintf(fmaxf(fminf(from[i] * 1000, MODEL_MAX_WORD),
-		    -MODEL_MAX_WORD)) / 1000;
+		(*out)[i] = from[i];
 	return 0;
 }
 

@@ -5,8 +5,9 @@
  *
  *	learn_new()     so many tiers
  *	learn_add()     a row: a task at a tier, and whether it was right
+ *	learn_deal()    other folds than those below; tasks to be kept apart
  *	learn_fit()     trains
- *	learn_score()   of a row, by a model that has not seen its task
+ *	learn_score()   of a row, by weights that have not seen its task
  *	learn_quality() how good those scores are
  *	learn_model()   the model of a tier, trained on all rows
  *
@@ -83,6 +84,34 @@ struct learn_row {
  * learn_fit(). */
 int learn_add(struct learn *l, const struct learn_row *row, struct err *e);
 size_t learn_rows(const struct learn *l);
+size_t learn_tiers(const struct learn *l);
+/* Whom to tell from now on, in place of what learn_new() was given. */
+void learn_progress(struct learn *l,
+    void (*progress)(void *cookie, size_t done, size_t all), void *cookie);
+
+/*
+ * Deal the rows in another way than by their ids: fold[] of each row, below
+ * `folds` (2 .. LEARN_FOLDS), or LEARN_APART: nothing is learnt from such a
+ * row, and learn_score() gives it what the model of learn_model() does. All
+ * rows of a task are to have the same fold.
+ *
+ * With `nested` there is learn_score_without() as well: all scores as they
+ * would be had the labels of one fold never been seen, for choosing thresholds
+ * on the others. Its rows are scored by weights from all other folds, and those
+ * of any other fold by weights from the rest, without both; shares and
+ * calibration are of the rest alone too. (What is common to all is the scale
+ * of the features, which takes no labels.) It takes a training for each pair of
+ * folds more.
+ *
+ * Before learn_fit(), which may be called again after it.
+ */
+#define LEARN_APART 255
+struct learn_deal {
+	const uint8_t *fold; /* copied */
+	unsigned folds;
+	bool nested;
+};
+void learn_deal(struct learn *l, const struct learn_deal *d);
 
 /* -1: *e; ERR_INPUT if no tier has enough to learn from. */
 int learn_fit(struct learn *l, struct err *e);
@@ -91,6 +120,8 @@ int learn_fit(struct learn *l, struct err *e);
  * the same for all its rows and learn_model() makes an ERR_INPUT. */
 bool learn_enough(const struct learn *l, size_t tier);
 struct score learn_score(const struct learn *l, size_t row);
+struct score learn_score_without(const struct learn *l, size_t row,
+    unsigned fold);
 
 struct learn_quality {
 	size_t tasks;

@@ -19,6 +19,7 @@
 #include "cascade/logit.h"
 
 #define ALL_TIERS SIZE_MAX
+#define NO_FOLD LEARN_FOLDS
 
 /* Less than this is noise of rounding; a smaller deviation than LEAST would
  * make a rare value count for too much. */
@@ -35,7 +36,7 @@ measure_spread(struct learn *l, size_t tier, size_t k)
 	double sum = 0, squares = 0, n = 0, mean, sd;
 
 	for (size_t i = 0; i < l->n; i++) {
-		if (l->row[i].tier != tier)
+		if (l->row[i].tier != tier || l->row[i].fold == LEARN_APART)
 			continue;
 		n++;
 		sum += (double)l->row[i].x[k];
@@ -46,7 +47,7 @@ measure_spread(struct learn *l, size_t tier, size_t k)
 	mean = sum / n;
 	for (size_t i = 0; i < l->n; i++) {
 		double d = (double)l->row[i].x[k] - mean;
-		if (l->row[i].tier == tier)
+		if (l->row[i].tier == tier && l->row[i].fold != LEARN_APART)
 			squares += d * d;
 	}
 	sd = sqrt(squares / n);
@@ -160,15 +161,17 @@ job_init(struct job *j, struct learn *l, size_t setting, size_t tier,
 	return 0;
 }
 
-/* Train on all folds but `without` (LEARN_FOLDS: on all). */
+/* Train on all folds but two, which may be the same, or NO_FOLD. */
 static int
-job_fit(struct job *j, unsigned without, struct err *e)
+job_fit(struct job *j, unsigned a, unsigned b, struct err *e)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < j->n; i++)
-		if (j->l->row[j->of[i]].fold != without)
+	for (size_t i = 0; i < j->n; i++) {
+		unsigned fold = j->l->row[j->of[i]].fold;
+		if (fold != a && fold != b && fold != LEARN_APART)
 			j->chosen[n++] = i;
+	}
 	return logit_fit(j->logit, j->chosen, n, j->s->cost, j->w, e);
 }
 
@@ -208,13 +211,26 @@ raw_score(const struct weights *f, const struct row *r)
 
 /* --- cross-fitting --------------------------------------------------------------- */
 
-/* Score the rows of a fold by weights from the others. */
+/* Scores of weights without folds a and b: those of fold a are scores without
+ * b, and the other way round; if they are the same they are just held out. */
+static void
+keep_score(const struct job *j, size_t i, double raw, unsigned a, unsigned b)
+{
+	struct learn *l = j->l;
+	size_t at = (size_t)(j->s - l->o.settings) * l->n + i;
+
+	if (a == b)
+		l->raw[at] = raw;
+	if (l->nested)
+		l->raw_without[l->row[i].fold == a ? b : a][at] = raw;
+}
+
 static int
-score_fold(struct job *j, unsigned fold, double *raw, struct err *e)
+score_folds(struct job *j, unsigned a, unsigned b, struct err *e)
 {
 	struct learn *l = j->l;
 	struct weights *f = calloc(1, sizeof(*f));
-	int rc = f ? job_fit(j, fold, e) : err_nomem(e);
+	int rc = f ? job_fit(j, a, b, e) : err_nomem(e);
 
 	for (size_t t = 0; rc == 0 && t < l->o.n_tiers; t++) {
 		if (j->tier != ALL_TIERS && j->tier != t)
@@ -222,26 +238,26 @@ score_fold(struct job *j, unsigned fold, double *raw, struct err *e)
 		job_weights(j, t, f);
 		for (size_t i = 0; i < j->n; i++) {
 			const struct row *r = &l->row[j->of[i]];
-			if (r->fold == fold && r->tier == t)
-				raw[j->of[i]] = raw_score(f, r);
+			if (r->tier == t && (r->fold == a || r->fold == b))
+				keep_score(j, j->of[i], raw_score(f, r), a, b);
 		}
 	}
 	free(f);
+	if (l->o.progress)
+		l->o.progress(l->o.cookie, ++l->done, l->all);
 	return rc;
 }
 
 static int
 cross_fit(struct learn *l, size_t setting, size_t tier, struct err *e)
 {
-	double *raw = &l->raw[setting * l->n];
 	struct job j;
 	int rc = job_init(&j, l, setting, tier, e);
 
-	for (unsigned k = 0; rc == 0 && k < LEARN_FOLDS; k++) {
-		rc = score_fold(&j, k, raw, e);
-		if (l->o.progress)
-			l->o.progress(l->o.cookie, ++l->done, l->all);
-	}
+	for (unsigned a = 0; a < l->folds; a++)
+		for (unsigned b = a; rc == 0 && b < (l->nested ? l->folds
+		    : a + 1); b++)
+			rc = score_folds(&j, a, b, e);
 	job_release(&j);
 	return rc;
 }
@@ -255,12 +271,14 @@ is_shared(const struct learn *l, size_t setting)
 static size_t
 count_trainings(const struct learn *l)
 {
-	size_t tiers = 0, all = 0;
+	size_t tiers = 0, all = 0, times = l->folds;
 
+	if (l->nested)
+		times += (size_t)l->folds * (l->folds - 1) / 2;
 	for (size_t t = 0; t < l->o.n_tiers; t++)
 		tiers += l->fitted[t].enough;
 	for (size_t s = 0; s < l->o.n_settings; s++)
-		all += LEARN_FOLDS * (is_shared(l, s) ? 1 : tiers);
+		all += times * (is_shared(l, s) ? 1 : tiers);
 	return all;
 }
 
@@ -284,18 +302,34 @@ cross_fit_all(struct learn *l, struct err *e)
 
 /* --- shares and calibration -------------------------------------------------------- */
 
+/* Scores before calibration, and the fold whose labels are not looked at. */
+struct held {
+	const struct learn *l;
+	const double *raw;
+	unsigned without; /* or NO_FOLD */
+};
+
+static bool
+counts(const struct held *h, size_t row, size_t tier)
+{
+	const struct row *r = &h->l->row[row];
+
+	return r->tier == tier && r->fold != h->without
+	    && r->fold != LEARN_APART;
+}
+
 /* Scores of a tier by a setting. */
 static size_t
-gather(const struct learn *l, size_t setting, size_t tier,
+gather(const struct held *h, size_t setting, size_t tier,
     struct outcome_pair *v)
 {
-	const double *raw = &l->raw[setting * l->n];
+	const double *raw = &h->raw[setting * h->l->n];
 	size_t n = 0;
 
-	for (size_t i = 0; i < l->n; i++)
-		if (l->row[i].tier == tier)
+	for (size_t i = 0; i < h->l->n; i++)
+		if (counts(h, i, tier))
 			v[n++] = (struct outcome_pair){ raw[i],
-			    l->row[i].right };
+			    h->l->row[i].right };
 	return n;
 }
 
@@ -306,49 +340,50 @@ struct part {
 };
 
 static void
-share_out(const struct learn *l, size_t tier, struct outcome_pair *v,
+share_out(const struct held *h, size_t tier, struct outcome_pair *v,
     struct part *part)
 {
+	size_t settings = h->l->o.n_settings;
 	double least = INFINITY, sum = 0;
 
-	for (size_t s = 0; s < l->o.n_settings; s++) {
-		size_t n = gather(l, s, tier, v);
+	for (size_t s = 0; s < settings; s++) {
+		size_t n = gather(h, s, tier, v);
 		part[s].platt = learn_platt(v, n);
 		part[s].loss = learn_log_loss(part[s].platt, v, n) *
 		    (double)n;
 		least = fmin(least, part[s].loss);
 	}
-	for (size_t s = 0; s < l->o.n_settings; s++) {
+	for (size_t s = 0; s < settings; s++) {
 		part[s].share = exp(least - part[s].loss);
 		if (part[s].share < LEAST_SHARE)
 			part[s].share = 0;
 		sum += part[s].share;
 	}
-	for (size_t s = 0; s < l->o.n_settings; s++)
+	for (size_t s = 0; s < settings; s++)
 		part[s].share /= sum;
 }
 
 static double
-mean_score(const struct learn *l, const struct part *part, size_t row)
+mean_score(const struct held *h, const struct part *part, size_t row)
 {
 	double z = 0;
 
-	for (size_t s = 0; s < l->o.n_settings; s++)
+	for (size_t s = 0; s < h->l->o.n_settings; s++)
 		z += part[s].share * learn_calibrated(part[s].platt,
-		    l->raw[s * l->n + row]);
+		    h->raw[s * h->l->n + row]);
 	return z;
 }
 
 static struct platt
-calibrate_mean(const struct learn *l, size_t tier, const struct part *part,
+calibrate_mean(const struct held *h, size_t tier, const struct part *part,
     struct outcome_pair *v)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < l->n; i++)
-		if (l->row[i].tier == tier)
+	for (size_t i = 0; i < h->l->n; i++)
+		if (counts(h, i, tier))
 			v[n++] = (struct outcome_pair){
-			    mean_score(l, part, i), l->row[i].right };
+			    mean_score(h, part, i), h->l->row[i].right };
 	return learn_platt(v, n);
 }
 
@@ -357,16 +392,46 @@ static void
 conclude_tier(struct learn *l, size_t tier, struct part *part,
     struct outcome_pair *v)
 {
+	struct held h = { l, l->raw, NO_FOLD };
 	struct fitted *f = &l->fitted[tier];
 
-	share_out(l, tier, v, part);
-	f->platt = calibrate_mean(l, tier, part, v);
+	share_out(&h, tier, v, part);
+	f->platt = calibrate_mean(&h, tier, part, v);
 	for (size_t s = 0; s < l->o.n_settings; s++)
 		f->share[s] = part[s].share;
 	for (size_t i = 0; i < l->n; i++)
 		if (l->row[i].tier == tier)
 			l->row[i].z = learn_calibrated(f->platt,
-			    mean_score(l, part, i));
+			    mean_score(&h, part, i));
+}
+
+/* The same with a fold held out. `part` is scratch. */
+static void
+conclude_without(struct learn *l, size_t tier, unsigned fold,
+    struct part *part, struct outcome_pair *v)
+{
+	struct held h = { l, l->raw_without[fold], fold };
+	struct platt platt;
+
+	share_out(&h, tier, v, part);
+	platt = calibrate_mean(&h, tier, part, v);
+	for (size_t i = 0; i < l->n; i++)
+		if (l->row[i].tier == tier)
+			l->z_without[fold][i] = learn_calibrated(platt,
+			    mean_score(&h, part, i));
+}
+
+static void
+conclude(struct learn *l, struct part *part, struct outcome_pair *v)
+{
+	for (size_t t = 0; t < l->o.n_tiers; t++) {
+		struct part *p = &part[t * l->o.n_settings];
+		if (!l->fitted[t].enough)
+			continue;
+		for (unsigned k = 0; l->nested && k < l->folds; k++)
+			conclude_without(l, t, k, p, v);
+		conclude_tier(l, t, p, v);
+	}
 }
 
 /* --- the models to keep ------------------------------------------------------------- */
@@ -395,7 +460,7 @@ fit_whole(struct learn *l, size_t setting, size_t tier,
 	int rc = w ? job_init(&j, l, setting, tier, e) : err_nomem(e);
 
 	if (rc == 0)
-		rc = job_fit(&j, LEARN_FOLDS, e);
+		rc = job_fit(&j, NO_FOLD, NO_FOLD, e);
 	for (size_t t = 0; rc == 0 && t < l->o.n_tiers; t++) {
 		const struct part *p = &part[t * l->o.n_settings + setting];
 		if ((tier != ALL_TIERS && tier != t) || p->share == 0)
@@ -406,6 +471,26 @@ fit_whole(struct learn *l, size_t setting, size_t tier,
 	job_release(&j);
 	free(w);
 	return rc;
+}
+
+/* As the file has them, so that a row kept apart gets the file's score. */
+static void
+round_words(struct weights *w)
+{
+	for (size_t i = 0; i < WORDS; i++)
+		w->word[i] = rintf(fmaxf(fminf(w->word[i] * 1000,
+		    MODEL_MAX_WORD), -MODEL_MAX_WORD)) / 1000;
+}
+
+static void
+score_apart(struct learn *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		const struct fitted *f = &l->fitted[l->row[i].tier];
+		if (l->row[i].fold == LEARN_APART && f->enough)
+			l->row[i].z = learn_calibrated(f->platt,
+			    raw_score(&f->w, &l->row[i]));
+	}
 }
 
 static int
@@ -422,6 +507,8 @@ fit_models(struct learn *l, const struct part *part, struct err *e)
 				return -1;
 		}
 	}
+	for (size_t t = 0; t < l->o.n_tiers; t++)
+		round_words(&l->fitted[t].w);
 	return 0;
 }
 
@@ -438,11 +525,12 @@ learn_train(struct learn *l, struct err *e)
 			measure_spread(l, t, k);
 	if (rc == 0)
 		rc = cross_fit_all(l, e);
-	for (size_t t = 0; rc == 0 && t < l->o.n_tiers; t++)
-		if (l->fitted[t].enough)
-			conclude_tier(l, t, &part[t * l->o.n_settings], v);
-	if (rc == 0)
+	if (rc == 0) {
+		conclude(l, part, v);
 		rc = fit_models(l, part, e);
+	}
+	if (rc == 0)
+		score_apart(l);
 	free(part);
 	free(v);
 	return rc;

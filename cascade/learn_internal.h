@@ -61,8 +61,13 @@ struct learn {
 	struct row *row;
 	size_t n, cap;
 	struct spread (*spread)[N_DENSE]; /* of each tier */
+	unsigned folds;        /* as dealt */
+	bool nested;
 	double *raw;           /* [setting * n + row]: by weights that have not
 	                          seen the row's task */
+	double *raw_without[LEARN_FOLDS]; /* the same, of weights that have not
+	                          seen the fold either; NULL: not nested */
+	double *z_without[LEARN_FOLDS];   /* of each row, from those */
 	struct fitted *fitted; /* of each tier */
 	size_t done, all;      /* trainings */
 };

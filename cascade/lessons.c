@@ -5,12 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rand.h"
 #include "cascade/search.h"
 
 #define MAX_FOLDS 10
 #define ALL_FOLDS MAX_FOLDS
-#define SEED 1            /* of the folds: the same data, the same answer */
 #define NEIGHBOURS 5      /* budgets to each side that are averaged over */
 #define DIFFERENT 0.05    /* tasks in which two good cascades differ */
 #define ROUGH 200         /* groups of scores, for choosing among chains */
@@ -235,8 +233,8 @@ fold(struct school *s, const uint32_t *shuffled, uint32_t *row, size_t k,
 		if (i < from || i >= to)
 			row[n++] = shuffled[i];
 	s->fold_tasks[k] = to - from;
-	train = matrix_rows(m, row, n);
-	test = matrix_rows(m, shuffled + from, to - from);
+	train = matrix_rows_without(m, k, row, n);
+	test = matrix_rows_without(m, k, shuffled + from, to - from);
 	if (!train || !test || ranks_init(&ranks, train, s->o->prior, e) < 0)
 		rc = err_nomem(e);
 	if (rc == 0 && !(f = open_frontier(s, &ranks)))
@@ -258,15 +256,10 @@ validate(struct school *s, struct err *e)
 	size_t n = s->all->m->tasks;
 	uint32_t *shuffled = malloc((n + 1) * sizeof(*shuffled));
 	uint32_t *row = malloc((n + 1) * sizeof(*row));
-	struct rng r;
 	int rc = shuffled && row ? 0 : err_nomem(e);
 
-	rng_seed(&r, SEED);
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		size_t j = rng_u64(&r) % (i + 1);
-		shuffled[i] = shuffled[j];
-		shuffled[j] = (uint32_t)i;
-	}
+	if (rc == 0)
+		matrix_shuffle(shuffled, n);
 	for (size_t k = 0; rc == 0 && k < s->folds; k++)
 		rc = fold(s, shuffled, row, k, e);
 	free(shuffled);

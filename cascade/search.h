@@ -11,13 +11,15 @@ struct search_options {
 	size_t longest;  /* tiers in a chain: 1 .. FRONTIER_MAX_CHAIN */
 	double prior;    /* see ranks_init() */
 	bool honest;     /* see frontier_points() */
-	size_t folds;    /* of cross-validation, at most 10; 0: SEARCH_FOLDS */
+	/* Of cross-validation, at most 10; 0: SEARCH_FOLDS, and nothing else
+	 * where the matrix has scores without a fold. */
+	size_t folds;
 	/* Told how much of how much is done; may be NULL. False stops the
 	 * search with ERR_INTERRUPTED. */
 	bool (*progress)(void *to, size_t done, size_t all);
 	void *to;
 };
-#define SEARCH_FOLDS 5
+#define SEARCH_FOLDS MATRIX_FOLDS
 
 /*
  * All chains: the columns belong to different tiers, all but the last have

@@ -9,10 +9,13 @@
 #include "base/json.h"
 #include "scorers/scorer.h"
 
+#define FEW_SAMPLES 5 /* that a learned score is tried with, besides 1 and all */
+
 /* What is being put together. */
 struct maker {
 	struct settings *out;
 	struct arena *a;
+	bool retrained;      /* models that there are say nothing */
 	struct buf demands;  /* "{...}, {...}": patterns under `all` */
 	struct err *e;
 };
@@ -184,6 +187,18 @@ take_apart(struct maker *m, const struct ynode *accept,
 	return 0;
 }
 
+/* Is a model of this or any other data in it? */
+static bool
+is_learned(const struct ynode *n)
+{
+	bool found = str_is(n->text, "learned");
+
+	for (size_t i = 0; i < n->n && !found; i++)
+		found = (n->kind == YNODE_MAP && str_is(n->key[i]->text,
+		    "learned")) || is_learned(n->item[i]);
+	return found;
+}
+
 /* Can its threshold be moved? A combinator must have one of its own. */
 static bool
 has_one_threshold(const struct scorer_ops *ops, const struct ynode *value)
@@ -200,7 +215,7 @@ add_own(struct maker *m, const struct ynode *own, int samples)
 	const char *options, *word;
 	struct str name;
 
-	if (!own)
+	if (!own || (m->retrained && is_learned(own)))
 		return 0;
 	entry(own, &name, &value);
 	ops = scorer_find(name);
@@ -259,6 +274,53 @@ add_logprob(struct maker *m, const struct recorded *r)
 }
 
 static int
+add_learned_of(struct maker *m, const char *model, int samples)
+{
+	struct setting v = { .samples = samples, .judged = true,
+		.learned = true, .file = model };
+	const char *demands = m->demands.n ? m->demands.p : NULL;
+	const char *before = demands ? arena_printf(m->a, "{all: {of: [%s, "
+	    "{learned: {file: \"%s\"}}], at_least: ", demands, model)
+	    : arena_printf(m->a, "{learned: {file: \"%s\", at_least: ",
+	    model);
+	const char *rule = demands ? arena_printf(m->a, "{all: [%s]}",
+	    demands) : "";
+
+	v.label = samples > 1 ? arena_printf(m->a, "learned, %d samples",
+	    samples) : "learned";
+	if (!before || !rule || !v.label)
+		return no_memory(m);
+	v.before = str_of(before);
+	v.after = STR("}}");
+	if (m->out->n == SETTING_MAX)
+		return 0;
+	if (demands && rule_of(m, str_of(rule), &v.rule) < 0)
+		return -1;
+	if (demands && !v.rule)
+		return 0;
+	m->out->v[m->out->n++] = v;
+	return 0;
+}
+
+static int
+add_learned(struct maker *m, const struct recorded *r)
+{
+	const size_t some[] = { 1, FEW_SAMPLES, r->samples };
+	size_t last = 0;
+
+	for (size_t i = 0; r->model && i < sizeof(some) / sizeof(some[0]);
+	    i++) {
+		if (some[i] <= last || some[i] > r->samples
+		    || some[i] > CONFIG_MAX_SAMPLES)
+			continue;
+		last = some[i];
+		if (add_learned_of(m, r->model, (int)last) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
 find(struct maker *m, const struct recorded *r, const struct ynode *accept,
     int samples)
 {
@@ -291,14 +353,15 @@ find(struct maker *m, const struct recorded *r, const struct ynode *accept,
 		return -1;
 	if (add_logprob(m, r) < 0)
 		return -1;
-	return add_agreement(m, r);
+	return add_agreement(m, r) < 0 ? -1 : add_learned(m, r);
 }
 
 int
 settings_find(struct settings *out, const struct recorded *r,
     const struct ynode *accept, int samples, struct arena *a, struct err *e)
 {
-	struct maker m = { .out = out, .a = a, .e = e };
+	struct maker m = { .out = out, .a = a, .e = e,
+		.retrained = r->model != NULL };
 	int rc;
 
 	out->n = 0;

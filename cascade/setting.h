@@ -19,10 +19,14 @@ struct setting {
 	bool judged;         /* false: stands last, nobody asks for its score */
 	bool verify;         /* scored by the trace's `verify`, which no rule of
 	                        a configuration can ask for yet */
+	bool learned;        /* scored by a model that is trained on the very
+	                        tasks (harvest_learn()) */
+	const char *file;    /* of that model, as in `before` */
 	struct str before, after; /* of `accept:`, around the threshold, in one
 	                        line of YAML; empty if not judged, or verify */
 	struct rule *rule;   /* with the threshold 0; NULL: the first completion
-	                        is taken as it is */
+	                        is taken as it is. Of a learned one: what its
+	                        answer must fulfil besides; NULL: nothing */
 };
 
 /* What was recorded of a tier. */
@@ -33,6 +37,11 @@ struct recorded {
 	bool whole_text;     /* tokens of the text, not of its answer alone */
 	bool answers;        /* some text has an answer that is not all of it */
 	bool verify;
+	const char *model;   /* the file that a learned score would be written
+	                        to, letters, digits and -._ alone; NULL: none is
+	                        to be tried. With it, a tier's own rule is not
+	                        tried if it has a model in it, which may have
+	                        been trained on the very tasks */
 };
 
 struct settings {

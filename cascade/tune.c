@@ -11,6 +11,7 @@
 #define GRID 60          /* budgets, evenly; and as many by equal factors */
 #define MERIT_BUDGETS 30
 #define SIMPLER 0.1      /* standard errors that a later setting must gain */
+#define MUCH_SIMPLER 0.5 /* and a learned one over what needs no training */
 #define FEW_SAMPLES 3    /* a cheap setting is kept beside a dear one */
 
 /* --- scorers ------------------------------------------------------------- */
@@ -36,13 +37,11 @@ measure(const struct harvest *h, struct tune_scorer *s, struct err *e)
 	return 0;
 }
 
-/* The mean held quality of the pair (column, top) over budgets from the tier
- * alone to the top alone. */
-static int
-find_merit(const struct harvest *h, struct tune_scorer *s, struct err *e)
+int
+tune_merit(const struct matrix *all, size_t judged, size_t alone, size_t top,
+    double *merit, struct err *e)
 {
-	const struct harvest_tier *tier = &h->tier[h->m->col[s->column].tier];
-	size_t column[3] = { s->column, tier->first, h->tier[h->top].first };
+	size_t column[3] = { judged, alone, top };
 	struct search_options o = { .longest = 2, .prior = QUALITY_PRIOR };
 	struct lesson lesson[MERIT_BUDGETS];
 	double budget[MERIT_BUDGETS], low, high, sum = 0;
@@ -50,15 +49,15 @@ find_merit(const struct harvest *h, struct tune_scorer *s, struct err *e)
 	struct ranks ranks;
 	int rc;
 
-	s->merit = -1;
-	low = matrix_mean_cost(h->m, tier->first);
-	high = matrix_mean_cost(h->m, column[2]);
-	if (tier == &h->tier[h->top] || low >= high)
+	*merit = -1;
+	low = matrix_mean_cost(all, alone);
+	high = matrix_mean_cost(all, top);
+	if (all->col[judged].tier == all->col[top].tier || low >= high)
 		return 0;
 	for (size_t b = 0; b < MERIT_BUDGETS; b++)
 		budget[b] = low + (high - low) * ((double)b + 1)
 		    / MERIT_BUDGETS;
-	m = matrix_columns(h->m, column, 3);
+	m = matrix_columns(all, column, 3);
 	if (!m)
 		return err_nomem(e);
 	rc = ranks_init(&ranks, m, QUALITY_PRIOR, e);
@@ -67,17 +66,31 @@ find_merit(const struct harvest *h, struct tune_scorer *s, struct err *e)
 		    e);
 	for (size_t b = 0; rc == 0 && b < MERIT_BUDGETS; b++)
 		sum += lesson[b].found ? lesson[b].right : 0;
-	s->merit = sum / MERIT_BUDGETS;
+	*merit = sum / MERIT_BUDGETS;
 	ranks_release(&ranks);
 	matrix_free(m);
 	return rc;
 }
 
+double
+tune_margin(size_t tasks, bool learned)
+{
+	return (learned ? MUCH_SIMPLER : SIMPLER) * sqrt(0.05 / (double)tasks);
+}
+
+static int
+find_merit(const struct harvest *h, struct tune_scorer *s, struct err *e)
+{
+	return tune_merit(h->m, s->column,
+	    h->tier[h->m->col[s->column].tier].first, h->tier[h->top].first,
+	    &s->merit, e);
+}
+
 static struct tune_scorer *
 best_of(struct tuned *t, size_t tier, int most_samples)
 {
-	double margin = SIMPLER * sqrt(0.05 / (double)t->h->m->tasks);
 	struct tune_scorer *best = NULL;
+	double margin = 0;
 
 	for (size_t i = 0; i < t->scorers; i++) {
 		struct tune_scorer *s = &t->scorer[i];
@@ -85,6 +98,10 @@ best_of(struct tuned *t, size_t tier, int most_samples)
 		    || harvest_setting(t->h, s->column)->samples
 		    > most_samples)
 			continue;
+		if (best)
+			margin = tune_margin(t->h->m->tasks,
+			    harvest_setting(t->h, s->column)->learned
+			    && !harvest_setting(t->h, best->column)->learned);
 		if (!best || s->merit > best->merit + margin)
 			best = s;
 	}
@@ -100,7 +117,7 @@ choose_scorers(struct tuned *t, const struct tune_options *o, struct err *e)
 	if (!t->scorer)
 		return err_nomem(e);
 	for (size_t k = 0; k < m->columns; k++)
-		if (m->col[k].score)
+		if (m->col[k].score && t->h->ready[k])
 			t->scorer[t->scorers++].column = k;
 	for (size_t i = 0; i < t->scorers; i++) {
 		if (measure(t->h, &t->scorer[i], e) < 0 ||
@@ -281,29 +298,117 @@ tune_policy(const struct tuned *t, const struct lesson *l)
 
 /* --- the promise --------------------------------------------------------- */
 
-int
-tune_promise(const struct harvest *h, double max_loss, double confidence,
-    struct certificate *out, struct err *e)
+/* A tier's first judged column, of plain scores or of learned ones; of these
+ * the one that takes as many samples as the plain one, if there is any. 0: none. */
+static size_t
+judged_of(const struct harvest *h, const struct harvest_tier *t, bool learned)
 {
-	struct certify_ask ask = { .max_loss = max_loss,
-		.delta = 1 - confidence, .prior = QUALITY_PRIOR, .seed = 1 };
-	size_t column[CONFIG_MAX_TIERS + 1], n = 0;
-	struct matrix *m;
-	int rc;
+	size_t plain = 0, found = 0;
+
+	for (size_t s = 1; s < t->settings.n; s++) {
+		const struct setting *v = &t->settings.v[s];
+		size_t k = t->first + s;
+		if (!v->learned && !plain)
+			plain = k;
+		if (!v->learned || !h->ready[k])
+			continue;
+		if (!found || (plain && v->samples == harvest_setting(h,
+		    plain)->samples))
+			found = k;
+	}
+	return learned ? found : plain;
+}
+
+/* The columns of the pairs; the last is the top tier's. */
+static size_t
+find_columns(const struct harvest *h, bool learned, size_t *column)
+{
+	size_t n = 0;
 
 	for (size_t i = 0; i < h->tiers; i++)
-		if (i != h->top && h->tier[i].settings.n > 1)
-			column[n++] = h->tier[i].first + 1;
-	ask.top = n;
+		for (int l = 0; i != h->top && l <= learned; l++) {
+			column[n] = judged_of(h, &h->tier[i], l);
+			n += column[n] > 0;
+		}
 	column[n++] = h->tier[h->top].first;
-	m = matrix_columns(h->m, column, n);
-	if (!m)
+	return n;
+}
+
+/* Half of the tasks, by chance. part: those that train. */
+static int
+split(const struct matrix *m, const struct certify_ask *ask, bool *part,
+    struct certificate *out, struct err *e)
+{
+	uint32_t *row = malloc((m->tasks + 1) * sizeof(*row));
+	struct matrix *first = NULL, *rest = NULL;
+	size_t n = 0, all = 0;
+
+	if (!row)
 		return err_nomem(e);
-	rc = certify_best(m, &ask, out, e);
-	for (size_t i = 0; i < out->policy.chain.n; i++)
+	for (int half = 1; half >= 0; half--) {
+		for (uint32_t i = 0; i < m->tasks; i++)
+			if (part[i] == half)
+				row[all++] = i;
+		n = half ? all : n;
+	}
+	first = matrix_rows(m, row, n);
+	rest = matrix_rows(m, row + n, all - n);
+	n = first && rest ? 0 : 1;
+	if (n)
+		err_nomem(e);
+	else if (certify_chosen(first, rest, ask, out, e) < 0)
+		n = 1;
+	matrix_free(first);
+	matrix_free(rest);
+	free(row);
+	return n ? -1 : 0;
+}
+
+/* 1: nothing can be learned. */
+static int
+learn_half(struct harvest *h, bool *part, struct err *e)
+{
+	uint32_t *row = malloc((h->m->tasks + 1) * sizeof(*row));
+	struct err why;
+	int rc = row ? 0 : err_nomem(e);
+
+	if (rc == 0) {
+		matrix_shuffle(row, h->m->tasks);
+		for (size_t i = 0; i < h->m->tasks / 2; i++)
+			part[row[i]] = true;
+		rc = harvest_learn_part(h, part, &why, e);
+	}
+	free(row);
+	return rc;
+}
+
+int
+tune_promise(struct harvest *h, const struct tune_promise *p,
+    struct certificate *out, struct err *e)
+{
+	struct certify_ask ask = { .max_loss = p->max_loss,
+		.delta = 1 - p->confidence, .prior = QUALITY_PRIOR, .seed = 1 };
+	size_t column[2 * CONFIG_MAX_TIERS + 1];
+	size_t n = find_columns(h, false, column);
+	bool *part = calloc(h->m->tasks + 1, sizeof(*part));
+	struct matrix *m = NULL;
+	int rc = part ? 1 : err_nomem(e);
+
+	if (rc > 0 && (p->learned || n == 1)) {
+		rc = learn_half(h, part, e);
+		n = find_columns(h, rc == 0, column);
+	}
+	ask.top = n - 1;
+	if (rc >= 0 && !(m = matrix_columns(h->m, column, n)))
+		rc = err_nomem(e);
+	if (rc >= 0)
+		rc = rc > 0 ? certify_best(m, &ask, out, e)
+		    : split(m, &ask, part, out, e);
+	for (size_t i = 0; rc == 0 && i < out->policy.chain.n; i++)
 		out->policy.chain.col[i] =
 		    (uint8_t)column[out->policy.chain.col[i]];
 	matrix_free(m);
+	free(part);
 	return rc;
 }
 

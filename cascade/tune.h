@@ -43,6 +43,18 @@ struct tuned {
 	size_t lessons;
 };
 
+/*
+ * What scorers of a tier are compared by: the mean held quality over budgets,
+ * by cross-validation, of the pair of a judged column and the top tier, where
+ * `alone` is the same tier's column without scores. -1: the tier is as dear as
+ * the top one.
+ */
+int tune_merit(const struct matrix *m, size_t judged, size_t alone,
+    size_t top, double *merit, struct err *e);
+/* What a later, less simple scorer must be better by; `learned`: it is, and the
+ * other is not. */
+double tune_margin(size_t tasks, bool learned);
+
 /* `h` is borrowed. At least two tasks. */
 int tune_run(struct tuned *t, const struct harvest *h,
     const struct tune_options *o, struct err *e);
@@ -62,9 +74,39 @@ struct policy tune_policy(const struct tuned *t, const struct lesson *l);
  * A promise against the top tier. Chains are pairs of a tier's first judged
  * setting, which no label has chosen, and the top tier; out->policy is over the
  * harvest's matrix.
+ *
+ * With learned scores (on `learned`, or where no tier has another) half of the
+ * labels, by chance, train them and choose the pair and its scorer; the other
+ * half tests it, which neither scores nor choice have seen. The harvest's
+ * learned columns and models are those of that half from then on.
  */
-int tune_promise(const struct harvest *h, double max_loss, double confidence,
+struct tune_promise {
+	double max_loss, confidence;
+	bool learned;
+};
+int tune_promise(struct harvest *h, const struct tune_promise *p,
     struct certificate *out, struct err *e);
+
+/*
+ * Does it pay to skip a tier where the prompt alone gives it no chance? Tried
+ * with the pair of the tier, by its best scorer, and the top tier, for several
+ * shares of the tasks; by cross-validation, on prompts scored by weights that
+ * have not seen the task. (Which tasks skip among those that thresholds are set
+ * on has seen the labels of the fold held out, through other tasks' scores: if
+ * anything, that flatters the route.) It pays if it is better by two standard
+ * errors, as search.h has them, since the best of several shares of many tiers
+ * is looked for.
+ */
+struct tune_route {
+	size_t tier;
+	double share;         /* of the tasks, that skip it */
+	double below;         /* they have less than this chance */
+	double merit, plain;  /* see tune_merit(); without a route */
+	bool pays;
+};
+/* After harvest_route(). `out` has room for all tiers. */
+int tune_routes(const struct tuned *t, struct tune_route *out, size_t *n,
+    struct err *e);
 
 /* Accept rate and accuracy of what is accepted, by place of the chain. */
 struct tune_place {

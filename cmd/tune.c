@@ -15,6 +15,8 @@
 
 #define PLAIN_MS 30000
 #define TERMINAL_MS 200
+#define LEARN_MOST 20000 /* tasks that --learned auto learns from */
+#define LEARN_LEAST 150
 
 /* --- progress ------------------------------------------------------------ */
 
@@ -152,6 +154,20 @@ parse_metric(struct tune_cmd *c, struct metric *m, struct err *e)
 	    near ? near : "", near ? "'?" : "");
 }
 
+static int
+parse_learned(struct tune_cmd *c, struct err *e)
+{
+	static const char *const word[] = { "auto", "yes", "no", NULL };
+
+	for (int i = 0; c->learned_word && word[i]; i++)
+		if (strcmp(c->learned_word, word[i]) == 0) {
+			c->learned = (enum tune_learned)i;
+			return 0;
+		}
+	return !c->learned_word ? 0 : err_set(e, ERR_USAGE, "--learned takes "
+	    "auto, yes or no, not '%.40s'", c->learned_word);
+}
+
 /* --- the configuration --------------------------------------------------- */
 
 /* The rules as they are written: the configuration keeps them only built. */
@@ -184,6 +200,25 @@ find_rules(struct tune_cmd *c, struct err *e)
 	return 0;
 }
 
+/* The name of the configuration's file without its end, and of the cascade if
+ * there are several. */
+static int
+find_stem(struct tune_cmd *c, struct err *e)
+{
+	const char *slash = strrchr(c->path.p, '/');
+	const char *name = slash ? slash + 1 : c->path.p;
+	const char *dot = strrchr(name, '.');
+	char *stem = arena_printf(c->arena, "%.*s%s%.*s", dot && dot > name
+	    ? (int)(dot - name) : (int)strlen(name), name,
+	    c->cfg->n_cascades > 1 ? "-" : "", c->cfg->n_cascades > 1
+	    ? (int)c->k->name.n : 0, c->k->name.p);
+
+	if (!stem)
+		return err_nomem(e);
+	c->stem = str_of(stem);
+	return 0;
+}
+
 static int
 load_config(struct tune_cmd *c, struct err *e)
 {
@@ -197,7 +232,7 @@ load_config(struct tune_cmd *c, struct err *e)
 	if (rc <= 0)
 		return -1;
 	c->k = config_cascade(c->cfg, str_of(c->cascade_name), e);
-	return c->k ? find_rules(c, e) : -1;
+	return c->k && find_rules(c, e) == 0 ? find_stem(c, e) : -1;
 }
 
 /* --- reading ------------------------------------------------------------- */
@@ -244,7 +279,9 @@ harvest(struct tune_cmd *c, struct err *e)
 	struct harvest_options o = { .k = c->k, .accept = c->accept,
 		.only = &c->only, .top = str_of(c->top),
 		.dataset = str_of(c->dataset), .split = str_of(c->split),
-		.label_free = c->label_free };
+		.label_free = c->label_free, .stem = c->stem,
+		.learned = c->learned != LEARNED_NO, .route = c->route,
+		.learned_most = c->learned == LEARNED_AUTO ? LEARN_MOST : 0 };
 
 	c->only = (struct opt_names){ c->tiers.v, c->tiers.n };
 	if (parse_metric(c, &o.metric, e) < 0 ||
@@ -265,6 +302,33 @@ harvest(struct tune_cmd *c, struct err *e)
 		    "right", (long long)c->h.unlabelled, c->h.unlabelled == 1
 		    ? " was" : "s were");
 	return 0;
+}
+
+/* --- learned scores ------------------------------------------------------ */
+
+static void
+training(void *to, size_t done, size_t all)
+{
+	progress(to, "training scores", all ? (double)done / (double)all : 1);
+}
+
+static int
+train(struct tune_cmd *c, struct err *e)
+{
+	struct err why = { .code = ERR_NONE };
+	int rc = 1;
+
+	if (c->learned == LEARNED_NO)
+		return 0;
+	if (c->learned == LEARNED_AUTO && c->h.m->tasks < LEARN_LEAST)
+		err_set(&why, ERR_INPUT, "fewer than %d tasks; see --learned",
+		    LEARN_LEAST);
+	else
+		rc = harvest_learn(&c->h, training, c, &why, e);
+	say_no_status();
+	if (rc > 0)
+		say("no scores are learned: %s", why.msg);
+	return rc < 0 ? -1 : 0;
 }
 
 /* --- the choice ---------------------------------------------------------- */
@@ -330,9 +394,11 @@ refuse(const struct tune_cmd *c, struct err *e)
 static int
 choose_promise(struct tune_cmd *c, struct err *e)
 {
+	struct tune_promise ask = { c->wish, c->sure,
+		c->learned == LEARNED_YES };
 	struct policy_sum sum = { 0 };
 
-	if (tune_promise(&c->h, c->wish, c->sure, &c->cert, e) < 0)
+	if (tune_promise(&c->h, &ask, &c->cert, e) < 0)
 		return -1;
 	if (c->cert.verdict != CERTIFY_YES)
 		return refuse(c, e);
@@ -358,14 +424,32 @@ learn(struct tune_cmd *c, struct err *e)
 	return 0;
 }
 
+/* After the scorers, whose figures it is compared with. */
+static int
+try_routes(struct tune_cmd *c, struct err *e)
+{
+	struct err why;
+	int rc;
+
+	if (!c->route)
+		return 0;
+	rc = harvest_route(&c->h, training, c, &why, e);
+	say_no_status();
+	if (rc > 0)
+		say("no route is tried: %s", why.msg);
+	return rc ? rc < 0 ? -1 : 0 : tune_routes(&c->t, c->routes,
+	    &c->n_routes, e);
+}
+
 /* What is shown before a wish that cannot be granted is refused. */
 static int
 tune(struct tune_cmd *c, struct err *e)
 {
 	struct err refused = { .code = ERR_NONE };
 
-	if (parse_target(c, e) < 0 || load_config(c, e) < 0 ||
-	    harvest(c, e) < 0 || learn(c, e) < 0)
+	if (parse_target(c, e) < 0 || parse_learned(c, e) < 0 ||
+	    load_config(c, e) < 0 || harvest(c, e) < 0 || train(c, e) < 0 ||
+	    learn(c, e) < 0 || try_routes(c, e) < 0)
 		return -1;
 	if (c->target == TARGET_LOSS)
 		choose_promise(c, &refused);
@@ -425,6 +509,14 @@ tune_main(const struct command *self, int argc, char **argv)
 		    NULL },
 		{ OPT_TEXT, 0, "confidence", &c.confidence, "SHARE",
 		    "of that promise (default: 0.95)", 0, 0, NULL },
+		{ OPT_TEXT, 0, "learned", &c.learned_word, "WHEN",
+		    "try a learned score of each tier: auto (default: with 150\n"
+		    "tasks or more, kept where it pays), yes or no; with\n"
+		    "--max-loss only on yes, and half of the labels train it",
+		    0, 0, NULL },
+		{ OPT_FLAG, 0, "route", &c.route, NULL,
+		    "try whether some tasks should skip a tier by their prompt",
+		    0, 0, NULL },
 		{ OPT_TEXT, 0, "metric", &c.metric, "HOW",
 		    "what is right: trace, exact, numeric, contains, regex,\n"
 		    "f1, f1:0.8, json, or 'exec COMMAND' (default: trace)",

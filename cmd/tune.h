@@ -13,21 +13,28 @@
 #include "cascade/tune.h"
 #include "cmd/common.h"
 
+enum tune_learned { LEARNED_AUTO, LEARNED_YES, LEARNED_NO };
 enum tune_target { TARGET_NONE, TARGET_COST, TARGET_QUALITY, TARGET_LOSS };
 
 struct tune_cmd {
 	struct common common;
 	const char *cascade_name, *top, *dataset, *split, *metric;
+	const char *learned_word;    /* --learned */
+	enum tune_learned learned;
 	const char *max_cost, *min_quality, *max_loss, *confidence, *plot;
 	struct opt_list tiers;
 	int64_t longest;
 	bool label_free, write, json, quiet;
+	bool route;
+	struct tune_route routes[CONFIG_MAX_TIERS];
+	size_t n_routes;
 
 	/* The configuration; NULL: none was asked for. */
 	struct config *cfg;
 	const struct cascade *k;
 	struct arena *arena;
 	struct buf path, text;       /* of the file */
+	struct str stem;             /* of the files of models */
 	const struct ynode **accept; /* by tier of k */
 
 	const char *const *files;

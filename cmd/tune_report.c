@@ -216,6 +216,36 @@ show_scorers(const struct tune_cmd *c, struct err *e)
 	return table_print(&t, e);
 }
 
+static int
+show_routes(const struct tune_cmd *c, struct err *e)
+{
+	struct table t;
+
+	if (c->n_routes == 0)
+		return 0;
+	if (out_line(e, "\nRoutes: tasks of which the prompt says that a tier "
+	    "has little chance skip it") < 0)
+		return -1;
+	table_init(&t, "lrrrrl");
+	table_cell(&t, "tier");
+	table_cell(&t, "skip it");
+	table_cell(&t, "below");
+	table_cell(&t, "with top");
+	table_cell(&t, "without route");
+	table_cell(&t, "%s", "");
+	for (size_t i = 0; i < c->n_routes; i++) {
+		const struct tune_route *r = &c->routes[i];
+		table_cell_str(&t, c->h.tier[r->tier].tier.name);
+		table_cell(&t, "%.0f %%", 100 * r->share);
+		table_cell(&t, "%.3f", r->below);
+		table_cell(&t, "%.2f %%", 100 * r->merit);
+		table_cell(&t, "%.2f %%", 100 * r->plain);
+		table_cell(&t, "%s", r->pays ? "it pays: frugal learn --route "
+		    "makes one" : "it does not pay");
+	}
+	return table_print(&t, e);
+}
+
 /* A column for each place of the chain. */
 static void
 lesson_row(struct table *t, const struct tune_cmd *c, const struct lesson *l,
@@ -389,6 +419,7 @@ tune_report(const struct tune_cmd *c, struct err *e)
 	buf_release(&labels);
 	if (rc < 0 || show_models(c, e) < 0 ||
 	    out_line(e, "%s", "") < 0 || show_scorers(c, e) < 0 ||
+	    show_routes(c, e) < 0 ||
 	    out_line(e, "\nFrontier, on tasks not learned from (%zu-fold "
 	    "cross-validation)%s", c->h.m->tasks < SEARCH_FOLDS
 	    ? c->h.m->tasks : SEARCH_FOLDS, pays ? "" :
@@ -494,6 +525,27 @@ json_scorers(struct jw *w, const struct tune_cmd *c)
 }
 
 static void
+json_routes(struct jw *w, const struct tune_cmd *c)
+{
+	if (!c->route)
+		return;
+	jw_key(w, "routes");
+	jw_open(w, '[');
+	for (size_t i = 0; i < c->n_routes; i++) {
+		const struct tune_route *r = &c->routes[i];
+		jw_open(w, '{');
+		jw_kstr(w, "tier", c->h.tier[r->tier].tier.name);
+		jw_kdouble(w, "skip", r->share);
+		jw_kdouble(w, "below", r->below);
+		jw_kdouble(w, "with_top", r->merit);
+		jw_kdouble(w, "without_route", r->plain);
+		jw_kbool(w, "pays", r->pays);
+		jw_close(w, '}');
+	}
+	jw_close(w, ']');
+}
+
+static void
 json_frontier(struct jw *w, const struct tune_cmd *c,
     const struct lesson **l, size_t n)
 {
@@ -572,6 +624,7 @@ tune_report_json(const struct tune_cmd *c, struct err *e)
 	jw_kbool(&w, "label_free", c->label_free);
 	json_models(&w, c);
 	json_scorers(&w, c);
+	json_routes(&w, c);
 	json_frontier(&w, c, l, tune_staircase(&c->t, l));
 	json_choice(&w, c);
 	jw_close(&w, '}');

@@ -4,9 +4,11 @@
  */
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/money.h"
@@ -14,9 +16,35 @@
 #include "cmd/output.h"
 #include "cmd/tune.h"
 
+#define NEW ".new" /* what a model is called until all is well */
+
+/* The rule, with NEW after the name of its model's file. */
+static void
+add_accept(const struct setting *s, double threshold, bool fresh,
+    struct buf *out)
+{
+	const char *name;
+	struct buf b;
+	size_t end;
+
+	buf_init(&b, BUF_MAX);
+	setting_accept(s, threshold, &b);
+	name = fresh && s->learned && b.p ? strstr(b.p, s->file) : NULL;
+	end = name ? (size_t)(name - b.p) + strlen(s->file) : b.n;
+	if (b.failed) {
+		out->failed = true;
+	} else {
+		buf_add(out, str_sub(buf_str(&b), 0, end));
+		buf_adds(out, name ? NEW : "");
+		buf_add(out, str_sub(buf_str(&b), end, b.n));
+	}
+	buf_release(&b);
+}
+
 /* The tiers as rewrite_cascade() wants them; the texts are in the arena. */
 static int
-plan(const struct tune_cmd *c, struct rewrite_tier *out, struct err *e)
+plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
+    struct err *e)
 {
 	struct buf b;
 	int rc = 0;
@@ -37,7 +65,7 @@ plan(const struct tune_cmd *c, struct rewrite_tier *out, struct err *e)
 		    || t->tier.samples_max != s->samples)
 			out[i].samples = s->samples;
 		buf_init(&b, BUF_MAX);
-		setting_accept(s, c->policy.threshold[i], &b);
+		add_accept(s, c->policy.threshold[i], fresh, &b);
 		if (b.failed || !arena_str(c->arena, buf_str(&b),
 		    &out[i].accept))
 			rc = err_nomem(e);
@@ -97,6 +125,141 @@ verify(const struct tune_cmd *c, struct str text, struct err *e)
 	return rc;
 }
 
+/* --- models -------------------------------------------------------------- */
+
+static const struct setting *
+learned_at(const struct tune_cmd *c, size_t i)
+{
+	const struct setting *s = harvest_setting(&c->h,
+	    c->policy.chain.col[i]);
+
+	return i + 1 < c->policy.chain.n && s->learned ? s : NULL;
+}
+
+/* Beside the configuration. */
+static void
+model_path(const struct tune_cmd *c, const struct setting *s, bool fresh,
+    struct buf *out)
+{
+	const char *slash = strrchr(c->path.p, '/');
+
+	buf_add(out, str_sub(buf_str(&c->path), 0, slash ? (size_t)(slash
+	    - c->path.p) + 1 : 0));
+	buf_adds(out, s->file);
+	buf_adds(out, fresh ? NEW : "");
+}
+
+static int
+save_model(const struct tune_cmd *c, size_t i, struct err *e)
+{
+	struct output *out = NULL;
+	struct buf path, text;
+	struct model m;
+	int rc;
+
+	buf_init(&path, BUF_MAX);
+	buf_init(&text, MODEL_MAX_FILE);
+	model_path(c, learned_at(c, i), true, &path);
+	rc = harvest_model(&c->h, c->policy.chain.col[i], c->arena, &m, e);
+	if (rc == 0) {
+		model_print(&text, &m);
+		rc = text.failed || path.failed ? err_nomem(e)
+		    : output_open(&out, path.p, OUTPUT_REPLACE, e);
+	}
+	if (rc == 0)
+		rc = output_add(out, buf_str(&text), e);
+	if (rc == 0)
+		rc = output_finish(out, e);
+	output_free(out);
+	buf_release(&path);
+	buf_release(&text);
+	return rc;
+}
+
+/* Give it its name, or, if not `keep`, delete it. */
+static int
+settle_model(const struct tune_cmd *c, size_t i, bool keep, struct err *e)
+{
+	struct buf from, to;
+	int rc = 0;
+
+	buf_init(&from, BUF_MAX);
+	buf_init(&to, BUF_MAX);
+	model_path(c, learned_at(c, i), true, &from);
+	model_path(c, learned_at(c, i), false, &to);
+	if (from.failed || to.failed)
+		rc = err_nomem(e);
+	else if (!keep)
+		unlink(from.p);
+	else if (rename(from.p, to.p) < 0)
+		rc = err_sys(e, ERR_IO, "cannot write '%s'", to.p);
+	else
+		say("wrote '%s', the model of tier '%.*s'", to.p,
+		    STR_ARG(c->h.tier[c->h.m->col[c->policy.chain.col[i]]
+		    .tier].tier.name));
+	buf_release(&from);
+	buf_release(&to);
+	return rc;
+}
+
+static int
+save_models(const struct tune_cmd *c, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < c->policy.chain.n; i++)
+		if (learned_at(c, i))
+			rc = save_model(c, i, e);
+	return rc;
+}
+
+static int
+settle_models(const struct tune_cmd *c, bool keep, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < c->policy.chain.n; i++)
+		if (learned_at(c, i) && settle_model(c, i, keep && rc == 0,
+		    e) < 0)
+			rc = -1;
+	return rc;
+}
+
+/* --- the file ------------------------------------------------------------ */
+
+/* The new text, with the names that models have now or will have. */
+static int
+rewrite(const struct tune_cmd *c, bool fresh, struct str comment,
+    struct buf *out, struct err *e)
+{
+	struct rewrite_tier tier[FRONTIER_MAX_CHAIN];
+
+	buf_clear(out);
+	return plan(c, fresh, tier, e) < 0 ? -1 : rewrite_cascade(
+	    buf_str(&c->text), c->path.p, c->k->name, tier,
+	    c->policy.chain.n, comment, out, e);
+}
+
+/* Models are written, and all is read again with them, before anything that
+ * is there is touched. */
+static int
+try_it(const struct tune_cmd *c, struct str comment, struct buf *text,
+    struct err *e)
+{
+	int rc = save_models(c, e);
+
+	if (rc == 0)
+		rc = rewrite(c, true, comment, text, e);
+	if (rc == 0)
+		rc = verify(c, buf_str(text), e);
+	if (rc < 0) {
+		struct err also;
+		settle_models(c, false, &also);
+		return -1;
+	}
+	return rewrite(c, false, comment, text, e);
+}
+
 static int
 replace(const char *path, struct str text, struct err *e)
 {
@@ -125,7 +288,6 @@ replace(const char *path, struct str text, struct err *e)
 int
 tune_write(const struct tune_cmd *c, struct err *e)
 {
-	struct rewrite_tier tier[FRONTIER_MAX_CHAIN];
 	struct buf text, words, diff;
 	int rc;
 
@@ -136,15 +298,13 @@ tune_write(const struct tune_cmd *c, struct err *e)
 	buf_init(&words, BUF_MAX);
 	buf_init(&diff, BUF_MAX);
 	comment(c, &words);
-	rc = plan(c, tier, e);
-	if (rc == 0)
-		rc = rewrite_cascade(buf_str(&c->text), c->path.p, c->k->name,
-		    tier, c->policy.chain.n, buf_str(&words), &text, e);
-	if (rc == 0)
-		rc = verify(c, buf_str(&text), e);
+	rc = try_it(c, buf_str(&words), &text, e);
 	if (rc == 0) {
 		rewrite_diff(buf_str(&c->text), buf_str(&text), &diff);
 		say_block(&diff);
+		rc = settle_models(c, true, e);
+	}
+	if (rc == 0) {
 		rc = replace(c->path.p, buf_str(&text), e);
 	}
 	if (rc == 0)

@@ -1,8 +1,9 @@
 /*
  * tune.c -- how good and how fast learning a cascade is.
  *
- *	tune held FOLDER [REPEATS [LONGEST]]
+ *	tune held FOLDER [REPEATS [LONGEST [plain]]]
  *	tune promise FOLDER [ROUNDS]
+ *	tune learned-promise FOLDER [ROUNDS]
  *	tune speed
  *
  * FOLDER has the recorded answers that the issues speak of (../shared/data).
@@ -12,12 +13,21 @@
  * the best one (the most accurate on all tasks), by ten-fold cross-validation.
  * For each budget the cascade is the one that search_lessons() gives on the
  * other nine folds. Beside it, on the same folds: the coin toss between two
- * single models and the best single model within the budget.
+ * single models and the best single model within the budget. Each tier is
+ * scored by what was recorded or by a learned score, as the nine folds say;
+ * with `plain` by what was recorded alone. The tenth fold trains nothing:
+ * neither the scores, nor which scorer, nor thresholds, nor chains; and within
+ * the nine, the same is true of each fold of the cross-validation that chooses.
  *
  * promise: of many samples of labels, how often the promised cascade loses more
  * than was promised on all tasks of the set, and what it costs; beside it the
  * plain procedure on the one pair that is best on all tasks, which nobody can
  * know beforehand.
+ *
+ * learned-promise: the same of learned scores: half of the labels are drawn from
+ * one half of the tasks and train the scores and choose the pair, the other half
+ * of the labels are drawn from the other half of the tasks, which also tells the
+ * truth. Each round trains anew.
  *
  * speed: frontiers of made-up tasks, against the goals.
  */
@@ -31,9 +41,11 @@
 #include "base/money.h"
 #include "base/rand.h"
 #include "cascade/certify.h"
+#include "cascade/learn.h"
 #include "cascade/quality.h"
 #include "cascade/search.h"
 #include "cascade/trace.h"
+#include "cascade/tune.h"
 
 #define FOLDS 10
 #define BUDGETS 100
@@ -48,11 +60,59 @@ die(const char *what, const struct err *e)
 
 /* --- reading ------------------------------------------------------------- */
 
+#define POOLS 3 /* llama, the others, all */
+
 struct set {
 	char name[TIERS][64];
 	size_t tiers;
 	struct matrix *m; /* a judged column and a plain one a tier */
+	/* Of each pool, a row a task and tier; NULL: scores are not learned. */
+	struct learn *learn[POOLS];
 };
+
+static bool
+in_pool(const struct set *s, size_t tier, int pool)
+{
+	bool llama = strncmp(s->name[tier], "llama", 5) == 0;
+
+	return pool == 2 || llama == (pool == 0);
+}
+
+static void
+begin_learning(struct set *s)
+{
+	struct err e;
+
+	for (int p = 0; p < POOLS; p++) {
+		struct learn_options o = { .kind = MODEL_SCORE };
+		for (size_t k = 0; k < s->tiers; k++)
+			o.n_tiers += in_pool(s, k, p);
+		if (o.n_tiers && learn_new(&s->learn[p], &o, &e) < 0)
+			die("learn", &e);
+	}
+}
+
+static void
+learn_task(struct set *s, const struct trace_task *task)
+{
+	struct err e;
+
+	for (int p = 0; p < POOLS; p++) {
+		struct learn_row row = { .task = task->task->id };
+		for (size_t k = 0; s->learn[p] && k < task->n_tiers; k++) {
+			const struct trace_tier *v = &task->tiers[k];
+			struct score_input in = { .c = v->c, .n = 1,
+				.prompt = task->task->prompt };
+			if (!in_pool(s, k, p))
+				continue;
+			row.in = &in;
+			row.right = v->notes[0].correct == YES;
+			if (learn_add(s->learn[p], &row, &e) < 0)
+				die("learn", &e);
+			row.tier++;
+		}
+	}
+}
 
 static void
 take(struct matrix *m, size_t row, size_t tier, const struct trace_tier *v)
@@ -75,7 +135,7 @@ take(struct matrix *m, size_t row, size_t tier, const struct trace_tier *v)
 }
 
 static void
-load(struct set *s, const char *path)
+load(struct set *s, const char *path, bool learned)
 {
 	bool judged[2 * TIERS];
 	size_t room = 8192, n = 0;
@@ -90,17 +150,21 @@ load(struct set *s, const char *path)
 	m = matrix_new(room, 2 * TIERS, judged);
 	if (!m || trace_open(&t, path, &e) < 0)
 		die(path, m ? &e : NULL);
-	s->tiers = 0;
+	*s = (struct set){ .tiers = 0 };
 	while ((rc = trace_next(t, &task, &e)) > 0) {
 		if (n == room || task->n_tiers > TIERS)
 			die("too many tasks or tiers", NULL);
-		if (!s->tiers)
+		if (!s->tiers) {
 			for (; s->tiers < task->n_tiers; s->tiers++)
 				snprintf(s->name[s->tiers], 64, "%.*s",
 				    STR_ARG(task->tiers[s->tiers].name));
+			if (learned)
+				begin_learning(s);
+		}
 		for (size_t k = 0; k < task->n_tiers; k++)
 			take(m, n, k, &task->tiers[k]);
 		n++;
+		learn_task(s, task);
 		trace_task_free(task);
 	}
 	if (rc < 0)
@@ -116,17 +180,108 @@ pool_of(const struct set *s, int pool)
 	size_t column[2 * TIERS], n = 0;
 	struct matrix *m;
 
-	for (size_t k = 0; k < s->tiers; k++) {
-		bool llama = strncmp(s->name[k], "llama", 5) == 0;
-		if (pool == 2 || llama == (pool == 0)) {
+	for (size_t k = 0; k < s->tiers; k++)
+		if (in_pool(s, k, pool)) {
 			column[n++] = 2 * k;
 			column[n++] = 2 * k + 1;
 		}
-	}
 	m = matrix_columns(s->m, column, n);
 	if (!m)
 		die("out of memory", NULL);
 	return m;
+}
+
+static void
+unload(struct set *s)
+{
+	matrix_free(s->m);
+	for (int p = 0; p < POOLS; p++)
+		learn_free(s->learn[p]);
+}
+
+/* --- learned scores ------------------------------------------------------ */
+
+/* Trains on the n tasks `row`, dealt as the cross-validation of search_lessons()
+ * will deal them; all others are kept apart. */
+static void
+train(struct learn *l, const uint32_t *row, size_t n)
+{
+	size_t rows = learn_rows(l), tiers;
+	uint8_t *fold = malloc(rows);
+	uint32_t *shuffled = malloc(n * sizeof(*shuffled));
+	struct learn_deal deal = { fold, SEARCH_FOLDS, true };
+	struct err e;
+
+	if (!fold || !shuffled)
+		die("out of memory", NULL);
+	tiers = learn_tiers(l);
+	memset(fold, LEARN_APART, rows);
+	matrix_shuffle(shuffled, n);
+	for (size_t k = 0; k < SEARCH_FOLDS; k++)
+		for (size_t i = n * k / SEARCH_FOLDS;
+		    i < n * (k + 1) / SEARCH_FOLDS; i++)
+			memset(&fold[row[shuffled[i]] * tiers], (int)k, tiers);
+	learn_deal(l, &deal);
+	if (learn_fit(l, &e) < 0)
+		die("learn", &e);
+	free(fold);
+	free(shuffled);
+}
+
+/* The matrix of these tasks with, for each tier, the judged column, the
+ * learned one and the plain one. */
+static struct matrix *
+with_learned(const struct matrix *m, const struct learn *l,
+    const uint32_t *row, size_t n, bool nested)
+{
+	size_t column[3 * TIERS], tiers = m->columns / 2;
+	struct matrix *some = matrix_rows(m, row, n), *out;
+
+	for (size_t k = 0; k < tiers; k++) {
+		column[3 * k] = column[3 * k + 1] = 2 * k;
+		column[3 * k + 2] = 2 * k + 1;
+	}
+	out = some ? matrix_columns(some, column, 3 * tiers) : NULL;
+	for (size_t k = 0; out && k < tiers; k++) {
+		struct column *c = &out->col[3 * k + 1];
+		if (nested && !matrix_nest(out, 3 * k + 1))
+			die("out of memory", NULL);
+		for (size_t i = 0; i < n; i++) {
+			size_t at = row[i] * tiers + k;
+			c->score[i] = learn_score(l, at).ln;
+			c->cost[i] = out->col[3 * k + 2].cost[i];
+			for (unsigned f = 0; nested && f < SEARCH_FOLDS; f++)
+				c->without[f][i] = learn_score_without(l, at,
+				    f).ln;
+		}
+	}
+	if (!out)
+		die("out of memory", NULL);
+	matrix_free(some);
+	return out;
+}
+
+/* Of three columns a tier two, as `frugal tune` would choose them. */
+static size_t
+choose_columns(const struct matrix *m, size_t *column)
+{
+	size_t n = 0, top = 2, learned = 0;
+	struct err e;
+
+	for (size_t k = 2; k < m->columns; k += 3)
+		if (matrix_mean_cost(m, k) > matrix_mean_cost(m, top))
+			top = k;
+	for (size_t k = 0; k < m->columns; k += 3) {
+		double plain, other;
+		if (tune_merit(m, k, k + 2, top, &plain, &e) < 0
+		    || tune_merit(m, k + 1, k + 2, top, &other, &e) < 0)
+			die("merit", &e);
+		column[n] = k + (other > plain + tune_margin(m->tasks,
+		    true));
+		learned += column[n++] != k;
+		column[n++] = k + 2;
+	}
+	return learned;
 }
 
 /* --- measuring ----------------------------------------------------------- */
@@ -134,6 +289,7 @@ pool_of(const struct set *s, int pool)
 struct figures {
 	double cascade, any, mixed, toss, single, overspent;
 	size_t lengths[FRONTIER_MAX_CHAIN + 1];
+	size_t learned, tiers; /* that took the learned score, of all */
 };
 
 static size_t longest = 3;
@@ -255,9 +411,38 @@ fold(const struct matrix *train, const struct matrix *test, double low,
 	ranks_release(&ranks);
 }
 
+/* Matrices of two columns a tier: of the tasks to learn from and of the others;
+ * with a learned score where it pays. */
 static void
-validate(const struct matrix *m, int repeats, double low, double high,
-    struct figures *out)
+prepare(const struct matrix *m, struct learn *l, const uint32_t *row,
+    size_t n, const uint32_t *held_out, size_t n_held,
+    struct matrix *half[2], struct figures *out)
+{
+	struct matrix *three[2];
+	size_t column[2 * TIERS];
+
+	if (!l) {
+		half[0] = matrix_rows(m, row, n);
+		half[1] = matrix_rows(m, held_out, n_held);
+	} else {
+		train(l, row, n);
+		three[0] = with_learned(m, l, row, n, true);
+		three[1] = with_learned(m, l, held_out, n_held, false);
+		out->learned += choose_columns(three[0], column);
+		out->tiers += m->columns / 2;
+		for (int i = 0; i < 2; i++) {
+			half[i] = matrix_columns(three[i], column,
+			    m->columns);
+			matrix_free(three[i]);
+		}
+	}
+	if (!half[0] || !half[1])
+		die("out of memory", NULL);
+}
+
+static void
+validate(const struct matrix *m, struct learn *l, int repeats, double low,
+    double high, struct figures *out)
 {
 	uint32_t *at = malloc(m->tasks * sizeof(*at));
 	uint32_t *row = malloc(m->tasks * sizeof(*row));
@@ -275,18 +460,16 @@ validate(const struct matrix *m, int repeats, double low, double high,
 		for (size_t k = 0; k < FOLDS; k++) {
 			size_t from = m->tasks * k / FOLDS, n = 0;
 			size_t to = m->tasks * (k + 1) / FOLDS;
-			struct matrix *train, *test;
+			struct matrix *half[2];
 			for (size_t i = 0; i < m->tasks; i++)
 				if (i < from || i >= to)
 					row[n++] = at[i];
-			train = matrix_rows(m, row, n);
-			test = matrix_rows(m, at + from, to - from);
-			if (!train || !test)
-				die("out of memory", NULL);
-			fold(train, test, low, high, (double)(to - from)
+			prepare(m, l, row, n, at + from, to - from, half,
+			    out);
+			fold(half[0], half[1], low, high, (double)(to - from)
 			    / (double)m->tasks / BUDGETS / repeats, out);
-			matrix_free(train);
-			matrix_free(test);
+			matrix_free(half[0]);
+			matrix_free(half[1]);
 		}
 	}
 	free(at);
@@ -313,7 +496,7 @@ budget_range(const struct matrix *m, double *low, double *high)
 }
 
 static void
-held(const char *folder, int repeats)
+held(const char *folder, int repeats, bool learned)
 {
 	static const char *const set[] = { "mmlu", "medmcqa", "triviaqa",
 		"truthfulqa" };
@@ -329,33 +512,35 @@ held(const char *folder, int repeats)
 	    "toss as the issue has\nthem, from other tasks. \"any\": what a "
 	    "toss beats is offered too; \"mixed\": the toss\nitself where it "
 	    "promises more.\n\n", BUDGETS, repeats, FOLDS);
-	printf("%-11s%-9s %7s %7s %7s %7s %7s | %7s %7s | %6s  1/2/3/4 tiers\n",
+	printf("%-11s%-9s %7s %7s %7s %7s %7s | %7s %7s | %6s %8s  1/2/3/4 tiers\n",
 	    "set", "pool", "offered", "any", "mixed", "toss", "single",
-	    "goal", "toss", "cost");
+	    "goal", "toss", "cost", "learned");
 	for (int s = 0; s < 4; s++) {
 		struct set data;
 		char path[4096];
 		snprintf(path, sizeof(path), "%s/logprob-%s.jsonl.gz", folder,
 		    set[s]);
-		load(&data, path);
-		for (int k = 0; k < 3; k++) {
+		load(&data, path, learned);
+		for (int k = 0; k < POOLS; k++) {
 			struct matrix *m = pool_of(&data, k);
 			struct figures f = { 0 };
 			double low, high;
 			budget_range(m, &low, &high);
-			validate(m, repeats, low, high, &f);
+			validate(m, data.learn[k], repeats, low, high, &f);
 			printf("%-11s%-9s %7.4f %7.4f %7.4f %7.4f %7.4f | "
-			    "%7.4f %7.4f | %+5.1f%%  %zu/%zu/%zu/%zu %s\n",
+			    "%7.4f %7.4f | %+5.1f%% %4zu/%-3zu  "
+			    "%zu/%zu/%zu/%zu %s\n",
 			    set[s], pool[k], f.cascade, f.any, f.mixed, f.toss,
 			    f.single, goal[s][k], toss[s][k],
-			    100 * f.overspent, f.lengths[1], f.lengths[2],
+			    100 * f.overspent, f.learned, f.tiers,
+			    f.lengths[1], f.lengths[2],
 			    f.lengths[3], f.lengths[4],
 			    f.cascade <= goal[s][k] ? "met"
 			    : f.mixed <= goal[s][k] ? "mixed met" : "NOT MET");
 			fflush(stdout);
 			matrix_free(m);
 		}
-		matrix_free(data.m);
+		unload(&data);
 	}
 }
 
@@ -494,12 +679,140 @@ promise(const char *folder, int rounds)
 		struct set data;
 		char path[4096];
 		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
-		load(&data, path);
+		load(&data, path, false);
 		for (size_t a = 0; a < 2; a++)
 			for (size_t n = 0; n < 2; n++)
 				promise_of(set[s], data.m, labels[n],
 				    max_loss[a], rounds);
-		matrix_free(data.m);
+		unload(&data);
+	}
+}
+
+/* Draws of labels from the two halves of the tasks. */
+struct halves {
+	uint32_t *task;  /* shuffled */
+	size_t cut, n;
+	uint32_t *label; /* those that train, then those that test */
+	size_t labels;
+};
+
+static void
+draw(struct halves *h, struct rng *r)
+{
+	size_t train = h->labels / 2;
+
+	if (train > h->cut)
+		train = h->cut;
+	for (size_t i = 0; i < train; i++) {
+		size_t j = i + rng_u64(r) % (h->cut - i);
+		uint32_t t = h->task[i];
+		h->task[i] = h->task[j];
+		h->task[j] = t;
+		h->label[i] = h->task[i];
+	}
+	h->labels = 2 * train;
+	for (size_t i = train; i < h->labels; i++)
+		h->label[i] = h->task[h->cut + rng_u64(r)
+		    % (h->n - h->cut)];
+}
+
+/* All tasks that do not train are kept apart. */
+static void
+train_half(struct learn *l, const uint32_t *row, size_t n)
+{
+	size_t rows = learn_rows(l), tiers = learn_tiers(l);
+	uint8_t *fold = malloc(rows);
+	struct learn_deal deal = { fold, LEARN_FOLDS, false };
+	struct err e;
+
+	if (!fold)
+		die("out of memory", NULL);
+	memset(fold, LEARN_APART, rows);
+	for (size_t i = 0; i < n; i++)
+		memset(&fold[row[i] * tiers], (int)(i % LEARN_FOLDS), tiers);
+	learn_deal(l, &deal);
+	if (learn_fit(l, &e) < 0)
+		die("learn", &e);
+	free(fold);
+}
+
+#define LOSSES 2
+static const double losses[LOSSES] = { 0.02, 0.05 };
+
+static void
+promise_once(const struct matrix *m, struct learn *l, const struct halves *h,
+    struct tally tally[LOSSES])
+{
+	size_t n = h->labels / 2;
+	struct certify_ask ask = { .delta = 0.05, .prior = QUALITY_PRIOR };
+	struct matrix *first, *rest, *truth;
+	struct err e;
+
+	train_half(l, h->label, n);
+	first = with_learned(m, l, h->label, n, false);
+	rest = with_learned(m, l, h->label + n, n, false);
+	truth = with_learned(m, l, h->task + h->cut, h->n - h->cut, false);
+	ask.top = 2;
+	for (size_t k = 2; k < truth->columns; k += 3)
+		if (matrix_mean_cost(truth, k) > matrix_mean_cost(truth,
+		    ask.top))
+			ask.top = k;
+	for (int i = 0; i < LOSSES; i++) {
+		struct certificate c;
+		ask.max_loss = losses[i];
+		if (certify_chosen(first, rest, &ask, &c, &e) < 0)
+			die("certify", &e);
+		count(&tally[i], &c, truth, &ask);
+	}
+	matrix_free(first);
+	matrix_free(rest);
+	matrix_free(truth);
+}
+
+static void
+promise_learned(const char *name, struct set *s, size_t labels, int rounds)
+{
+	struct halves h = { .n = s->m->tasks, .cut = s->m->tasks / 2,
+		.labels = labels };
+	struct tally tally[LOSSES] = { { 0 } };
+	struct rng r;
+
+	h.task = malloc(h.n * sizeof(*h.task));
+	h.label = malloc((labels + 1) * sizeof(*h.label));
+	if (!h.task || !h.label)
+		die("out of memory", NULL);
+	matrix_shuffle(h.task, h.n);
+	rng_seed(&r, 5);
+	for (int i = 0; i < rounds; i++) {
+		draw(&h, &r);
+		promise_once(s->m, s->learn[POOLS - 1], &h, tally);
+	}
+	for (int i = 0; i < LOSSES; i++)
+		printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f\n", name,
+		    h.labels, losses[i], 100.0 * tally[i].promised / rounds,
+		    100.0 * tally[i].broken / rounds, tally[i].cost / rounds);
+	fflush(stdout);
+	free(h.task);
+	free(h.label);
+}
+
+static void
+learned_promise(const char *folder, int rounds)
+{
+	static const char *const set[] = { "logprob-mmlu",
+		"logprob-truthfulqa" };
+
+	printf("Promises with learned scores, %d rounds at confidence 0.95; "
+	    "half of the labels train.\n\n%-18s %5s %6s | %8s %8s %8s\n",
+	    rounds, "set", "n", "loss", "promised", "broken", "cost");
+	for (size_t s = 0; s < 2; s++) {
+		struct set data;
+		char path[4096];
+		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
+		load(&data, path, true);
+		promise_learned(set[s], &data, 300, rounds);
+		promise_learned(set[s], &data, 800, rounds);
+		unload(&data);
 	}
 }
 
@@ -645,13 +958,17 @@ main(int argc, char **argv)
 	if (argc > 4)
 		longest = (size_t)atoi(argv[4]);
 	if (argc > 2 && strcmp(argv[1], "held") == 0)
-		held(argv[2], n > 0 ? n : 1);
+		held(argv[2], n > 0 ? n : 1, argc < 6
+		    || strcmp(argv[5], "plain") != 0);
 	else if (argc > 2 && strcmp(argv[1], "promise") == 0)
 		promise(argv[2], n > 0 ? n : 1000);
+	else if (argc > 2 && strcmp(argv[1], "learned-promise") == 0)
+		learned_promise(argv[2], n > 0 ? n : 200);
 	else if (argc == 2 && strcmp(argv[1], "speed") == 0)
 		speed();
 	else
-		die("usage: tune held FOLDER [REPEATS [LONGEST]] | promise "
-		    "FOLDER [ROUNDS] | speed", NULL);
+		die("usage: tune held FOLDER [REPEATS [LONGEST [plain]]] | "
+		    "promise FOLDER [ROUNDS] | learned-promise FOLDER "
+		    "[ROUNDS] | speed", NULL);
 	return 0;
 }

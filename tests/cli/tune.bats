@@ -41,9 +41,28 @@ write_traces() {
 	}'
 }
 
+# words N: the same tiers, but small's log-probabilities tell nothing, and it is
+# right where the prompt asks for a sum and wrong where it asks for a proof.
+words() {
+	awk -v n="$1" '
+	function line(i, tier, prompt, right, ln, cost) {
+		printf "{\"id\":\"t%d\",\"prompt\":\"%s\",\"tier\":\"%s\",\"completions\":[{\"text\":\"It is %d.\",\"correct\":%s,\"cost_usd\":%s,\"logprobs\":[{\"token\":\"x\",\"logprob\":%s}]}]}\n", i, prompt, tier, i * 7 % 13, right ? "true" : "false", cost, ln
+	}
+	BEGIN {
+		for (i = 0; i < n; i++) {
+			easy = i * 17 % 10 < 6
+			odd = i * 29 % 31 == 0
+			prompt = (easy ? "the sum of " : "a proof of ") i * 13 % 11 " things"
+			line(i, "small", prompt, odd ? !easy : easy, -0.1 - (i * 3 % 11) / 10, 0.000001)
+			line(i, "medium", prompt, i * 19 % 2, -0.7 - (i * 7 % 10) / 10, 0.000004)
+			line(i, "big", prompt, i * 23 % 29 != 0, -0.1, 0.00002)
+		}
+	}'
+}
+
 # tune ARGUMENT...
 tune() {
-	frugal tune -q "$@"
+	frugal tune -q --learned no "$@"
 }
 
 # chosen NAME: in the JSON, the first member of that name of what was chosen.
@@ -233,4 +252,118 @@ holds() {
 	expect 2 tune trace.jsonl --min-quality 2
 	expect 2 tune trace.jsonl --confidence 0.9
 	expect 2 tune trace.jsonl --longest 7
+}
+
+@test "a learned score is tried of each tier, and kept where it pays" {
+	words 300 >words.jsonl
+	expect 0 frugal tune -q words.jsonl --max-cost 60%
+	[[ "$output" =~ small\ +learned\ \*\ +0\.9 ]]
+	[[ "$output" =~ small\ +logprob\ over:\ answer\ +0\.[456] ]]
+	expect 0 frugal tune -q words.jsonl --max-cost 60% --json
+	holds "$(chosen right) > 0.93"
+	learned=$(chosen cost_usd)
+	expect 0 tune words.jsonl --max-cost 60% --json
+	lacks learned
+	holds "$(chosen right) < 0.93"
+	# Fewer tasks are not enough unless one insists.
+	words 140 >words.jsonl
+	expect 0 frugal tune -q words.jsonl
+	[[ ! "$output" =~ small\ +learned ]]
+	has_err "no scores are learned: fewer than 150 tasks; see --learned"
+	expect 0 frugal tune -q words.jsonl --learned yes
+	[[ "$output" =~ small\ +learned\ \* ]]
+	words 40 >words.jsonl
+	expect 0 frugal tune -q words.jsonl --learned yes
+	has_err "no scores are learned: too little to learn from"
+	expect 2 frugal tune -q words.jsonl --learned perhaps
+	has_err "--learned takes auto, yes or no"
+}
+
+@test "its figures are of tasks that it was not trained on: noise teaches nothing" {
+	# Whether small is right is by chance; words and answers differ by task.
+	awk 'BEGIN {
+		srand(7)
+		for (i = 0; i < 200; i++) {
+			p = sprintf("w%d w%d w%d w%d", 99 * rand(), 99 * rand(), 99 * rand(), 99 * rand())
+			for (k = 0; k < 2; k++)
+				printf "{\"id\":\"t%d\",\"prompt\":\"%s\",\"tier\":\"%s\",\"completions\":[{\"text\":\"w%d w%d\",\"correct\":%s,\"cost_usd\":%s}]}\n", i, p, k ? "big" : "small", 99 * rand(), 99 * rand(), rand() < 0.5 + 0.3 * k ? "true" : "false", k ? 0.00002 : 0.000001
+		}
+	}' >noise.jsonl
+	expect 0 frugal tune -q noise.jsonl --json
+	area=$(grep -o '"scorer":"learned","used":[a-z]*,"auroc":[0-9.]*' <<<"$output" | head -n 1)
+	holds "${area##*:} > 0.4 && ${area##*:} < 0.6"
+	# No better than the toss between the two models by more than chance.
+	worst=$(grep -o '"right":[0-9.]*,"low":[0-9.]*,"high":[0-9.]*,"coin_toss":[0-9.]*' <<<"$output" |
+	    awk -F '[:,]' '{ d = $2 - $8; if (d > m) m = d } END { print m + 0 }')
+	holds "$worst < 0.07"
+}
+
+@test "--write writes the model of a learned score too, and check and run read it" {
+	words 300 >words.jsonl
+	expect 0 frugal tune -q words.jsonl -c cascade.yaml --max-cost 60% --write
+	has_err "wrote 'cascade-rec-small.model', the model of tier 'rec/small'"
+	has_err '+         accept: {learned: {file: "cascade-rec-small.model", at_least: '
+	[ -s cascade-rec-small.model ]
+	[ ! -e cascade-rec-small.model.new ]
+	expect 0 frugal check -c cascade.yaml
+	expect 0 frugal replay words.jsonl -c cascade.yaml --json
+	holds "$(member accuracy <<<"$output") > 0.9"
+	# Beside the configuration, wherever that is; and once more the same.
+	mkdir sub
+	mv cascade.yaml cascade-rec-small.model sub/
+	expect 0 frugal tune -q words.jsonl -c sub/cascade.yaml --max-cost 60% --write
+	cp sub/cascade-rec-small.model before
+	# What is there now was trained on these tasks: it is no scorer to try.
+	expect 0 frugal tune -q words.jsonl -c sub/cascade.yaml --json
+	lacks '"scorer":"learned file'
+	expect 0 frugal tune -q words.jsonl -c sub/cascade.yaml --max-cost 60% --write
+	cmp sub/cascade-rec-small.model before
+	[ ! -e cascade-rec-small.model ]
+	# What cannot be written leaves nothing behind.
+	sed -i 's/^ *tiers:.*/    tiers: [{model: rec\/small}, {model: rec\/big}]/; /^ *- model/d; /^ *accept/d; /^ *#/d' sub/cascade.yaml
+	rm sub/cascade-rec-small.model
+	expect 2 frugal tune -q words.jsonl -c sub/cascade.yaml --max-cost 60% --write
+	has_err "not written as a list of lines"
+	same "$(ls sub)" cascade.yaml
+}
+
+@test "--max-loss with learned scores trains on half of the labels and tests on the other" {
+	words 600 >words.jsonl
+	expect 0 frugal tune -q words.jsonl --max-loss 0.08 --learned yes --json
+	has '"labels":300,"chosen_on":300,"chains":1'
+	[[ "$(sed 's/.*"chosen"://' <<<"$output")" == *'"scorer":"learned"'* ]]
+	expect 0 frugal tune -q words.jsonl --max-loss 0.08 --json
+	has '"labels":600,"chosen_on":0'
+	sed 's/,"logprobs":[^]]*]//' words.jsonl >bare.jsonl
+	expect 0 frugal tune -q bare.jsonl --max-loss 0.08 --json
+	has '"labels":300,"chosen_on":300,"chains":1'
+}
+
+@test "--route tries whether prompts tell who should skip a tier" {
+	words 300 >words.jsonl
+	expect 0 tune words.jsonl --route
+	[[ "$output" =~ small\ +35\ %\ .*it\ pays:\ frugal\ learn\ --route ]]
+	[[ "$output" =~ medium\ .*it\ does\ not\ pay ]]
+	expect 0 tune words.jsonl --route --json
+	has '"routes":[{"tier":"small","skip":0.35,'
+	expect 0 tune words.jsonl --json
+	lacks routes
+	# With a score that says as much once the answer is there it is no use.
+	expect 0 frugal tune -q words.jsonl --route
+	[[ "$output" =~ small\ .*it\ does\ not\ pay ]]
+	# A trace without enough of either kind.
+	words 30 >words.jsonl
+	expect 0 tune words.jsonl --route
+	has_err "no route is tried: too little to learn from"
+}
+
+@test "without LIBLINEAR it goes on without learned scores, and says so in a line" {
+	words 300 >words.jsonl
+	: >liblinear.so.4
+	: >liblinear.so
+	LD_LIBRARY_PATH=$PWD expect 0 frugal tune -q words.jsonl --max-cost 60%
+	has_err "no scores are learned: cannot load LIBLINEAR"
+	same "$(wc -l <<<"$stderr")" 1
+	has "Chosen, the best within --max-cost 60%"
+	[[ ! "$output" =~ small\ +learned ]]
 }

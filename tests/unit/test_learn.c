@@ -401,6 +401,116 @@ of_too_little_nothing_is_learnt(void **state)
 	learn_free(l);
 }
 
+/* --- folds dealt ----------------------------------------------------------------- */
+
+static struct learn *
+untrained(const struct world *w)
+{
+	struct learn_options o = { .n_tiers = w->tiers };
+	struct learn *l = NULL;
+	struct err e = { 0 };
+	struct rng rng;
+
+	assert_int_equal(learn_new(&l, &o, &e), 0);
+	rng_seed(&rng, w->seed);
+	for (size_t i = 0; i < w->tasks; i++)
+		add_task(l, w, i, &rng);
+	return l;
+}
+
+/* Fold 2 of 5 may have any labels: the scores without it stay, and those of its
+ * own rows; what is trained on it does not. */
+static void
+labels_of_a_fold_do_not_reach_the_scores_without_it(void **state)
+{
+	struct world w = { 300, 2, true, true, 7 };
+	static uint8_t fold[600];
+	static double before[600], own[600];
+	struct learn_deal deal = { fold, 5, true };
+	struct learn *l = untrained(&w);
+	struct err e = { 0 };
+	bool moved = false;
+
+	(void)state;
+	for (size_t i = 0; i < 600; i++)
+		fold[i] = (uint8_t)(i / 2 * 7 % 5);
+	learn_deal(l, &deal);
+	assert_int_equal(learn_fit(l, &e), 0);
+	for (size_t i = 0; i < 600; i++) {
+		before[i] = learn_score_without(l, i, 2).ln;
+		own[i] = learn_score(l, i).ln;
+	}
+	for (size_t i = 0; i < 600; i++)
+		l->row[i].right ^= fold[i] == 2;
+	learn_deal(l, &deal);
+	assert_int_equal(learn_fit(l, &e), 0);
+	for (size_t i = 0; i < 600; i++) {
+		assert_true(learn_score_without(l, i, 2).ln == before[i]);
+		moved |= fold[i] != 2 && learn_score(l, i).ln != own[i];
+	}
+	assert_true(moved);
+	/* And they are worth something. */
+	before[0] = before[1] = own[0] = own[1] = 0;
+	for (size_t i = 0; i < 600; i++)
+		if (fold[i] == 2) {
+			size_t k = l->row[i].right; /* turned round */
+			before[k] += learn_score_without(l, i, 2).p;
+			own[k]++;
+		}
+	assert_true(before[0] / own[0] > before[1] / own[1] + 0.2);
+	learn_free(l);
+}
+
+/* Rows kept apart train nothing, and get the score of the model's file. */
+static void
+what_is_kept_apart_is_scored_by_the_model(void **state)
+{
+	struct world w = { 400, 1, true, true, 8 };
+	static uint8_t fold[400];
+	static double before[400];
+	struct learn_deal deal = { fold, 4, false };
+	struct learn *l = untrained(&w);
+	struct arena *a = arena_new(0);
+	struct learn_quality q;
+	struct err e = { 0 };
+	struct model m;
+
+	(void)state;
+	for (size_t i = 0; i < 400; i++)
+		fold[i] = i % 2 ? LEARN_APART : (uint8_t)(i / 2 % 4);
+	for (int turn = 0; turn < 2; turn++) {
+		learn_deal(l, &deal);
+		assert_int_equal(learn_fit(l, &e), 0);
+		for (size_t i = 0; i < 400; i++) {
+			if (turn)
+				assert_true(learn_score(l, i).ln == before[i]);
+			before[i] = learn_score(l, i).ln;
+			l->row[i].right ^= i % 2;
+		}
+	}
+	assert_int_equal(learn_quality(l, 0, &q, NULL), 0);
+	assert_int_equal(q.tasks, 200);
+	assert_int_equal(learn_model(l, 0, a, &m, &e), 0);
+	assert_int_equal(m.tasks, 200);
+	for (size_t i = 1; i < 400; i += 2) {
+		const struct row *r = &l->row[i];
+		double z = m.bias;
+		for (size_t k = 0; k < N_FEATURES; k++)
+			z += m.weight[k] * (double)r->x[k];
+		for (size_t k = 0; k < r->n_words; k++) {
+			size_t g = r->words[k].at / MODEL_WORDS;
+			if (m.word[g])
+				z += (double)m.word[g][r->words[k].at
+				    % MODEL_WORDS] * r->words[k].n
+				    / sqrt((double)r->in_group[g]);
+		}
+		assert_near(learn_score(l, i).p, model_score_of(m.scale * z
+		    + m.shift).p, 1e-12);
+	}
+	learn_free(l);
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -418,6 +528,9 @@ main(void)
 		cmocka_unit_test(the_same_tasks_give_the_same_file),
 		cmocka_unit_test(a_route_sees_the_prompt_alone),
 		cmocka_unit_test(of_too_little_nothing_is_learnt),
+		cmocka_unit_test(
+		    labels_of_a_fold_do_not_reach_the_scores_without_it),
+		cmocka_unit_test(what_is_kept_apart_is_scored_by_the_model),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -203,6 +203,36 @@ rows_and_columns_are_copied(void **state)
 	matrix_free(m);
 }
 
+static void
+scores_without_a_fold_go_with_the_columns(void **state)
+{
+	struct matrix *m = matrix_new(3, 2, (bool[]){ true, true }), *c;
+	const uint32_t row[] = { 2, 0 };
+	const size_t column[] = { 1, 0 };
+
+	(void)state;
+	assert_non_null(m);
+	assert_true(matrix_nest(m, 0));
+	for (size_t i = 0; i < 3; i++) {
+		m->col[0].score[i] = -(double)i;
+		m->col[1].score[i] = -10 - (double)i;
+		m->col[0].without[3][i] = -100 - (double)i;
+	}
+	c = matrix_columns(m, column, 2);
+	assert_null(c->col[0].without[0]);
+	assert_true(c->col[1].without[3][2] == -102);
+	matrix_free(m);
+	m = matrix_rows_without(c, 3, row, 2);
+	assert_true(m->col[0].score[0] == -12);
+	assert_true(m->col[1].score[0] == -102);
+	assert_null(m->col[1].without[3]);
+	matrix_free(m);
+	m = matrix_rows(c, row, 2);
+	assert_true(m->col[1].score[0] == -2);
+	matrix_free(m);
+	matrix_free(c);
+}
+
 static int
 seed(void **state)
 {
@@ -223,6 +253,7 @@ main(void)
 		cmocka_unit_test(answers_are_drawn_towards_the_curve),
 		cmocka_unit_test(equal_scores_have_one_rank),
 		cmocka_unit_test(rows_and_columns_are_copied),
+		cmocka_unit_test(scores_without_a_fold_go_with_the_columns),
 	};
 
 	return cmocka_run_group_tests(tests, seed, NULL);

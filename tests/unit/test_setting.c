@@ -124,6 +124,31 @@ patterns_under_all_are_demanded_by_every_setting(void **state)
 }
 
 static void
+a_learned_score_comes_last_and_in_place_of_an_old_one(void **state)
+{
+	struct recorded r = { .samples = 7, .model = "a-small.model" };
+
+	(void)state;
+	find(&r, NULL, 1);
+	assert_int_equal(settings.n, 7);
+	assert_string_equal(written(4),
+	    "1 {learned: {file: \"a-small.model\", at_least: 0.5}}");
+	assert_string_equal(written(5),
+	    "5 {learned: {file: \"a-small.model\", at_least: 0.5}}");
+	assert_true(settings.v[6].learned);
+	assert_int_equal(settings.v[6].samples, 7);
+	assert_null(settings.v[6].rule);
+	settings_release(&settings);
+	r.samples = 1;
+	find(&r, "all: [regex: 'x', {learned: {file: b.model, at_least: 0.7}}]",
+	    1);
+	assert_int_equal(settings.n, 2);
+	assert_string_equal(written(1), "1 {all: {of: [{\"regex\":\"x\"}, "
+	    "{learned: {file: \"a-small.model\"}}], at_least: 0.5}}");
+	assert_non_null(settings.v[1].rule);
+}
+
+static void
 the_tiers_own_rule_comes_first(void **state)
 {
 	const struct recorded r = { .samples = 5 };
@@ -313,6 +338,7 @@ main(void)
 		T(agreement_is_tried_at_several_numbers_of_samples),
 		T(one_token_needs_one_aggregate),
 		T(patterns_under_all_are_demanded_by_every_setting),
+		T(a_learned_score_comes_last_and_in_place_of_an_old_one),
 		T(the_tiers_own_rule_comes_first),
 		T(two_thresholds_cannot_be_moved_as_one),
 		T(a_threshold_accepts_what_it_was_found_to_accept),
