@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/money.h"
 #include "base/suggest.h"
+#include "cascade/ledger_traces.h"
 
 #define PLAIN_MS 30000
 #define TERMINAL_MS 200
@@ -274,6 +275,35 @@ read_file(struct tune_cmd *c, size_t file, struct err *e)
 }
 
 static int
+add_trace(void *cookie, struct trace_task *t, struct err *e)
+{
+	struct tune_cmd *c = cookie;
+
+	return harvest_add(&c->h, t, e);
+}
+
+/* What the ledger and the store hold already: climbs, what `collect` asked, and
+ * audits. */
+static int
+read_ledger(struct tune_cmd *c, struct err *e)
+{
+	struct ledger_filter f = { .cascade = str_of(c->cascade_name) };
+	struct ledger_traces_counts n = { 0 };
+	struct store *s = NULL;
+	int rc = 0;
+
+	if (c->since)
+		rc = clock_parse_since(str_of(c->since), clock_utc_ms(),
+		    &f.since_utc_ms, e);
+	if (rc == 0)
+		rc = common_store(&c->common, c->cfg, false, &s, e);
+	if (rc == 0)
+		rc = ledger_traces(s, c->cfg, &f, add_trace, c, &n, e);
+	store_close(s);
+	return rc;
+}
+
+static int
 harvest(struct tune_cmd *c, struct err *e)
 {
 	struct harvest_options o = { .k = c->k, .accept = c->accept,
@@ -290,7 +320,8 @@ harvest(struct tune_cmd *c, struct err *e)
 	for (size_t i = 0; i < c->n_files; i++)
 		if (read_file(c, i, e) < 0)
 			return -1;
-	if (harvest_end(&c->h, e) < 0)
+	if ((c->from_ledger && read_ledger(c, e) < 0)
+	    || harvest_end(&c->h, e) < 0)
 		return -1;
 	say_no_status();
 	for (size_t i = 0; i < HARVEST_REASONS && c->h.reasons[i].text[0]; i++)
@@ -498,6 +529,13 @@ tune_main(const struct command *self, int argc, char **argv)
 		{ OPT_TEXT, 0, "top", &c.top, "NAME",
 		    "the tier to compare with (default: the cascade's last,\n"
 		    "without -c the dearest)", 0, 0, NULL },
+		{ OPT_FLAG, 0, "from-ledger", &c.from_ledger, NULL,
+		    "learn from what the ledger and the store hold (traces\n"
+		    "may be given as well)", 0, 0, NULL },
+		{ OPT_TEXT, 0, "since", &c.since, "TIME",
+		    "of the ledger only tasks since then, as in stats", 0, 0,
+		    NULL },
+		COMMON_STORE_OPT(&c.common),
 		{ OPT_TEXT, 0, "max-cost", &c.max_cost, "USD|%",
 		    "the best for so much a task, or for this share of the\n"
 		    "top tier's cost", 0, 0, NULL },
@@ -553,9 +591,11 @@ tune_main(const struct command *self, int argc, char **argv)
 		goto out;
 	c.files = (const char *const *)argv + first;
 	c.n_files = (size_t)(argc - first);
-	if (rc == 0 && c.n_files == 0)
+	if (rc == 0 && c.n_files == 0 && !c.from_ledger)
 		rc = err_set(&e, ERR_USAGE, "no trace given; see frugal tune "
 		    "--help");
+	if (rc == 0 && c.since && !c.from_ledger)
+		rc = err_set(&e, ERR_USAGE, "--since is for --from-ledger");
 	if (rc == 0)
 		rc = tune(&c, &e);
 	if (rc < 0)
@@ -571,7 +611,7 @@ extern const struct command cmd_tune;
 const struct command cmd_tune = {
 	.name = "tune",
 	.summary = "learn the best cascade from recorded answers",
-	.usage = "[OPTION]... TRACES...",
+	.usage = "[OPTION]... TRACES...\n[OPTION]... --from-ledger",
 	.about = "Shows the best quality at each cost: which tiers, in which "
 	    "order, by which scorer\nand threshold, beside each model alone, "
 	    "the coin toss between two of them and the\noracle. Qualities are "

@@ -26,6 +26,8 @@ struct tune_cmd {
 	int64_t longest;
 	bool label_free, write, json, quiet;
 	bool route;
+	bool from_ledger;
+	const char *since;           /* of the ledger's tasks */
 	struct tune_route routes[CONFIG_MAX_TIERS];
 	size_t n_routes;
 

@@ -394,3 +394,16 @@ lines_are() {
 	same "$(grep -c '"tier":"test/big"' <<<"$output")" 2
 	requests 2
 }
+
+@test "tune learns from the ledger what collect has asked" {
+	for i in {1..60}; do
+		echo "{\"id\":\"$i\",\"prompt\":\"What is $i + 7?\",\"reference\":\"$((i + 7))\"}"
+	done >many.jsonl
+	expect 0 frugal collect many.jsonl -c demo -o many.traces.jsonl -q
+	expect 0 frugal tune many.traces.jsonl -c demo --learned no -q
+	from_file=$output
+	expect 0 frugal tune --from-ledger -c demo --learned no -q
+	same "$(grep -c 'sim/' <<<"$output")" "$(grep -c 'sim/' <<<"$from_file")"
+	has "sim/small"
+	expect 2 frugal tune --since 1d
+}
