@@ -256,7 +256,10 @@ lesson_row(struct table *t, const struct tune_cmd *c, const struct lesson *l,
 
 	cell_cost(t, c, l->cost);
 	cell_share(t, l->right, (double)c->h.m->tasks);
-	table_cell(t, "%.2f %%", 100 * l->toss);
+	if (isfinite(l->toss))
+		table_cell(t, "%.2f %%", 100 * l->toss);
+	else
+		table_cell(t, "-"); /* no two models cost less and more */
 	for (size_t i = 0; i < places; i++) {
 		buf_init(&b, BUF_MAX);
 		if (i < p.chain.n) {
@@ -556,7 +559,8 @@ json_frontier(struct jw *w, const struct tune_cmd *c,
 		jw_open(w, '{');
 		jw_kmoney(w, "cost_usd", llround(l[i]->cost));
 		json_share(w, "right", l[i]->right, (double)c->h.m->tasks);
-		jw_kdouble(w, "coin_toss", l[i]->toss);
+		if (isfinite(l[i]->toss))
+			jw_kdouble(w, "coin_toss", l[i]->toss);
 		json_policy(w, c, &p);
 		jw_close(w, '}');
 	}
