@@ -497,12 +497,24 @@ remember(struct line *l, const struct reply *r)
 		l->code = l->message = (struct str){ 0 };
 }
 
+static void
+tell_outage(struct call *c, bool was_dark, struct str code,
+    struct str message)
+{
+	struct calls *k = c->k;
+	bool dark = lane_is_dark(&c->line->lane);
+
+	if (dark != was_dark && k->ops.outage)
+		k->ops.outage(k->ops.cookie, c->tier, dark, code, message);
+}
+
 /* What the lane learns of a failure. */
 static void
 teach(struct call *c, const struct reply *r, int64_t delay)
 {
 	struct lane *l = &c->line->lane;
 	int64_t now = clock_mono_ms();
+	bool was_dark = lane_is_dark(l);
 
 	switch (r->outcome) {
 	case OUTCOME_WAIT:
@@ -525,6 +537,7 @@ teach(struct call *c, const struct reply *r, int64_t delay)
 		lane_other(l, c->sent_ms);
 		break;
 	}
+	tell_outage(c, was_dark, r->code, r->message);
 }
 
 /* Several different requests refused in a row: it is not the requests. */
@@ -690,7 +703,9 @@ handle(struct call *c, struct reply *r, int64_t latency_ms)
 		redact_answer(c, &r->c[i].model);
 	}
 	if (r->outcome == OUTCOME_OK) {
+		bool was_dark = lane_is_dark(&c->line->lane);
 		lane_answered(&c->line->lane, c->sent_ms, clock_mono_ms());
+		tell_outage(c, was_dark, STR(""), STR(""));
 		answered(c, r, latency_ms);
 	} else {
 		failed(c, r);

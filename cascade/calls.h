@@ -66,6 +66,9 @@ struct calls_ops {
 	/* A tier can be used no more, or (stop) nothing of the provider. */
 	void (*out_of_use)(void *cookie, const struct tier *t, bool stop,
 	    struct str code, struct str message);
+	/* A model does not answer (`out`), or answers again. May be NULL. */
+	void (*outage)(void *cookie, const struct tier *t, bool out,
+	    struct str code, struct str message);
 	/* The cap of the run, or of the day, leaves too little for the next
 	 * request, which may cost `worst`; nothing under way can change that. */
 	void (*broke)(void *cookie, bool day, int64_t worst_picousd,

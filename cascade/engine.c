@@ -740,6 +740,16 @@ on_out_of_use(void *cookie, const struct tier *t, bool stop, struct str code,
 }
 
 static void
+on_outage(void *cookie, const struct tier *t, bool out, struct str code,
+    struct str message)
+{
+	struct engine *en = cookie;
+
+	if (en->io.outage)
+		en->io.outage(en->io.cookie, t, out, code, message);
+}
+
+static void
 on_broke(void *cookie, bool day, int64_t worst_picousd, int64_t held_picousd)
 {
 	struct engine *en = cookie;
@@ -1183,8 +1193,9 @@ engine_new(struct engine **out, const struct config *cfg,
     struct store *store, struct http *h, const struct engine_options *o,
     const struct engine_io *io, struct err *e)
 {
-	struct calls_ops ops = { on_got, on_lost, on_again, on_out_of_use,
-	    on_broke, NULL };
+	struct calls_ops ops = { .got = on_got, .lost = on_lost,
+	    .again = on_again, .out_of_use = on_out_of_use,
+	    .outage = on_outage, .broke = on_broke };
 	struct calls_options co = { .max_in_flight = o->in_flight,
 	    .retries = o->retries, .caps = o->caps, .source = o->source,
 	    .keep = store && o->cache != CACHE_NONE, .unwritten = !store,

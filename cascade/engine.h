@@ -78,6 +78,9 @@ struct engine_io {
 	/* A tier is of no more use in this run. May be NULL. */
 	void (*notice)(void *cookie, const struct tier *t, struct str code,
 	    struct str message);
+	/* A model does not answer (`out`), or does again. May be NULL. */
+	void (*outage)(void *cookie, const struct tier *t, bool out,
+	    struct str code, struct str message);
 	/* A request failed and is sent again in delay_ms. May be NULL. */
 	void (*again)(void *cookie, const struct tier *t, struct str code,
 	    struct str message, int64_t delay_ms, int retry);

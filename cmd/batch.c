@@ -297,7 +297,8 @@ static int
 go(struct batch *b, struct err *e)
 {
 	struct engine_io io = { .cookie = b, .next = next, .done = done,
-	    .turn = turn, .notice = runner_notice };
+	    .turn = turn, .notice = runner_notice,
+	    .outage = b->quiet ? NULL : runner_outage };
 	char source[512];
 	int rc;
 

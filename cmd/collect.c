@@ -253,7 +253,8 @@ static int
 ask(struct collect *c, struct err *e)
 {
 	struct engine_io io = { .cookie = c, .next = next, .done = done,
-	    .turn = turn, .notice = runner_notice };
+	    .turn = turn, .notice = runner_notice,
+	    .outage = c->quiet ? NULL : runner_outage };
 	char source[512];
 	struct err ending;
 	int rc;

@@ -13,6 +13,7 @@
 #include "base/input.h"
 #include "base/money.h"
 #include "base/utf8.h"
+#include "cascade/lane.h"
 
 /* --- opening ------------------------------------------------------------------------ */
 
@@ -283,4 +284,17 @@ runner_notice(void *cookie, const struct tier *t, struct str code,
 	(void)cookie;
 	say("'%.*s' is of no use in this run: %.*s (%.*s)",
 	    STR_ARG(t->model), STR_ARG(message), STR_ARG(code));
+}
+
+void
+runner_outage(void *cookie, const struct tier *t, bool out, struct str code,
+    struct str message)
+{
+	(void)cookie;
+	if (out)
+		say("'%.*s' does not answer: %.*s (%.*s); it is tried once each "
+		    "%d seconds", STR_ARG(t->model), STR_ARG(message),
+		    STR_ARG(code), LANE_DARK_MS / 1000);
+	else
+		say("'%.*s' answers again", STR_ARG(t->model));
 }

@@ -95,6 +95,9 @@ void runner_close(struct runner *r);
 int runner_prepare(struct runner *r, struct task *t,
     const struct cascade **cascade, struct err *e);
 
+/* One line on standard error, for engine_io.outage. */
+void runner_outage(void *cookie, const struct tier *t, bool out,
+    struct str code, struct str message);
 /* One line on standard error, for engine_io.notice. */
 void runner_notice(void *cookie, const struct tier *t, struct str code,
     struct str message);

@@ -526,3 +526,16 @@ has_open_live() {
 	count 2 out
 	expect 0 frugal cache check --store away/store.db
 }
+
+@test "a batch says once that a model does not answer" {
+	server '{"match":{"model":"small"},"status":500}' '{"reply":{"text":"#### 2"}}'
+	write_config ', max_in_flight: 1'
+	seq 1 8 >in.txt
+	expect 0 frugal batch in.txt -o out --retries 1
+	has_err "'test/small' does not answer: "
+	has_err "it is tried once each 30 seconds"
+	same "$(grep -c 'does not answer' <<<"$stderr")" 1
+	rm out store.db*
+	expect 0 frugal batch in.txt -o out --retries 1 -q
+	lacks_err "does not answer"
+}
