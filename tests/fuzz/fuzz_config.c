@@ -12,18 +12,6 @@
 #include "cascade/task.h"
 #include "tests/fuzz/fuzz.h"
 
-/*
- * libfyaml 0.7.12 does not give back a table of some kilobytes for a text in
- * single quotes with many quotes in it. Nothing of ours is kept by it.
- */
-const char *__lsan_default_suppressions(void);
-
-const char *
-__lsan_default_suppressions(void)
-{
-	return "leak:libfyaml.so\n";
-}
-
 #define NOW_UTC_MS INT64_C(1790000000000) /* the same in every run */
 #define SAMPLES 8
 
