@@ -198,7 +198,7 @@ soak-quick: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
 soak: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
 	@$(call soak_run,long) $(SOAK_PARTS)
 	@$(MAKE) CC=clang SAN=address,undefined SOAK=long soak-leaks
-	@$(MAKE) CC=clang SAN=address,undefined FUZZ_SECONDS=$(SOAK_SECONDS) fuzz
+	@FUZZ_SEED=0 $(MAKE) CC=clang SAN=address,undefined FUZZ_SECONDS=$(SOAK_SECONDS) fuzz
 
 # Is a learned score worth it? On recorded answers in the folder DATA.
 $(BUILD)/eval/%: tests/eval/%.c $(LIB) Makefile | deps
