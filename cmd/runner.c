@@ -168,9 +168,14 @@ on_signal(void *cookie)
 	while (read(r->signals, &info, sizeof(info)) == sizeof(info)) {
 		r->interrupts++;
 		if (r->interrupts == 1 && engine_state(r->engine)->active)
-			say("stopping: finishing what is in flight (again to "
-			    "stop now)");
-		engine_stop(r->engine, r->interrupts > 1);
+			say("stopping: finishing what is in flight (Ctrl-C %s"
+			    "to stop now)",
+			    info.ssi_signo == SIGINT ? "again " : "");
+		/* Only a person at a keyboard is impatient. One end of a
+		 * terminal may hang up twice, by the shell and by the kernel,
+		 * and timeout(1) signals a process and then its group. */
+		engine_stop(r->engine,
+		    r->interrupts > 1 && info.ssi_signo == SIGINT);
 	}
 }
 

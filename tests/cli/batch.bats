@@ -475,6 +475,21 @@ ends_with() {
 	count 2 out
 }
 
+@test "a second SIGTERM or SIGHUP gives nothing up that is paid for" {
+	server '{"delay_ms":600}'
+	write_config
+	seq 1 20 >in.txt
+	in_background -j 2 in.txt
+	wait_until in_flight 2
+	kill -TERM $PID
+	wait_until grep -q 'stopping: ' err
+	kill -TERM $PID
+	kill -HUP $PID
+	ends_with 130
+	count 2 out
+	requests 2
+}
+
 @test "under nohup a hangup does not stop it" {
 	server '{"delay_ms":200}'
 	write_config
