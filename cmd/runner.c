@@ -102,6 +102,20 @@ read_bounds(struct runner *r, struct err *e)
 	return 0;
 }
 
+/* Without a store there are things that cannot be had. */
+static int
+check_store(const struct runner *r, struct err *e)
+{
+	const char *what = r->o->cache_only ? "--cache-only"
+	    : r->o->refresh ? "--refresh" : r->o->estimate ? "--estimate"
+	    : r->caps.day != BUDGET_NONE ? "a max_cost of the day" : NULL;
+
+	if (r->store || !what)
+		return 0;
+	return err_set(e, ERR_USAGE, "%s needs a store, and the store is "
+	    "'none'", what);
+}
+
 static int
 catch_signals(struct runner *r, struct err *e)
 {
@@ -137,7 +151,7 @@ runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 		if (config_set(r->cfg, str_of(o->set.v[i]), e) < 0)
 			return -1;
 	if (common_store(&o->common, r->cfg, true, &r->store, e) < 0
-	    || (o->estimate && estimate_new(&r->estimate, r->cfg, r->store, e)
+	    || check_store(r, e) < 0 || (o->estimate && estimate_new(&r->estimate, r->cfg, r->store, e)
 	    < 0)
 	    || http_new(&r->http, (int)o->in_flight, e) < 0)
 		return -1;
