@@ -30,6 +30,8 @@ struct response {
 	enum fault fault;
 	bool close;
 	bool chunked;        /* the body is in chunks already */
+	int64_t number;      /* of the request; 0: for a page of the server's */
+	int64_t release;     /* send the answer to this one now; < 0: all */
 	bool counted;        /* call site_done() when it has been sent */
 	struct charge charge;
 };
