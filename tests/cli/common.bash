@@ -171,7 +171,7 @@ read_by_one_who_leaves() {
 	local n=$1
 
 	mkfifo reader
-	"${@:2}" >reader 2>err 3>&- &
+	"${@:2}" <&0 >reader 2>err 3>&- &
 	PID=$!
 	exec 8<reader
 	while [ $((n--)) -gt 0 ]; do read -r -u 8; done

@@ -24,10 +24,6 @@ in_background() {
 	PID=$!
 }
 
-in_flight() {
-	[ "$(server_stat in_flight)" -ge "$1" ]
-}
-
 # ends_with STATUS: the one in the background.
 ends_with() {
 	local got=0
@@ -395,7 +391,7 @@ times() {
 }
 
 @test "samples that fit one after the other are asked one after the other" {
-	server "{\"delay_ms\":30,$COSTS}"
+	server "{\"times\":2,\"delay_ms\":600000,$COSTS}" "{$COSTS}"
 	write_tiers ', n: false' <<-YAML
 	      - model: test/small
 	        max_tokens: 100
@@ -404,9 +400,12 @@ times() {
 	        accept: {agreement: 0.5}
 	YAML
 	echo 'max_cost: {task: 0.00184}' >>frugal.yaml
-	expect 0 ask hello
-	has '"status":"accepted"'
-	has '"samples":3'
+	ask hello >out 3>&- &
+	wait_until in_flight 2
+	release
+	wait $!
+	grep -q '"status":"accepted"' out
+	grep -q '"samples":3' out
 	requests 3
 	same "$(server_stat most_in_flight)" 2
 }
@@ -427,7 +426,7 @@ times() {
 # --- killed ---------------------------------------------------------------------------------
 
 @test "what a killed run had asked is told by the next, and in stats" {
-	server '{"times":4,"delay_ms":30000}' "{$COSTS}"
+	server '{"times":4,"delay_ms":600000}' "{$COSTS}"
 	write_bounded
 	seq 1 6 >in.txt
 	in_background -j 4 in.txt
@@ -452,7 +451,7 @@ times() {
 }
 
 @test "Ctrl-C twice books what was in flight" {
-	server '{"delay_ms":30000}'
+	server '{"delay_ms":600000}'
 	write_bounded
 	seq 1 20 >in.txt
 	in_background -j 4 in.txt
@@ -495,7 +494,7 @@ has_open_live() {
 }
 
 @test "a request of a process that is killed is taken over" {
-	server '{"times":1,"delay_ms":30000}' '{"reply":{"text":"#### ok"}}'
+	server '{"times":1,"delay_ms":600000}' '{"reply":{"text":"#### ok"}}'
 	write_config
 	echo hello >in.txt
 	in_background in.txt
@@ -512,13 +511,14 @@ has_open_live() {
 }
 
 @test "a store that is moved away stops the run, and what came is shown" {
-	server '{"delay_ms":1000,"reply":{"text":"#### ok"}}'
+	server '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 8 >in.txt
 	in_background -j 2 in.txt
 	wait_until in_flight 2
 	mkdir away
 	mv store.db store.db-* away
+	release
 	ends_with 1
 	grep -q "was moved or deleted" err
 	same "$(grep -c "was moved or deleted" err)" 1
