@@ -29,9 +29,10 @@ evil_batch() {
 }
 
 # harmless FILE: nothing in it that acts unseen, but what the program itself
-# writes to take a status line away.
+# writes to show a status line (a run that takes long enough has one) and to
+# take it away.
 harmless() {
-	if sed 's/\r\x1b\[K//g' "$1" | LC_ALL=C grep -n \
+	if sed 's/\r\([^\r\x1b]*\)\x1b\[K/\1/g' "$1" | LC_ALL=C grep -n \
 	    -P '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b\x8e\x8f\xa8-\xae]|\xf3\xa0\x80'; then
 		echo "in $1"
 		return 1
