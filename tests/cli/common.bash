@@ -154,8 +154,8 @@ in_flight() {
 	[ "$(server_stat in_flight)" -ge "$1" ]
 }
 
-# release [N]: what the server delays goes out now; or only its answer to
-# request N. Tests whose rules delay until then depend on no machine's speed.
+# release [N | always]: what the server delays goes out now; or only its answer
+# to request N; or nothing is delayed any more. Tests whose rules delay until then depend on no machine's speed.
 release() {
 	server_page POST "/release${1:+?$1}" >/dev/null
 }

@@ -285,6 +285,9 @@ settled() { [ "$(server_stat in_flight)" = 0 ]; }
 	raw=$BATS_TEST_TMPDIR/one
 	body_of | grep -q one
 	stat requests 2
+	release always
+	post three
+	stat requests 3
 }
 
 @test "the key of a request can be thrown back at it" {

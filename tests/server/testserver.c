@@ -10,7 +10,8 @@
  *   GET  /stats        what it has seen, as JSON
  *   POST /reset        zero the counts; /reset?rules also rewinds the script
  *   POST /release      what waits for the end of its delay goes out now;
- *                      /release?3: only the answer to request 3
+ *                      /release?3: only the answer to request 3;
+ *                      /release?always: nor is any delayed until a reset
  *
  * and everything else with 404. The last three are neither counted nor logged.
  *
