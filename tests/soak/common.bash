@@ -106,6 +106,11 @@ settle() {
 	until_so 60 nothing_in_flight ||
 	    wrong "requests are under way that nobody waits for"
 }
+# asked N: wait until so many requests have come
+asked() {
+	until_so 120 has_been_asked "$1" || wrong "it does not ask: $(cat err)"
+}
+has_been_asked() { [ "$(stat requests)" -ge "$1" ]; }
 nothing_in_flight() { [ "$(stat in_flight)" = 0 ]; }
 # release: what the server delays goes out now, and nothing is delayed any more
 release() { "$kit" post "$port" '/release?always' >/dev/null || exit 1; }

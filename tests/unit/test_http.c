@@ -66,18 +66,25 @@ conn_close(struct conn *c)
 	free(c);
 }
 
+static void
+end_silence(void)
+{
+	int64_t now = clock_mono_ms();
+
+	if (now - says.said_ms > says.longest_ms)
+		says.longest_ms = now - says.said_ms;
+	says.said_ms = now;
+}
+
 /* The next piece; what the socket does not take is lost, which is meant only
  * where the client has stopped listening. */
 static void
 say_piece(void *cookie)
 {
 	struct conn *c = cookie;
-	int64_t now = clock_mono_ms();
 	struct str s;
 
-	if (now - says.said_ms > says.longest_ms)
-		says.longest_ms = now - says.said_ms;
-	says.said_ms = now;
+	end_silence();
 	do {
 		s = says.pieces[c->at];
 		(void)!send(c->fd, s.p, s.n, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -833,6 +840,7 @@ an_answer_that_drips_is_alive(void **state)
 		says.said_ms = clock_mono_ms();
 		says.longest_ms = 0;
 		ask_with(&g, q);
+		end_silence();
 		if (says.longest_ms < q.idle_timeout_ms / 2)
 			break;
 	}
