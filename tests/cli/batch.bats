@@ -27,10 +27,6 @@ in_background() {
 	PID=$!
 }
 
-in_flight() {
-	[ "$(server_stat in_flight)" -ge "$1" ]
-}
-
 lines_are() {
 	[ -e out ] && [ "$(wc -l <out)" -ge "$1" ]
 }
@@ -208,21 +204,34 @@ ends_with() {
 # --- order, limits, summary ------------------------------------------------
 
 @test "results come as they finish, or in the order of the file" {
-	server '{"match":{"contains":"slow"},"delay_ms":200}'
+	server '{"match":{"contains":"slow"},"delay_ms":600000}'
 	write_config
 	printf 'slow\nb\nc\n' >in.txt
-	expect 0 batch in.txt
+	in_background in.txt
+	wait_until lines_are 2
+	release
+	ends_with 0
 	same "$(ids | cut -d' ' -f3)" 1
 	rm out
-	expect 0 batch --order input --no-cache in.txt
+	in_background --order input --no-cache in.txt
+	wait_until slow_is_last
+	release
+	ends_with 0
 	same "$(ids)" "1 2 3"
 }
 
+slow_is_last() {
+	[ "$(server_stat requests)" = 6 ] && [ "$(server_stat in_flight)" = 1 ]
+}
+
 @test "-j limits the requests in flight" {
-	server '{"delay_ms":50}'
+	server '{"times":5,"delay_ms":600000}'
 	write_config
 	seq 1 30 >in.txt
-	expect 0 batch -j 5 in.txt
+	in_background -j 5 in.txt
+	wait_until in_flight 5
+	release
+	ends_with 0
 	same "$(server_stat most_in_flight)" 5
 	expect 2 batch -j 0 in.txt
 }
@@ -237,10 +246,13 @@ ends_with() {
 }
 
 @test "max_in_flight limits the requests to one provider" {
-	server '{"delay_ms":20}'
+	server '{"times":3,"delay_ms":600000}'
 	write_config ', max_in_flight: 3'
 	seq 1 15 >in.txt
-	expect 0 batch in.txt
+	in_background in.txt
+	wait_until in_flight 3
+	release
+	ends_with 0
 	same "$(server_stat most_in_flight)" 3
 	each_once 15
 }
@@ -283,17 +295,20 @@ ends_with() {
 	server '{"delay_ms":220}'
 	write_config
 	seq 1 4 >in.txt
-	timeout 60 script -qec '"$FRUGAL" batch in.txt -o out -j 1' /dev/null >shown </dev/null
+	timeout 300 script -qec '"$FRUGAL" batch in.txt -o out -j 1' /dev/null >shown </dev/null
 	grep -q 'of 4' shown
 	grep -q $'\r\033\[K' shown
 	count 4 out
 }
 
 @test "a reader that goes away ends the batch without a word" {
-	server '{"match":{"contains":"1"}}' '{"delay_ms":100}'
+	server '{"times":1}' '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 60 >in.txt
-	run bash -c 'timeout -k 1 60 "$FRUGAL" batch -q -j 2 in.txt 2>err | head -n 1'
+	read_by_one_who_leaves 1 "$FRUGAL" batch -q -j 2 in.txt
+	wait_until in_flight 2
+	release
+	wait $PID || true
 	same "$(cat err)" ""
 	[ "$(server_stat requests)" -lt 60 ]
 }
@@ -389,7 +404,7 @@ ends_with() {
 	server
 	write_config
 	seq 1 3 >in.txt
-	run bash -c 'timeout -k 1 10 "$FRUGAL" batch -q in.txt -o /dev/stdout | cat'
+	run bash -c 'timeout -k 1 300 "$FRUGAL" batch -q in.txt -o /dev/stdout | cat'
 	[ "$status" -eq 0 ]
 	same "$(wc -l <<<"$output")" 3
 }
@@ -407,12 +422,14 @@ ends_with() {
 # --- interrupts ------------------------------------------------------------
 
 @test "Ctrl-C once finishes what is in flight and says how to go on" {
-	server '{"delay_ms":300}'
+	server '{"times":4,"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 4 in.txt
 	wait_until in_flight 4
 	kill -INT $PID
+	wait_until grep -q "stopping" err
+	release
 	ends_with 130
 	requests 4
 	count 4 out
@@ -423,7 +440,7 @@ ends_with() {
 }
 
 @test "Ctrl-C twice stops at once" {
-	server '{"delay_ms":30000}'
+	server '{"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 4 in.txt
@@ -465,18 +482,20 @@ ends_with() {
 }
 
 @test "SIGTERM is as Ctrl-C" {
-	server '{"delay_ms":300}'
+	server '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 2 in.txt
 	wait_until in_flight 2
 	kill -TERM $PID
+	wait_until grep -q "stopping" err
+	release
 	ends_with 130
 	count 2 out
 }
 
 @test "a second SIGTERM or SIGHUP gives nothing up that is paid for" {
-	server '{"delay_ms":600}'
+	server '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 2 in.txt
@@ -485,19 +504,22 @@ ends_with() {
 	wait_until grep -q 'stopping: ' err
 	kill -TERM $PID
 	kill -HUP $PID
+	wait_until no_signal_waits $PID
+	release
 	ends_with 130
 	count 2 out
 	requests 2
 }
 
 @test "under nohup a hangup does not stop it" {
-	server '{"delay_ms":200}'
+	server '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 6 >in.txt
 	env --ignore-signal=HUP "$FRUGAL" batch -j 2 in.txt -o out 2>err 3>&- &
 	PID=$!
 	wait_until in_flight 2
 	kill -HUP $PID
+	release
 	ends_with 0
 	each_once 6
 }
@@ -505,15 +527,15 @@ ends_with() {
 @test "after kill -9 every task is there once, and little is asked for twice" {
 	server '{"delay_ms":100}'
 	write_config
-	seq 1 100 >in.txt
+	seq 1 1000 >in.txt # of which the first run has 12 seconds to do
 	in_background -j 8 in.txt
 	wait_until lines_are 30
 	kill -KILL $PID
 	ends_with 137
 	expect 0 batch -j 64 in.txt
-	each_once 100
+	each_once 1000
 	# 8 were in flight, and at most 8 had come and were not yet committed.
-	[ "$(server_stat requests)" -le 116 ]
+	[ "$(server_stat requests)" -le 1016 ]
 }
 
 # --- a full disk -----------------------------------------------------------
@@ -555,7 +577,7 @@ on_full_disk() {
 }
 
 @test "two batches do not write one output file at a time" {
-	server '{"delay_ms":30000}'
+	server '{"delay_ms":600000}'
 	write_config
 	seq 1 4 >in.txt
 	in_background -j 4 in.txt

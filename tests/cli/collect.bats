@@ -44,10 +44,6 @@ verdicts() {
 	    s/,"saved_usd":[^,}]*//g' "$1" | sort
 }
 
-in_flight() {
-	[ "$(server_stat in_flight)" -ge "$1" ]
-}
-
 lines_are() {
 	[ -e traces ] && [ "$(wc -l <traces)" -ge "$1" ]
 }
@@ -223,13 +219,15 @@ lines_are() {
 }
 
 @test "Ctrl-C finishes what is in flight, and the same command goes on" {
-	server '{"delay_ms":300}'
+	server '{"times":3,"delay_ms":600000}' '{"delay_ms":100}'
 	config
 	tasks 50
 	env --default-signal=INT "$FRUGAL" collect in.jsonl -o traces -j 3 2>err 3>&- &
 	PID=$!
 	wait_until in_flight 3
 	kill -INT $PID
+	wait_until grep -q "finishing what is in flight" err
+	release
 	got=0
 	wait $PID || got=$?
 	same "$got" 130
