@@ -11,6 +11,8 @@
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -67,9 +69,12 @@ struct jw jw_on(struct buf *out);
 struct jw jw_shown(struct buf *out);
 void jw_open(struct jw *w, char c);  /* '{' or '[' */
 void jw_close(struct jw *w, char c); /* '}' or ']' */
-void jw_key(struct jw *w, const char *name);
-void jw_key_str(struct jw *w, struct str name);
+/* A name of our own, in which nothing is to be escaped: letters, digits, '_'. */
+static inline void jw_key(struct jw *w, const char *name);
+void jw_key_str(struct jw *w, struct str name); /* anybody's */
 void jw_str(struct jw *w, struct str s); /* ill-formed UTF-8 is mended */
+/* Once more the n bytes from `from` on of w->out, which were a value. */
+void jw_again(struct jw *w, size_t from, size_t n);
 void jw_i64(struct jw *w, int64_t v);
 void jw_double(struct jw *w, double v); /* shortest that reads back; null if not finite */
 void jw_bool(struct jw *w, bool v);
@@ -81,6 +86,15 @@ void jw_kstr(struct jw *w, const char *name, struct str s);
 void jw_ki64(struct jw *w, const char *name, int64_t v);
 void jw_kdouble(struct jw *w, const char *name, double v);
 void jw_kbool(struct jw *w, const char *name, bool v);
+
+void jw_name(struct jw *w, struct str name);
+
+/* Inline for the length, which the compiler knows of a literal. */
+static inline void
+jw_key(struct jw *w, const char *name)
+{
+	jw_name(w, (struct str){ name, strlen(name) });
+}
 
 /* Shortest decimal that reads back as v; "inf", "-inf", "nan" otherwise. */
 void buf_add_double(struct buf *b, double v);

@@ -164,6 +164,8 @@ add_decimal(struct buf *out, uint64_t units, int decimals, int keep)
 	char digits[DECIMALS];
 
 	buf_add_i64(out, (int64_t)(units / one)); /* one is at least 100 */
+	if (!part && !keep)
+		return;
 	while (decimals > keep && part % 10 == 0) {
 		part /= 10;
 		decimals--;
