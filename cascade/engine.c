@@ -55,6 +55,7 @@ struct engine {
 	struct engine_io io;
 	struct engine_state state;
 	struct tier_state **tiers; /* of each cascade of cfg */
+	struct key_base ***keys;   /* likewise, of each tier's endpoints */
 	bool *checked;             /* likewise: keys and prices */
 	struct job *fallen;
 	size_t unsynced;           /* rows committed, but not on the disk */
@@ -246,24 +247,35 @@ struct group {
 	bool open;
 };
 
+/* What all requests of an endpoint begin with is made with the first. */
+static int
+key_base_of(struct engine *en, const struct cascade *k, int tier,
+    size_t endpoint, struct key_base **out, struct err *e)
+{
+	const struct tier *t = endpoint_of(&k->tiers[tier], endpoint);
+	struct model_request q = { .provider = t->provider,
+	    .model = t->model_name, .sampling = &t->sampling };
+
+	*out = &en->keys[k - en->cfg->cascades][tier][endpoint];
+	return (*out)->canon.n ? 0 : key_base_init(*out, &q, e);
+}
+
 /* The canonical form of the request at an endpoint, in en->canon, and its
  * key. */
 static int
 key_at(struct job *j, const struct group *g, size_t endpoint,
     unsigned char key[SHA256_BYTES], struct err *e)
 {
-	const struct tier *t = endpoint_of(&j->cascade->tiers[g->ask.tier],
-	    endpoint);
-	struct sampling s = t->sampling;
-	struct model_request q = { .provider = t->provider,
-	    .model = t->model_name, .sampling = &s, .n = 1,
-	    .messages = g->messages, .n_messages = g->n_messages };
+	const struct tier *t = &j->cascade->tiers[g->ask.tier];
+	struct sampling s = { .max_tokens = j->task->max_tokens
+	    ? j->task->max_tokens : t->sampling.max_tokens };
+	struct model_request q = { .sampling = &s, .messages = g->messages,
+	    .n_messages = g->n_messages };
+	struct key_base *b;
 
-	if (j->task->max_tokens)
-		s.max_tokens = j->task->max_tokens;
-	if (key_canon(&q, &j->en->canon, e) < 0)
+	if (key_base_of(j->en, j->cascade, g->ask.tier, endpoint, &b, e) < 0)
 		return -1;
-	return key_of(buf_str(&j->en->canon), key, e);
+	return key_make(b, &q, &j->en->canon, key, e);
 }
 
 static int
@@ -1167,18 +1179,48 @@ engine_state(struct engine *en)
 
 /* --- opening and closing -------------------------------------------------------------------- */
 
+static struct key_base **
+keys_of(const struct cascade *k)
+{
+	struct key_base **v = calloc(k->n_tiers + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < k->n_tiers; i++) {
+		v[i] = calloc(k->tiers[i].n_others + 1, sizeof(*v[i]));
+		if (!v[i]) {
+			while (i > 0)
+				free(v[--i]);
+			free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+static void
+free_keys(struct key_base **v, const struct cascade *k)
+{
+	for (size_t i = 0; v && i < k->n_tiers; i++) {
+		for (size_t n = 0; n <= k->tiers[i].n_others; n++)
+			key_base_release(&v[i][n]);
+		free(v[i]);
+	}
+	free(v);
+}
+
 static int
 make_tiers(struct engine *en)
 {
 	const struct config *cfg = en->cfg;
 
 	en->tiers = calloc(cfg->n_cascades + 1, sizeof(*en->tiers));
-	if (!en->tiers)
+	en->keys = calloc(cfg->n_cascades + 1, sizeof(*en->keys));
+	if (!en->tiers || !en->keys)
 		return -1;
 	for (size_t i = 0; i < cfg->n_cascades; i++) {
 		size_t n = cfg->cascades[i].n_tiers;
 		en->tiers[i] = calloc(n + 1, sizeof(**en->tiers));
-		if (!en->tiers[i])
+		en->keys[i] = keys_of(&cfg->cascades[i]);
+		if (!en->tiers[i] || !en->keys[i])
 			return -1;
 		if (n > en->state.n_tiers)
 			en->state.n_tiers = n;
@@ -1250,6 +1292,9 @@ engine_free(struct engine *en)
 	}
 	for (size_t i = 0; en->tiers && i < en->cfg->n_cascades; i++)
 		free(en->tiers[i]);
+	for (size_t i = 0; en->keys && i < en->cfg->n_cascades; i++)
+		free_keys(en->keys[i], &en->cfg->cascades[i]);
+	free(en->keys);
 	free(en->tiers);
 	free(en->checked);
 	free(en->state.by_tier);
