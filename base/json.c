@@ -25,7 +25,8 @@
 
 /* cJSON before 1.7.19 copies a number into 64 bytes and reads no more. */
 #define NUMBER_MAX 63
-#define SMALL_TEXT 10000 /* its document goes into one piece of memory */
+#define TINY_TEXT 1200   /* its document fits in an arena's usual piece, */
+#define SMALL_TEXT 10000 /* and this one's into a piece made for it */
 
 /* The text as it will be given to cJSON. */
 struct source {
@@ -435,8 +436,8 @@ build_alloc(size_t n)
 	if (!building)
 		return malloc(n);
 	if (arena_used(building))
-		return arena_alloc(building, n);
-	f = arena_alloc(building, offsetof(struct first, doc) + n);
+		return arena_raw(building, n);
+	f = arena_raw(building, offsetof(struct first, doc) + n);
 	if (!f)
 		return NULL;
 	f->arena = building;
@@ -463,7 +464,7 @@ build(const char *p, size_t n)
 	cJSON *doc = NULL;
 
 	call_once(&once, set_hooks);
-	building = arena_new(n < SMALL_TEXT ? 6 * n + 512 : 0);
+	building = arena_new(n > TINY_TEXT && n < SMALL_TEXT ? 6 * n + 512 : 0);
 	if (!building)
 		return NULL;
 	doc = cJSON_ParseWithLength(p, n);
@@ -560,7 +561,8 @@ json_get(const struct json *v, const char *name)
 	if (json_type(v) != JSON_OBJECT)
 		return NULL;
 	for (const cJSON *m = as_cjson(v)->child; m; m = m->next)
-		if (strcmp(m->string, name) == 0)
+		/* Nearly all that are others begin otherwise. */
+		if (m->string[0] == name[0] && strcmp(m->string, name) == 0)
 			found = m; /* go on: the last counts */
 	return as_json(found);
 }

@@ -712,14 +712,15 @@ parse(const struct model_request *q, const struct wire_reply *w,
 	if (w->status < 300 && !doc)
 		return not_an_answer("not_json", "the answer is not JSON",
 		    out);
-	if (doc)
-		read_failure(doc, a, &f);
-	else
-		f.message = str_sub(str_trim(w->body), 0, 200);
 	if (w->status >= 300) {
+		if (doc)
+			read_failure(doc, a, &f);
+		else
+			f.message = str_sub(str_trim(w->body), 0, 200);
 		rc = classify(q, w, &f, a, out, e);
 	} else if (!json_is_null(json_get(doc, "error"))) {
 		struct completion usage = { 0 };
+		read_failure(doc, a, &f);
 		f.status = outcome_status_within(&f);
 		rc = classify(q, w, &f, a, out, e);
 		read_usage(json_get(doc, "usage"), &usage, out);
