@@ -70,6 +70,9 @@ void buf_add(struct buf *b, struct str s);
 void buf_adds(struct buf *b, const char *cstr);
 static inline void buf_addc(struct buf *b, char c);
 void buf_add_i64(struct buf *b, int64_t v); /* in decimal */
+/* The same in place of a buf, at the end of `room`. */
+#define I64_ROOM 20
+struct str str_of_i64(int64_t v, char room[I64_ROOM]);
 void buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_addv(struct buf *b, const char *fmt, va_list ap)

@@ -67,7 +67,9 @@ struct engine {
 	int64_t finished_ms; /* when the oldest of them finished */
 	int64_t pause_until_ms; /* no commit before, unless nothing else goes on */
 	struct arena *lookup;
-	struct buf canon, tags, error;
+	struct buf canon;  /* of the open group */
+	struct buf other;  /* of its request at another endpoint */
+	struct buf tags, error;
 	int64_t lost; /* completions that could not be kept */
 	char run[48];
 	int watched; /* descriptor of the source; -1 */
@@ -260,11 +262,10 @@ key_base_of(struct engine *en, const struct cascade *k, int tier,
 	return (*out)->canon.n ? 0 : key_base_init(*out, &q, e);
 }
 
-/* The canonical form of the request at an endpoint, in en->canon, and its
- * key. */
+/* The canonical form of the request at an endpoint, and its key. */
 static int
 key_at(struct job *j, const struct group *g, size_t endpoint,
-    unsigned char key[SHA256_BYTES], struct err *e)
+    struct buf *canon, unsigned char key[SHA256_BYTES], struct err *e)
 {
 	const struct tier *t = &j->cascade->tiers[g->ask.tier];
 	struct sampling s = { .max_tokens = j->task->max_tokens
@@ -275,7 +276,7 @@ key_at(struct job *j, const struct group *g, size_t endpoint,
 
 	if (key_base_of(j->en, j->cascade, g->ask.tier, endpoint, &b, e) < 0)
 		return -1;
-	return key_make(b, &q, &j->en->canon, key, e);
+	return key_make(b, &q, canon, key, e);
 }
 
 static int
@@ -285,15 +286,14 @@ group_open(struct job *j, const struct climb_ask *ask, size_t endpoint,
 	*g = (struct group){ .ask = *ask, .endpoint = endpoint };
 	g->tail = &g->missing;
 	if (climb_messages(j->climb, ask, &g->messages, &g->n_messages, e) < 0
-	    || key_at(j, g, endpoint, g->key, e) < 0)
+	    || key_at(j, g, endpoint, &j->en->canon, g->key, e) < 0)
 		return -1;
 	g->q = (struct calls_ask){
 	    .tier = endpoint_of(&j->cascade->tiers[ask->tier], endpoint),
 	    .messages = g->messages, .n_messages = g->n_messages,
 	    .max_tokens = j->task->max_tokens, .key = g->key,
+	    .canon = buf_str(&j->en->canon),
 	    .outage = outage_rule(j, ask->tier, endpoint) };
-	if (!arena_str(j->task->arena, buf_str(&j->en->canon), &g->q.canon))
-		return err_nomem(e);
 	g->open = true;
 	return 0;
 }
@@ -391,7 +391,7 @@ group_look_up(struct job *j, struct group *g, const struct climb_ask *ask,
 	for (size_t i = 0; rc == 0 && n > 1 && i < n; i++) {
 		if (i == g->endpoint)
 			continue;
-		rc = key_at(j, g, i, key, e);
+		rc = key_at(j, g, i, &en->other, key, e);
 		if (rc == 0)
 			rc = look_up(j, key, endpoint_of(&j->cascade->tiers
 			    [ask->tier], i), ask, e);
@@ -1254,6 +1254,7 @@ engine_new(struct engine **out, const struct config *cfg,
 	en->watched = -1;
 	en->finished_tail = &en->finished;
 	buf_init(&en->canon, MAX_CANON);
+	buf_init(&en->other, MAX_CANON);
 	buf_init(&en->tags, 1 << 20);
 	buf_init(&en->error, 4096);
 	snprintf(en->run, sizeof(en->run), "%lld-%ld",
@@ -1300,6 +1301,7 @@ engine_free(struct engine *en)
 	free(en->state.by_tier);
 	arena_free(en->lookup);
 	buf_release(&en->canon);
+	buf_release(&en->other);
 	buf_release(&en->tags);
 	buf_release(&en->error);
 	free(en);

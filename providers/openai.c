@@ -107,9 +107,13 @@ build(const struct model_request *q, struct wire *out, struct err *e)
 	const struct provider *p = q->provider;
 	const struct sampling *s = q->sampling;
 	struct jw w = jw_on(&out->body);
+	size_t bytes = s->extra.n + s->response_format.n + 256;
 
+	for (size_t i = 0; i < q->n_messages; i++)
+		bytes += q->messages[i].content.n;
 	buf_clear(&out->url);
 	buf_clear(&out->body);
+	buf_reserve(&out->body, bytes); /* at once; more where it is escaped */
 	add_url(&out->url, p->url, q->model);
 	jw_open(&w, '{');
 	jw_kstr(&w, "model", q->model);
