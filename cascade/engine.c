@@ -267,13 +267,19 @@ static int
 key_at(struct job *j, const struct group *g, size_t endpoint,
     struct buf *canon, unsigned char key[SHA256_BYTES], struct err *e)
 {
-	const struct tier *t = &j->cascade->tiers[g->ask.tier];
-	struct sampling s = { .max_tokens = j->task->max_tokens
-	    ? j->task->max_tokens : t->sampling.max_tokens };
-	struct model_request q = { .sampling = &s, .messages = g->messages,
-	    .n_messages = g->n_messages };
+	const struct tier *t = endpoint_of(&j->cascade->tiers[g->ask.tier],
+	    endpoint);
+	struct sampling s = t->sampling;
+	struct model_request q = { .provider = t->provider,
+	    .model = t->model_name, .sampling = &s,
+	    .messages = g->messages, .n_messages = g->n_messages };
 	struct key_base *b;
 
+	if (j->task->max_tokens) {
+		s.max_tokens = j->task->max_tokens;
+		return key_canon(&q, canon, e) < 0 ? -1
+		    : key_of(buf_str(canon), key, e);
+	}
 	if (key_base_of(j->en, j->cascade, g->ask.tier, endpoint, &b, e) < 0)
 		return -1;
 	return key_make(b, &q, canon, key, e);

@@ -6,9 +6,10 @@
  * (API key, timeouts, order of JSON members, tags). The number of the sample
  * stands beside it, not in it.
  *
- * The form is one JSON object without white space, its members always in the
- * same order: what is the same for all requests of an endpoint comes first, and
- * is written and hashed once (struct key_base).
+ * The form is one JSON object, its members always in the same order. What is
+ * the same for all requests of an endpoint comes first, and is written and
+ * hashed once (struct key_base): up to the first message it is a multiple of 64
+ * bytes, by spaces before the name "messages", which is the only white space.
  */
 #ifndef CASCADE_KEY_H
 #define CASCADE_KEY_H
@@ -30,12 +31,12 @@ struct key_base {
 	struct buf canon;
 	struct sha256 hash;
 };
-/* Of q's provider, model and sampling (but for max_tokens) alone. */
+/* Of q's provider, model and sampling alone. */
 int key_base_init(struct key_base *b, const struct model_request *q,
     struct err *e);
 void key_base_release(struct key_base *b); /* zeroed is fine */
-/* As key_canon() and key_of() of a request of that endpoint: q's messages and
- * max_tokens alone are looked at. */
+/* As key_canon() and key_of() of a request of that endpoint with q's messages,
+ * which alone are looked at. */
 int key_make(const struct key_base *b, const struct model_request *q,
     struct buf *canon, unsigned char key[SHA256_BYTES], struct err *e);
 

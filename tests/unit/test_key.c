@@ -72,12 +72,11 @@ the_canonical_form_has_every_member_in_order(void **state)
 	assert_string_equal(b.p, "{\"v\":2,\"api\":\"openai\","
 	    "\"url\":\"https://api.example/v1\",\"model\":\"gpt-4o\","
 	    "\"extra\":{\"top_k\":5},\"frequency_penalty\":-0.5,"
-	    "\"logprobs\":true,"
+	    "\"logprobs\":true,\"max_tokens\":64,"
 	    "\"presence_penalty\":0.5,\"reasoning_effort\":\"low\","
 	    "\"response_format\":{\"type\":\"json_object\"},\"seed\":11,"
 	    "\"stop\":[\"END\",\"STOP\"],\"temperature\":0.7,\"top_p\":0.9,"
-	    "\"max_tokens\":64,"
-	    "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
+	    "          " "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
 	    "{\"content\":\"6*7?\",\"role\":\"user\"}]}");
 	buf_release(&b);
 }
@@ -96,7 +95,7 @@ what_is_not_set_is_not_written(void **state)
 	canon_of(&f, &b);
 	assert_string_equal(b.p, "{\"v\":2,\"api\":\"openai\","
 	    "\"url\":\"https://api.example/v1\",\"model\":\"gpt-4o\","
-	    "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
+	    "                                              " "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
 	    "{\"content\":\"6*7?\",\"role\":\"user\"}]}");
 	buf_release(&b);
 }
@@ -121,6 +120,8 @@ the_form_is_canonical_json(void **state)
 	assert_non_null(doc);
 	for (m = json_first(doc); m; m = json_next(m)) {
 		buf_addc(&again, again.n ? ',' : '{');
+		while (str_is(json_name(m), "messages") && (again.n + 12) % 64)
+			buf_addc(&again, ' ');
 		buf_addf(&again, "\"%.*s\":", STR_ARG(json_name(m)));
 		json_print(&again, m, true);
 	}
@@ -151,7 +152,6 @@ a_key_from_its_beginning_is_the_same(void **state)
 
 		memset(text, 'x', sizeof(text));
 		f.messages[1].content = (struct str){ text, (size_t)i };
-		f.s.max_tokens = i % 3;
 		f.q.n_messages = 1 + (size_t)i % 2;
 		canon_of(&f, &b);
 		assert_int_equal(key_of(buf_str(&b), one, &e), 0);
