@@ -777,15 +777,18 @@ jw_close(struct jw *w, char c)
 static void
 add_escape(struct buf *to, char c)
 {
-	static const char named[] = "\b\f\n\r\t\"\\", names[] = "bfnrt\"\\";
-	const char *found = memchr(named, c, sizeof(named) - 1);
+	static const char names[128] = { ['\b'] = 'b', ['\f'] = 'f',
+		['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"',
+		['\\'] = '\\' };
+	char name = names[c & 0x7f];
 
-	if (!found) {
+	if (!name)
 		buf_addf(to, "\\u%04x", (unsigned)(unsigned char)c);
-		return;
+	else if (buf_reserve(to, 2)) {
+		to->p[to->n++] = '\\';
+		to->p[to->n++] = name;
+		to->p[to->n] = '\0';
 	}
-	buf_addc(to, '\\');
-	buf_addc(to, names[found - named]);
 }
 
 /* Offset, from i on, of the first byte of 0x7f or more, or s.n. */
@@ -865,6 +868,12 @@ add_characters(struct jw *w, struct str s)
 	buf_release(&fixed);
 }
 
+static bool
+is_simple(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 /*
  * Copy what s begins with that is printable ASCII other than '"' and '\\',
  * and say how much that was. Nearly all that is written passes through here:
@@ -887,10 +896,30 @@ copy_simple(char *to, struct str s)
 		if (hits)
 			return i + (size_t)__builtin_ctzll(hits) / 8;
 	}
-	for (; i < s.n && s.p[i] >= 0x20 && s.p[i] < 0x7f && s.p[i] != '"'
-	    && s.p[i] != '\\'; i++)
+	for (; i < s.n && is_simple(s.p[i]); i++)
 		to[i] = s.p[i];
 	return i;
+}
+
+/* What is behind the simple beginning of a text. */
+static void
+add_rest(struct jw *w, struct str s)
+{
+	struct buf *to = w->out;
+	size_t n;
+
+	while (s.n && (unsigned char)s.p[0] < 0x7f) {
+		add_escape(to, s.p[0]);
+		s = str_sub(s, 1, s.n);
+		if (!buf_reserve(to, s.n))
+			return;
+		n = copy_simple(to->p + to->n, s);
+		to->n += n;
+		to->p[to->n] = '\0';
+		s = str_sub(s, n, s.n);
+	}
+	if (s.n)
+		add_characters(w, s);
 }
 
 static void
@@ -899,43 +928,88 @@ add_string(struct jw *w, struct str s)
 	struct buf *to = w->out;
 	size_t n;
 
+	if (!buf_reserve(to, s.n + 2))
+		return;
+	to->p[to->n++] = '"';
+	n = copy_simple(to->p + to->n, s);
+	to->n += n;
+	if (n < s.n)
+		add_rest(w, str_sub(s, n, s.n));
 	buf_addc(to, '"');
-	while (s.n && buf_reserve(to, s.n)) {
-		n = copy_simple(to->p + to->n, s);
-		to->n += n;
-		to->p[to->n] = '\0';
-		s = str_sub(s, n, s.n);
-		if (!s.n)
-			break;
-		if ((unsigned char)s.p[0] >= 0x7f) {
-			add_characters(w, s);
-			break;
-		}
-		add_escape(to, s.p[0]);
-		s = str_sub(s, 1, s.n);
-	}
-	buf_addc(to, '"');
+}
+
+/* The name, and where to write on, with room for `more` bytes; NULL: there is
+ * none. put_end() has to follow. */
+static char *
+put_name(struct jw *w, struct str name, size_t more)
+{
+	struct buf *to = w->out;
+	char *p;
+
+	if (!buf_reserve(to, name.n + 4 + more))
+		return NULL;
+	p = to->p + to->n;
+	if (w->comma)
+		*p++ = ',';
+	*p++ = '"';
+	copy_few(p, name.p, name.n);
+	p += name.n;
+	*p++ = '"';
+	*p++ = ':';
+	return p;
+}
+
+/* Of what was written from put_name() on. `comma`: a value is behind it. */
+static void
+put_end(struct jw *w, const char *p, bool comma)
+{
+	w->out->n = (size_t)(p - w->out->p);
+	w->out->p[w->out->n] = '\0';
+	w->comma = comma;
 }
 
 void
 jw_name(struct jw *w, struct str name)
 {
-	struct buf *to = w->out;
-	char *p;
+	char *p = put_name(w, name, 0);
 
-	if (!buf_reserve(to, name.n + 4))
+	if (p)
+		put_end(w, p, false);
+}
+
+void
+jw_name_str(struct jw *w, struct str name, struct str s)
+{
+	char *p = put_name(w, name, s.n + 2);
+	size_t n;
+
+	if (!p)
 		return;
-	p = to->p + to->n;
-	if (w->comma)
-		*p++ = ',';
 	*p++ = '"';
-	memcpy(p, name.p, name.n);
-	p += name.n;
-	*p++ = '"';
-	*p++ = ':';
-	*p = '\0';
-	to->n = (size_t)(p - to->p);
-	w->comma = false;
+	n = copy_simple(p, s);
+	put_end(w, p + n, true);
+	if (n < s.n)
+		add_rest(w, str_sub(s, n, s.n));
+	buf_addc(w->out, '"');
+}
+
+void
+jw_name_raw(struct jw *w, struct str name, struct str json)
+{
+	char *p = put_name(w, name, json.n);
+
+	if (!p)
+		return;
+	copy_few(p, json.p, json.n);
+	put_end(w, p + json.n, true);
+}
+
+void
+jw_name_i64(struct jw *w, struct str name, int64_t v)
+{
+	char room[I64_ROOM];
+
+	jw_name_raw(w, name, str_of_i64(v, room));
 }
 
 void
@@ -1003,20 +1077,6 @@ jw_raw(struct jw *w, struct str json)
 }
 
 void
-jw_kstr(struct jw *w, const char *name, struct str s)
-{
-	jw_key(w, name);
-	jw_str(w, s);
-}
-
-void
-jw_ki64(struct jw *w, const char *name, int64_t v)
-{
-	jw_key(w, name);
-	jw_i64(w, v);
-}
-
-void
 jw_kdouble(struct jw *w, const char *name, double v)
 {
 	jw_key(w, name);
@@ -1026,8 +1086,7 @@ jw_kdouble(struct jw *w, const char *name, double v)
 void
 jw_kbool(struct jw *w, const char *name, bool v)
 {
-	jw_key(w, name);
-	jw_bool(w, v);
+	jw_kraw(w, name, v ? STR("true") : STR("false"));
 }
 
 /* In the locale "C": 15 digits are always kept, 17 always suffice. */

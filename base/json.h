@@ -82,18 +82,41 @@ void jw_null(struct jw *w);
 void jw_raw(struct jw *w, struct str json); /* already JSON */
 
 /* key and value in one call. */
-void jw_kstr(struct jw *w, const char *name, struct str s);
-void jw_ki64(struct jw *w, const char *name, int64_t v);
+static inline void jw_kstr(struct jw *w, const char *name, struct str s);
+static inline void jw_ki64(struct jw *w, const char *name, int64_t v);
+static inline void jw_kraw(struct jw *w, const char *name, struct str json);
 void jw_kdouble(struct jw *w, const char *name, double v);
 void jw_kbool(struct jw *w, const char *name, bool v);
 
+/* What those call that are inline, which they are for the length of the name:
+ * the compiler knows a literal's. */
 void jw_name(struct jw *w, struct str name);
+void jw_name_str(struct jw *w, struct str name, struct str s);
+void jw_name_i64(struct jw *w, struct str name, int64_t v);
+void jw_name_raw(struct jw *w, struct str name, struct str json);
 
-/* Inline for the length, which the compiler knows of a literal. */
 static inline void
 jw_key(struct jw *w, const char *name)
 {
 	jw_name(w, (struct str){ name, strlen(name) });
+}
+
+static inline void
+jw_kstr(struct jw *w, const char *name, struct str s)
+{
+	jw_name_str(w, (struct str){ name, strlen(name) }, s);
+}
+
+static inline void
+jw_ki64(struct jw *w, const char *name, int64_t v)
+{
+	jw_name_i64(w, (struct str){ name, strlen(name) }, v);
+}
+
+static inline void
+jw_kraw(struct jw *w, const char *name, struct str json)
+{
+	jw_name_raw(w, (struct str){ name, strlen(name) }, json);
 }
 
 /* Shortest decimal that reads back as v; "inf", "-inf", "nan" otherwise. */
