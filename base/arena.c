@@ -39,7 +39,7 @@ struct arena {
 #endif
 #endif
 #ifndef MOST_SPARE
-#define MOST_SPARE 64
+#define MOST_SPARE 1024 /* so many results wait for one commit at most */
 #endif
 static _Thread_local struct arena *spare;
 static _Thread_local size_t n_spare;
