@@ -136,23 +136,21 @@ check_escape(struct source *s, size_t *i, struct err *e)
  * Offset, from i on, of the first '"', '\\' or control character, or s.n.
  * Eight bytes at a time: nearly all of a long reply passes through here.
  */
-static size_t
+static inline size_t
 skip_plain(struct str s, size_t i)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	const uint64_t tops = UINT64_C(0x8080808080808080);
-	uint64_t w, quote, backslash, hits;
+	uint64_t w, hits;
 
 	for (; s.n - i >= sizeof(w); i += sizeof(w)) {
 		memcpy(&w, s.p + i, sizeof(w));
 		w = le64toh(w);
-		quote = w ^ ones * '"';
-		backslash = w ^ ones * '\\';
 		/* (x - ones) & ~x & tops: the lowest bit set is in the first
-		 * byte of x that is 0; with ones * k, in one less than k. */
-		hits = (((quote - ones) & ~quote) |
-		    ((backslash - ones) & ~backslash) |
-		    ((w - ones * 0x20) & ~w)) & tops;
+		 * byte of x that is 0; with ones * k, in one less than k. ~w
+		 * does for all three, where bytes below 0x80 are looked for. */
+		hits = (((w ^ ones * '"') - ones) | ((w ^ ones * '\\') - ones)
+		    | (w - ones * 0x20)) & ~w & tops;
 		if (hits)
 			return i + (size_t)__builtin_ctzll(hits) / 8;
 	}
@@ -162,11 +160,11 @@ skip_plain(struct str s, size_t i)
 	return i;
 }
 
-/* The string whose quote is at *i, which is moved past its end. */
+/* What is behind the simple beginning of a string. */
 static int
-check_string(struct source *s, size_t *i, struct err *e)
+check_string_from(struct source *s, size_t start, size_t at, size_t *i,
+    struct err *e)
 {
-	size_t start = *i, at = start + 1;
 	char c;
 
 	while (at < s->n) {
@@ -185,6 +183,18 @@ check_string(struct source *s, size_t *i, struct err *e)
 			return -1;
 	}
 	return bad_at(s, start, e, "string is not closed");
+}
+
+/* The string whose quote is at *i, which is moved past its end. */
+static int
+check_string(struct source *s, size_t *i, struct err *e)
+{
+	size_t at = skip_plain((struct str){ s->p, s->n }, *i + 1);
+
+	if (at == s->n || s->p[at] != '"')
+		return check_string_from(s, *i, at, i, e);
+	*i = at + 1;
+	return 0;
 }
 
 static bool
@@ -402,7 +412,7 @@ check(struct source *s, struct err *e)
 	size_t i = 0;
 
 	for (;;) {
-		while (i < s->n && is_space(s->p[i]))
+		while (i < s->n && s->p[i] <= ' ' && is_space(s->p[i]))
 			i++;
 		if (i == s->n)
 			break;

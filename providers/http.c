@@ -445,20 +445,13 @@ on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
 	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
-/* Is it one that read_headers() looks at? Nearly none is: the first letter
- * says so. */
+/* Is it one that read_headers() looks at? */
 static bool
 is_of_interest(struct str name)
 {
-	switch (name.n ? name.p[0] | 0x20 : 0) {
-	case 'r':
-		return str_is_nocase(str_sub(name, 0, 5), "retry");
-	case 'x':
-	case 'a':
-		return limits_is_header(name)
-		    || str_is_nocase(name, "x-should-retry");
-	}
-	return false;
+	return limits_is_header(name)
+	    || str_is_nocase(str_sub(name, 0, 5), "retry")
+	    || str_is_nocase(name, "x-should-retry");
 }
 
 /* "Name: value", or the status line of this answer, or of one before it. */
@@ -466,20 +459,31 @@ static void
 note_header(struct handle *x, struct str line)
 {
 	struct str value = line, name;
+	size_t n;
 
-	if (str_starts(line, "HTTP/")) {
-		buf_clear(&x->told);
-		x->date[0] = '\0';
+	switch (line.n ? line.p[0] | 0x20 : 0) {
+	case 'h':
+		if (str_starts(line, "HTTP/")) {
+			buf_clear(&x->told);
+			x->date[0] = '\0';
+		}
+		return;
+	case 'a': case 'd': case 'r': case 'x':
+		break;
+	default:
+		return; /* nearly all: what they begin with says so */
 	}
 	if (x->answer.n || !str_cut(&value, ':', &name))
 		return;
+	value = str_trim(value);
 	if (str_is_nocase(name, "date")) {
-		snprintf(x->date, sizeof(x->date), "%.*s",
-		    STR_ARG(str_trim(value)));
+		n = value.n < sizeof(x->date) ? value.n : 0;
+		memcpy(x->date, value.p, n);
+		x->date[n] = '\0';
 	} else if (is_of_interest(name)) {
 		buf_add(&x->told, name);
 		buf_addc(&x->told, ':');
-		buf_add(&x->told, str_trim(value));
+		buf_add(&x->told, value);
 		buf_addc(&x->told, '\n');
 	}
 }
