@@ -19,11 +19,30 @@ struct chunk {
 };
 
 struct arena {
+	struct arena *next_spare;
 	size_t chunk;
 	size_t used;
-	struct chunk *first;
 	struct chunk *current; /* the one being filled */
+	struct chunk first;    /* last: its data follow */
 };
+
+/*
+ * Arenas of the default size come and go with each task and each request, and
+ * are more than malloc keeps at hand: some of them stay here. Not where memory
+ * that was given back is watched.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define MOST_SPARE 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define MOST_SPARE 0
+#endif
+#endif
+#ifndef MOST_SPARE
+#define MOST_SPARE 1024 /* so many results wait for one commit at most */
+#endif
+static _Thread_local struct arena *spare;
+static _Thread_local size_t n_spare;
 
 static struct chunk *
 chunk_new(size_t size)
@@ -44,17 +63,24 @@ chunk_new(size_t size)
 struct arena *
 arena_new(size_t chunk)
 {
-	struct arena *a = malloc(sizeof(*a));
+	struct arena *a = spare;
 
+	if (!chunk)
+		chunk = CHUNK_DEFAULT;
+	if (a && chunk == CHUNK_DEFAULT) {
+		spare = a->next_spare;
+		n_spare--;
+		return a;
+	}
+	if (chunk > PTRDIFF_MAX - sizeof(*a))
+		return NULL;
+	a = malloc(sizeof(*a) + chunk);
 	if (!a)
 		return NULL;
-	a->chunk = chunk ? chunk : CHUNK_DEFAULT;
+	a->chunk = chunk;
 	a->used = 0;
-	a->first = a->current = chunk_new(a->chunk);
-	if (!a->first) {
-		free(a);
-		return NULL;
-	}
+	a->first = (struct chunk){ .size = chunk };
+	a->current = &a->first;
 	return a;
 }
 
@@ -63,13 +89,13 @@ arena_clear(struct arena *a)
 {
 	struct chunk *c, *next;
 
-	for (c = a->first->next; c; c = next) {
+	for (c = a->first.next; c; c = next) {
 		next = c->next;
 		free(c);
 	}
-	a->first->next = NULL;
-	a->first->used = 0;
-	a->current = a->first;
+	a->first.next = NULL;
+	a->first.used = 0;
+	a->current = &a->first;
 	a->used = 0;
 }
 
@@ -79,8 +105,13 @@ arena_free(struct arena *a)
 	if (!a)
 		return;
 	arena_clear(a);
-	free(a->first);
-	free(a);
+	if (a->chunk != CHUNK_DEFAULT || n_spare >= MOST_SPARE) {
+		free(a);
+		return;
+	}
+	a->next_spare = spare;
+	spare = a;
+	n_spare++;
 }
 
 /* The chunk to take n bytes (a multiple of ALIGN) from, or NULL. */
@@ -103,7 +134,7 @@ chunk_for(struct arena *a, size_t n)
 }
 
 void *
-arena_alloc(struct arena *a, size_t n)
+arena_raw(struct arena *a, size_t n)
 {
 	struct chunk *c;
 	void *p;
@@ -114,10 +145,18 @@ arena_alloc(struct arena *a, size_t n)
 	c = chunk_for(a, n);
 	if (!c)
 		return NULL;
-	p = memset(c->data + c->used, 0, n);
+	p = c->data + c->used;
 	c->used += n;
 	a->used += n;
 	return p;
+}
+
+void *
+arena_alloc(struct arena *a, size_t n)
+{
+	void *p = arena_raw(a, n);
+
+	return p ? memset(p, 0, n) : NULL;
 }
 
 void *
@@ -137,9 +176,12 @@ arena_cstr(struct arena *a, struct str s)
 
 	if (s.n == SIZE_MAX)
 		return NULL;
-	p = arena_alloc(a, s.n + 1);
-	if (p && s.n)
+	p = arena_raw(a, s.n + 1);
+	if (!p)
+		return NULL;
+	if (s.n)
 		memcpy(p, s.p, s.n);
+	p[s.n] = '\0';
 	return p;
 }
 

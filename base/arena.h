@@ -15,6 +15,7 @@ void arena_clear(struct arena *a); /* gives back all but the first chunk */
 
 /* Zeroed, aligned for any type; NULL: out of memory. n may be 0. */
 void *arena_alloc(struct arena *a, size_t n);
+void *arena_raw(struct arena *a, size_t n); /* the same, not zeroed */
 void *arena_array(struct arena *a, size_t count, size_t size); /* checked */
 
 /* A NUL-terminated copy of s. False: out of memory, *out untouched. */

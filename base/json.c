@@ -25,7 +25,8 @@
 
 /* cJSON before 1.7.19 copies a number into 64 bytes and reads no more. */
 #define NUMBER_MAX 63
-#define SMALL_TEXT 10000 /* its document goes into one piece of memory */
+#define TINY_TEXT 1200   /* its document fits in an arena's usual piece, */
+#define SMALL_TEXT 10000 /* and this one's into a piece made for it */
 
 /* The text as it will be given to cJSON. */
 struct source {
@@ -135,23 +136,21 @@ check_escape(struct source *s, size_t *i, struct err *e)
  * Offset, from i on, of the first '"', '\\' or control character, or s.n.
  * Eight bytes at a time: nearly all of a long reply passes through here.
  */
-static size_t
+static inline size_t
 skip_plain(struct str s, size_t i)
 {
 	const uint64_t ones = UINT64_C(0x0101010101010101);
 	const uint64_t tops = UINT64_C(0x8080808080808080);
-	uint64_t w, quote, backslash, hits;
+	uint64_t w, hits;
 
 	for (; s.n - i >= sizeof(w); i += sizeof(w)) {
 		memcpy(&w, s.p + i, sizeof(w));
 		w = le64toh(w);
-		quote = w ^ ones * '"';
-		backslash = w ^ ones * '\\';
 		/* (x - ones) & ~x & tops: the lowest bit set is in the first
-		 * byte of x that is 0; with ones * k, in one less than k. */
-		hits = (((quote - ones) & ~quote) |
-		    ((backslash - ones) & ~backslash) |
-		    ((w - ones * 0x20) & ~w)) & tops;
+		 * byte of x that is 0; with ones * k, in one less than k. ~w
+		 * does for all three, where bytes below 0x80 are looked for. */
+		hits = (((w ^ ones * '"') - ones) | ((w ^ ones * '\\') - ones)
+		    | (w - ones * 0x20)) & ~w & tops;
 		if (hits)
 			return i + (size_t)__builtin_ctzll(hits) / 8;
 	}
@@ -161,11 +160,11 @@ skip_plain(struct str s, size_t i)
 	return i;
 }
 
-/* The string whose quote is at *i, which is moved past its end. */
+/* What is behind the simple beginning of a string. */
 static int
-check_string(struct source *s, size_t *i, struct err *e)
+check_string_from(struct source *s, size_t start, size_t at, size_t *i,
+    struct err *e)
 {
-	size_t start = *i, at = start + 1;
 	char c;
 
 	while (at < s->n) {
@@ -184,6 +183,18 @@ check_string(struct source *s, size_t *i, struct err *e)
 			return -1;
 	}
 	return bad_at(s, start, e, "string is not closed");
+}
+
+/* The string whose quote is at *i, which is moved past its end. */
+static int
+check_string(struct source *s, size_t *i, struct err *e)
+{
+	size_t at = skip_plain((struct str){ s->p, s->n }, *i + 1);
+
+	if (at == s->n || s->p[at] != '"')
+		return check_string_from(s, *i, at, i, e);
+	*i = at + 1;
+	return 0;
 }
 
 static bool
@@ -401,7 +412,7 @@ check(struct source *s, struct err *e)
 	size_t i = 0;
 
 	for (;;) {
-		while (i < s->n && is_space(s->p[i]))
+		while (i < s->n && s->p[i] <= ' ' && is_space(s->p[i]))
 			i++;
 		if (i == s->n)
 			break;
@@ -435,8 +446,8 @@ build_alloc(size_t n)
 	if (!building)
 		return malloc(n);
 	if (arena_used(building))
-		return arena_alloc(building, n);
-	f = arena_alloc(building, offsetof(struct first, doc) + n);
+		return arena_raw(building, n);
+	f = arena_raw(building, offsetof(struct first, doc) + n);
 	if (!f)
 		return NULL;
 	f->arena = building;
@@ -463,7 +474,7 @@ build(const char *p, size_t n)
 	cJSON *doc = NULL;
 
 	call_once(&once, set_hooks);
-	building = arena_new(n < SMALL_TEXT ? 6 * n + 512 : 0);
+	building = arena_new(n > TINY_TEXT && n < SMALL_TEXT ? 6 * n + 512 : 0);
 	if (!building)
 		return NULL;
 	doc = cJSON_ParseWithLength(p, n);
@@ -560,7 +571,8 @@ json_get(const struct json *v, const char *name)
 	if (json_type(v) != JSON_OBJECT)
 		return NULL;
 	for (const cJSON *m = as_cjson(v)->child; m; m = m->next)
-		if (strcmp(m->string, name) == 0)
+		/* Nearly all that are others begin otherwise. */
+		if (m->string[0] == name[0] && strcmp(m->string, name) == 0)
 			found = m; /* go on: the last counts */
 	return as_json(found);
 }
@@ -775,15 +787,18 @@ jw_close(struct jw *w, char c)
 static void
 add_escape(struct buf *to, char c)
 {
-	static const char named[] = "\b\f\n\r\t\"\\", names[] = "bfnrt\"\\";
-	const char *found = memchr(named, c, sizeof(named) - 1);
+	static const char names[128] = { ['\b'] = 'b', ['\f'] = 'f',
+		['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't', ['"'] = '"',
+		['\\'] = '\\' };
+	char name = names[c & 0x7f];
 
-	if (!found) {
+	if (!name)
 		buf_addf(to, "\\u%04x", (unsigned)(unsigned char)c);
-		return;
+	else if (buf_reserve(to, 2)) {
+		to->p[to->n++] = '\\';
+		to->p[to->n++] = name;
+		to->p[to->n] = '\0';
 	}
-	buf_addc(to, '\\');
-	buf_addc(to, names[found - named]);
 }
 
 /* Offset, from i on, of the first byte of 0x7f or more, or s.n. */
@@ -829,13 +844,12 @@ add_plain(struct buf *to, struct str s, bool shown)
 	buf_add(to, str_sub(s, from, s.n));
 }
 
-/* s in quotes; it is well-formed UTF-8. */
+/* s is well-formed UTF-8. */
 static void
-add_quoted(struct buf *to, struct str s, bool shown)
+add_escaped(struct buf *to, struct str s, bool shown)
 {
 	size_t i;
 
-	buf_addc(to, '"');
 	for (;;) {
 		i = skip_plain(s, 0);
 		add_plain(to, str_sub(s, 0, i), shown);
@@ -844,37 +858,168 @@ add_quoted(struct buf *to, struct str s, bool shown)
 		add_escape(to, s.p[i]);
 		s = str_sub(s, i + 1, s.n);
 	}
-	buf_addc(to, '"');
 }
 
-/* Nothing in it is escaped, mended or hidden: so is nearly every name, and
- * every short text. */
-static bool
-is_simple(struct str s)
+/* What is not ASCII has to be looked at as characters. */
+static void
+add_characters(struct jw *w, struct str s)
 {
-	return skip_plain(s, 0) == s.n && skip_shown(s, 0) == s.n;
+	struct buf fixed;
+
+	if (utf8_valid(s)) {
+		add_escaped(w->out, s, w->shown);
+		return;
+	}
+	buf_init(&fixed, BUF_MAX);
+	utf8_fix(&fixed, s);
+	add_escaped(w->out, buf_str(&fixed), w->shown);
+	if (fixed.failed)
+		w->out->failed = true;
+	buf_release(&fixed);
+}
+
+static bool
+is_simple(char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+/*
+ * Copy what s begins with that is printable ASCII other than '"' and '\\',
+ * and say how much that was. Nearly all that is written passes through here:
+ * each byte is looked at and copied at once, eight at a time.
+ */
+static size_t
+copy_simple(char *to, struct str s)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), tops = ones << 7;
+	uint64_t w, hits;
+	size_t i;
+
+	for (i = 0; s.n - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, s.p + i, sizeof(w));
+		memcpy(to + i, &w, sizeof(w));
+		w = le64toh(w);
+		/* As in skip_plain(); the last: 0x7f and more. */
+		hits = (((w ^ ones * '"') - ones) | ((w ^ ones * '\\') - ones)
+		    | (w - ones * 0x20) | (w + ones) | w) & tops;
+		if (hits)
+			return i + (size_t)__builtin_ctzll(hits) / 8;
+	}
+	for (; i < s.n && is_simple(s.p[i]); i++)
+		to[i] = s.p[i];
+	return i;
+}
+
+/* What is behind the simple beginning of a text. */
+static void
+add_rest(struct jw *w, struct str s)
+{
+	struct buf *to = w->out;
+	size_t n;
+
+	while (s.n && (unsigned char)s.p[0] < 0x7f) {
+		add_escape(to, s.p[0]);
+		s = str_sub(s, 1, s.n);
+		if (!buf_reserve(to, s.n))
+			return;
+		n = copy_simple(to->p + to->n, s);
+		to->n += n;
+		to->p[to->n] = '\0';
+		s = str_sub(s, n, s.n);
+	}
+	if (s.n)
+		add_characters(w, s);
 }
 
 static void
 add_string(struct jw *w, struct str s)
 {
 	struct buf *to = w->out;
-	struct buf fixed;
+	size_t n;
 
-	if (is_simple(s)) {
-		buf_addc(to, '"');
-		buf_add(to, s);
-		buf_addc(to, '"');
-	} else if (utf8_valid(s)) {
-		add_quoted(to, s, w->shown);
-	} else {
-		buf_init(&fixed, BUF_MAX);
-		utf8_fix(&fixed, s);
-		add_quoted(to, buf_str(&fixed), w->shown);
-		if (fixed.failed)
-			to->failed = true;
-		buf_release(&fixed);
-	}
+	if (!buf_reserve(to, s.n + 2))
+		return;
+	to->p[to->n++] = '"';
+	n = copy_simple(to->p + to->n, s);
+	to->n += n;
+	if (n < s.n)
+		add_rest(w, str_sub(s, n, s.n));
+	buf_addc(to, '"');
+}
+
+/* The name, and where to write on, with room for `more` bytes; NULL: there is
+ * none. put_end() has to follow. */
+static char *
+put_name(struct jw *w, struct str name, size_t more)
+{
+	struct buf *to = w->out;
+	char *p;
+
+	if (!buf_reserve(to, name.n + 4 + more))
+		return NULL;
+	p = to->p + to->n;
+	if (w->comma)
+		*p++ = ',';
+	*p++ = '"';
+	copy_few(p, name.p, name.n);
+	p += name.n;
+	*p++ = '"';
+	*p++ = ':';
+	return p;
+}
+
+/* Of what was written from put_name() on. `comma`: a value is behind it. */
+static void
+put_end(struct jw *w, const char *p, bool comma)
+{
+	w->out->n = (size_t)(p - w->out->p);
+	w->out->p[w->out->n] = '\0';
+	w->comma = comma;
+}
+
+void
+jw_name(struct jw *w, struct str name)
+{
+	char *p = put_name(w, name, 0);
+
+	if (p)
+		put_end(w, p, false);
+}
+
+void
+jw_name_str(struct jw *w, struct str name, struct str s)
+{
+	char *p = put_name(w, name, s.n + 2);
+	size_t n;
+
+	if (!p)
+		return;
+	*p++ = '"';
+	n = copy_simple(p, s);
+	put_end(w, p + n, true);
+	if (n < s.n)
+		add_rest(w, str_sub(s, n, s.n));
+	buf_addc(w->out, '"');
+}
+
+void
+jw_name_raw(struct jw *w, struct str name, struct str json)
+{
+	char *p = put_name(w, name, json.n);
+
+	if (!p)
+		return;
+	copy_few(p, json.p, json.n);
+	put_end(w, p + json.n, true);
+}
+
+void
+jw_name_i64(struct jw *w, struct str name, int64_t v)
+{
+	char room[I64_ROOM];
+
+	jw_name_raw(w, name, str_of_i64(v, room));
 }
 
 void
@@ -887,16 +1032,20 @@ jw_key_str(struct jw *w, struct str name)
 }
 
 void
-jw_key(struct jw *w, const char *name)
-{
-	jw_key_str(w, str_of(name));
-}
-
-void
 jw_str(struct jw *w, struct str s)
 {
 	separate(w);
 	add_string(w, s);
+}
+
+void
+jw_again(struct jw *w, size_t from, size_t n)
+{
+	struct buf *to = w->out;
+
+	separate(w);
+	if (buf_reserve(to, n)) /* it may move: where it is now */
+		buf_add(to, (struct str){ to->p + from, n });
 }
 
 void
@@ -938,20 +1087,6 @@ jw_raw(struct jw *w, struct str json)
 }
 
 void
-jw_kstr(struct jw *w, const char *name, struct str s)
-{
-	jw_key(w, name);
-	jw_str(w, s);
-}
-
-void
-jw_ki64(struct jw *w, const char *name, int64_t v)
-{
-	jw_key(w, name);
-	jw_i64(w, v);
-}
-
-void
 jw_kdouble(struct jw *w, const char *name, double v)
 {
 	jw_key(w, name);
@@ -961,18 +1096,13 @@ jw_kdouble(struct jw *w, const char *name, double v)
 void
 jw_kbool(struct jw *w, const char *name, bool v)
 {
-	jw_key(w, name);
-	jw_bool(w, v);
+	jw_kraw(w, name, v ? STR("true") : STR("false"));
 }
 
 /* In the locale "C": 15 digits are always kept, 17 always suffice. */
 static void
 format_double(char *text, size_t size, double v)
 {
-	if (fabs(v) <= 1e15 && v == trunc(v)) {
-		snprintf(text, size, "%.0f", v);
-		return;
-	}
 	for (int digits = 15; digits <= 17; digits++) {
 		snprintf(text, size, "%.*g", digits, v);
 		if (strtod(text, NULL) == v)
@@ -988,6 +1118,12 @@ buf_add_double(struct buf *b, double v)
 
 	if (!isfinite(v)) {
 		buf_adds(b, isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
+		return;
+	}
+	if (fabs(v) <= 1e15 && v == trunc(v)) {
+		if (v == 0 && signbit(v))
+			buf_addc(b, '-');
+		buf_add_i64(b, (int64_t)v);
 		return;
 	}
 	/* The C library has this one ready: nothing is allocated. */

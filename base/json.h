@@ -11,6 +11,8 @@
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
@@ -67,9 +69,12 @@ struct jw jw_on(struct buf *out);
 struct jw jw_shown(struct buf *out);
 void jw_open(struct jw *w, char c);  /* '{' or '[' */
 void jw_close(struct jw *w, char c); /* '}' or ']' */
-void jw_key(struct jw *w, const char *name);
-void jw_key_str(struct jw *w, struct str name);
+/* A name of our own, in which nothing is to be escaped: letters, digits, '_'. */
+static inline void jw_key(struct jw *w, const char *name);
+void jw_key_str(struct jw *w, struct str name); /* anybody's */
 void jw_str(struct jw *w, struct str s); /* ill-formed UTF-8 is mended */
+/* Once more the n bytes from `from` on of w->out, which were a value. */
+void jw_again(struct jw *w, size_t from, size_t n);
 void jw_i64(struct jw *w, int64_t v);
 void jw_double(struct jw *w, double v); /* shortest that reads back; null if not finite */
 void jw_bool(struct jw *w, bool v);
@@ -77,10 +82,42 @@ void jw_null(struct jw *w);
 void jw_raw(struct jw *w, struct str json); /* already JSON */
 
 /* key and value in one call. */
-void jw_kstr(struct jw *w, const char *name, struct str s);
-void jw_ki64(struct jw *w, const char *name, int64_t v);
+static inline void jw_kstr(struct jw *w, const char *name, struct str s);
+static inline void jw_ki64(struct jw *w, const char *name, int64_t v);
+static inline void jw_kraw(struct jw *w, const char *name, struct str json);
 void jw_kdouble(struct jw *w, const char *name, double v);
 void jw_kbool(struct jw *w, const char *name, bool v);
+
+/* What those call that are inline, which they are for the length of the name:
+ * the compiler knows a literal's. */
+void jw_name(struct jw *w, struct str name);
+void jw_name_str(struct jw *w, struct str name, struct str s);
+void jw_name_i64(struct jw *w, struct str name, int64_t v);
+void jw_name_raw(struct jw *w, struct str name, struct str json);
+
+static inline void
+jw_key(struct jw *w, const char *name)
+{
+	jw_name(w, (struct str){ name, strlen(name) });
+}
+
+static inline void
+jw_kstr(struct jw *w, const char *name, struct str s)
+{
+	jw_name_str(w, (struct str){ name, strlen(name) }, s);
+}
+
+static inline void
+jw_ki64(struct jw *w, const char *name, int64_t v)
+{
+	jw_name_i64(w, (struct str){ name, strlen(name) }, v);
+}
+
+static inline void
+jw_kraw(struct jw *w, const char *name, struct str json)
+{
+	jw_name_raw(w, (struct str){ name, strlen(name) }, json);
+}
 
 /* Shortest decimal that reads back as v; "inf", "-inf", "nan" otherwise. */
 void buf_add_double(struct buf *b, double v);

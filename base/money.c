@@ -16,11 +16,14 @@
 static int64_t
 power_of_ten(int n)
 {
-	int64_t v = 1;
+	static const int64_t v[POWERS] = {
+		1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000,
+		1000000000, 10000000000, 100000000000, 1000000000000,
+		10000000000000, 100000000000000, 1000000000000000,
+		10000000000000000, 100000000000000000, 1000000000000000000,
+	};
 
-	while (n-- > 0)
-		v *= 10;
-	return v;
+	return v[n];
 }
 
 static bool
@@ -155,25 +158,29 @@ money_from_double(double dollars)
 	return (int64_t)llroundl(v);
 }
 
-/* `units` of 10^-decimals dollars, with at least `keep` decimals. */
-static void
-add_decimal(struct buf *out, uint64_t units, int decimals, int keep)
-{
-	uint64_t one = (uint64_t)power_of_ten(decimals);
-	uint64_t part = units % one;
-	char digits[DECIMALS];
+#define ROOM 40 /* digits of the largest amount, a sign and a point */
 
-	buf_add_i64(out, (int64_t)(units / one)); /* one is at least 100 */
-	while (decimals > keep && part % 10 == 0) {
+/* `units` of 10^-decimals dollars, with at least `keep` decimals, at the end of
+ * `room`. */
+static struct str
+decimal(uint64_t units, int decimals, int keep, char room[ROOM])
+{
+	const uint64_t one = (uint64_t)power_of_ten(decimals);
+	uint64_t part = units % one;
+	size_t i = ROOM;
+
+	for (; decimals - keep >= 6 && part % 1000000 == 0; decimals -= 6)
+		part /= 1000000;
+	for (; decimals > keep && part % 10 == 0; decimals--)
 		part /= 10;
-		decimals--;
-	}
-	if (decimals <= 0)
-		return;
-	for (int i = decimals; i-- > 0; part /= 10)
-		digits[i] = (char)('0' + part % 10);
-	buf_addc(out, '.');
-	buf_add(out, (struct str){ digits, (size_t)decimals });
+	for (int n = decimals; n > 0; n--, part /= 10)
+		room[--i] = (char)('0' + part % 10);
+	if (decimals > 0)
+		room[--i] = '.';
+	for (part = units / one; part > 9; part /= 10)
+		room[--i] = (char)('0' + part % 10);
+	room[--i] = (char)('0' + part);
+	return (struct str){ room + i, ROOM - i };
 }
 
 static uint64_t
@@ -182,14 +189,25 @@ magnitude(int64_t v)
 	return v < 0 ? -(uint64_t)v : (uint64_t)v;
 }
 
+static struct str
+exact(int64_t picousd, char room[ROOM])
+{
+	struct str s = decimal(magnitude(picousd), DECIMALS, 0, room);
+	size_t i = ROOM - s.n;
+
+	if (picousd >= 0)
+		return s;
+	room[--i] = '-';
+	return (struct str){ room + i, ROOM - i };
+}
+
 void
 money_exact(struct buf *out, int64_t picousd)
 {
-	if (picousd == MONEY_UNKNOWN)
-		return;
-	if (picousd < 0)
-		buf_addc(out, '-');
-	add_decimal(out, magnitude(picousd), DECIMALS, 0);
+	char room[ROOM];
+
+	if (picousd != MONEY_UNKNOWN)
+		buf_add(out, exact(picousd, room));
 }
 
 /*
@@ -201,6 +219,7 @@ money_show(struct buf *out, int64_t picousd)
 {
 	uint64_t v = magnitude(picousd), top = 10 * MONEY_USD, step;
 	int decimals = 2;
+	char room[ROOM];
 
 	if (picousd == MONEY_UNKNOWN) {
 		buf_adds(out, "unknown");
@@ -210,16 +229,15 @@ money_show(struct buf *out, int64_t picousd)
 		decimals++;
 	step = (uint64_t)power_of_ten(DECIMALS - decimals);
 	buf_adds(out, picousd < 0 ? "-$" : "$");
-	add_decimal(out, v / step + (v % step >= step - step / 2), decimals,
-	    v != 0 && v < MONEY_USD / 100 ? 6 : 2);
+	buf_add(out, decimal(v / step + (v % step >= step - step / 2),
+	    decimals, v != 0 && v < MONEY_USD / 100 ? 6 : 2, room));
 }
 
 void
 jw_kmoney(struct jw *w, const char *name, int64_t picousd)
 {
-	if (picousd == MONEY_UNKNOWN)
-		return;
-	jw_key(w, name);
-	jw_raw(w, STR("")); /* a value, and here it is: */
-	money_exact(w->out, picousd);
+	char room[ROOM];
+
+	if (picousd != MONEY_UNKNOWN)
+		jw_kraw(w, name, exact(picousd, room));
 }

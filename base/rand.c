@@ -3,6 +3,7 @@
  * Lea and Flood), and a hash that sends every 8 bytes through the latter's
  * mixing step.
  */
+#include <endian.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
@@ -71,13 +72,10 @@ rng_unit(struct rng *r)
 static uint64_t
 load(const char *p, size_t n)
 {
-	unsigned char b[8] = { 0 };
 	uint64_t w = 0;
 
-	memcpy(b, p, n);
-	for (int i = 7; i >= 0; i--)
-		w = w << 8 | b[i];
-	return w;
+	memcpy(&w, p, n);
+	return le64toh(w);
 }
 
 uint64_t

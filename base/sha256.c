@@ -6,20 +6,54 @@
  */
 #define OPENSSL_API_COMPAT 10101
 #include <openssl/sha.h>
+#include <string.h>
 
 #include "base/sha256.h"
+
+_Static_assert(sizeof(SHA256_CTX) <= sizeof(struct sha256)
+    && _Alignof(SHA256_CTX) <= _Alignof(struct sha256), "it is kept there");
+
+static int
+refused(struct err *e)
+{
+	return err_set(e, ERR_IO, "cannot compute SHA-256: OpenSSL refuses");
+}
+
+static bool
+update(SHA256_CTX *c, struct str text)
+{
+	return SHA256_Update(c, text.n ? text.p : "", text.n) == 1;
+}
+
+int
+sha256_begin(struct sha256 *s, struct str beginning, struct err *e)
+{
+	SHA256_CTX c;
+
+	if (SHA256_Init(&c) != 1 || !update(&c, beginning))
+		return refused(e);
+	memcpy(s->state, &c, sizeof(c));
+	return 0;
+}
+
+int
+sha256_end(const struct sha256 *s, struct str rest,
+    unsigned char out[SHA256_BYTES], struct err *e)
+{
+	SHA256_CTX c;
+
+	memcpy(&c, s->state, sizeof(c));
+	return update(&c, rest) && SHA256_Final(out, &c) == 1 ? 0
+	    : refused(e);
+}
 
 int
 sha256(struct str text, unsigned char out[SHA256_BYTES], struct err *e)
 {
-	SHA256_CTX c;
+	struct sha256 s;
 
-	if (SHA256_Init(&c) != 1
-	    || SHA256_Update(&c, text.n ? text.p : "", text.n) != 1
-	    || SHA256_Final(out, &c) != 1)
-		return err_set(e, ERR_IO, "cannot compute SHA-256: OpenSSL "
-		    "refuses");
-	return 0;
+	return sha256_begin(&s, text, e) < 0 ? -1
+	    : sha256_end(&s, STR(""), out, e);
 }
 
 void

@@ -325,8 +325,7 @@ buf_add(struct buf *b, struct str s)
 {
 	if (!buf_reserve(b, s.n))
 		return;
-	if (s.n)
-		memcpy(b->p + b->n, s.p, s.n);
+	copy_few(b->p + b->n, s.p, s.n);
 	b->n += s.n;
 	b->p[b->n] = '\0';
 }
@@ -337,20 +336,28 @@ buf_adds(struct buf *b, const char *cstr)
 	buf_add(b, str_of(cstr));
 }
 
+struct str
+str_of_i64(int64_t v, char room[I64_ROOM])
+{
+	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
+	size_t i = I64_ROOM;
+
+	while (left > 9) {
+		room[--i] = (char)('0' + left % 10);
+		left /= 10;
+	}
+	room[--i] = (char)('0' + left);
+	if (v < 0)
+		room[--i] = '-'; /* 19 digits at most */
+	return (struct str){ room + i, I64_ROOM - i };
+}
+
 void
 buf_add_i64(struct buf *b, int64_t v)
 {
-	uint64_t left = v < 0 ? -(uint64_t)v : (uint64_t)v;
-	char digits[20];
-	size_t i = sizeof(digits);
+	char room[I64_ROOM];
 
-	do {
-		digits[--i] = (char)('0' + left % 10);
-		left /= 10;
-	} while (left);
-	if (v < 0)
-		buf_addc(b, '-');
-	buf_add(b, (struct str){ digits + i, sizeof(digits) - i });
+	buf_add(b, str_of_i64(v, room));
 }
 
 void

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct str {
 	const char *p; /* may be NULL when n is 0 */
@@ -70,6 +71,9 @@ void buf_add(struct buf *b, struct str s);
 void buf_adds(struct buf *b, const char *cstr);
 static inline void buf_addc(struct buf *b, char c);
 void buf_add_i64(struct buf *b, int64_t v); /* in decimal */
+/* The same in place of a buf, at the end of `room`. */
+#define I64_ROOM 20
+struct str str_of_i64(int64_t v, char room[I64_ROOM]);
 void buf_addf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void buf_addv(struct buf *b, const char *fmt, va_list ap)
@@ -90,6 +94,31 @@ str_sub(struct str s, size_t from, size_t n)
 	if (n > s.n - from)
 		n = s.n - from;
 	return (struct str){ s.p ? s.p + from : s.p, n };
+}
+
+/* Copy n bytes: in place of a call where there are few. */
+static inline void
+copy_few(char *to, const char *from, size_t n)
+{
+	uint64_t first, last;
+	uint32_t a, b;
+
+	if (n > 16) {
+		memcpy(to, from, n);
+	} else if (n >= 8) {
+		memcpy(&first, from, 8);
+		memcpy(&last, from + n - 8, 8);
+		memcpy(to, &first, 8);
+		memcpy(to + n - 8, &last, 8);
+	} else if (n >= 4) {
+		memcpy(&a, from, 4);
+		memcpy(&b, from + n - 4, 4);
+		memcpy(to, &a, 4);
+		memcpy(to + n - 4, &b, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			to[i] = from[i];
+	}
 }
 
 bool buf_grow(struct buf *b, size_t more); /* buf_reserve() where it is full */

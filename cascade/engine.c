@@ -55,6 +55,7 @@ struct engine {
 	struct engine_io io;
 	struct engine_state state;
 	struct tier_state **tiers; /* of each cascade of cfg */
+	struct key_base ***keys;   /* likewise, of each tier's endpoints */
 	bool *checked;             /* likewise: keys and prices */
 	struct job *fallen;
 	size_t unsynced;           /* rows committed, but not on the disk */
@@ -66,7 +67,9 @@ struct engine {
 	int64_t finished_ms; /* when the oldest of them finished */
 	int64_t pause_until_ms; /* no commit before, unless nothing else goes on */
 	struct arena *lookup;
-	struct buf canon, tags, error;
+	struct buf canon;  /* of the open group */
+	struct buf other;  /* of its request at another endpoint */
+	struct buf tags, error;
 	int64_t lost; /* completions that could not be kept */
 	char run[48];
 	int watched; /* descriptor of the source; -1 */
@@ -246,24 +249,40 @@ struct group {
 	bool open;
 };
 
-/* The canonical form of the request at an endpoint, in en->canon, and its
- * key. */
+/* What all requests of an endpoint begin with is made with the first. */
+static int
+key_base_of(struct engine *en, const struct cascade *k, int tier,
+    size_t endpoint, struct key_base **out, struct err *e)
+{
+	const struct tier *t = endpoint_of(&k->tiers[tier], endpoint);
+	struct model_request q = { .provider = t->provider,
+	    .model = t->model_name, .sampling = &t->sampling };
+
+	*out = &en->keys[k - en->cfg->cascades][tier][endpoint];
+	return (*out)->canon.n ? 0 : key_base_init(*out, &q, e);
+}
+
+/* The canonical form of the request at an endpoint, and its key. */
 static int
 key_at(struct job *j, const struct group *g, size_t endpoint,
-    unsigned char key[SHA256_BYTES], struct err *e)
+    struct buf *canon, unsigned char key[SHA256_BYTES], struct err *e)
 {
 	const struct tier *t = endpoint_of(&j->cascade->tiers[g->ask.tier],
 	    endpoint);
 	struct sampling s = t->sampling;
 	struct model_request q = { .provider = t->provider,
-	    .model = t->model_name, .sampling = &s, .n = 1,
+	    .model = t->model_name, .sampling = &s,
 	    .messages = g->messages, .n_messages = g->n_messages };
+	struct key_base *b;
 
-	if (j->task->max_tokens)
+	if (j->task->max_tokens) {
 		s.max_tokens = j->task->max_tokens;
-	if (key_canon(&q, &j->en->canon, e) < 0)
+		return key_canon(&q, canon, e) < 0 ? -1
+		    : key_of(buf_str(canon), key, e);
+	}
+	if (key_base_of(j->en, j->cascade, g->ask.tier, endpoint, &b, e) < 0)
 		return -1;
-	return key_of(buf_str(&j->en->canon), key, e);
+	return key_make(b, &q, canon, key, e);
 }
 
 static int
@@ -273,15 +292,14 @@ group_open(struct job *j, const struct climb_ask *ask, size_t endpoint,
 	*g = (struct group){ .ask = *ask, .endpoint = endpoint };
 	g->tail = &g->missing;
 	if (climb_messages(j->climb, ask, &g->messages, &g->n_messages, e) < 0
-	    || key_at(j, g, endpoint, g->key, e) < 0)
+	    || key_at(j, g, endpoint, &j->en->canon, g->key, e) < 0)
 		return -1;
 	g->q = (struct calls_ask){
 	    .tier = endpoint_of(&j->cascade->tiers[ask->tier], endpoint),
 	    .messages = g->messages, .n_messages = g->n_messages,
 	    .max_tokens = j->task->max_tokens, .key = g->key,
+	    .canon = buf_str(&j->en->canon),
 	    .outage = outage_rule(j, ask->tier, endpoint) };
-	if (!arena_str(j->task->arena, buf_str(&j->en->canon), &g->q.canon))
-		return err_nomem(e);
 	g->open = true;
 	return 0;
 }
@@ -379,7 +397,7 @@ group_look_up(struct job *j, struct group *g, const struct climb_ask *ask,
 	for (size_t i = 0; rc == 0 && n > 1 && i < n; i++) {
 		if (i == g->endpoint)
 			continue;
-		rc = key_at(j, g, i, key, e);
+		rc = key_at(j, g, i, &en->other, key, e);
 		if (rc == 0)
 			rc = look_up(j, key, endpoint_of(&j->cascade->tiers
 			    [ask->tier], i), ask, e);
@@ -1183,18 +1201,48 @@ engine_state(struct engine *en)
 
 /* --- opening and closing -------------------------------------------------------------------- */
 
+static struct key_base **
+keys_of(const struct cascade *k)
+{
+	struct key_base **v = calloc(k->n_tiers + 1, sizeof(*v));
+
+	for (size_t i = 0; v && i < k->n_tiers; i++) {
+		v[i] = calloc(k->tiers[i].n_others + 1, sizeof(*v[i]));
+		if (!v[i]) {
+			while (i > 0)
+				free(v[--i]);
+			free(v);
+			return NULL;
+		}
+	}
+	return v;
+}
+
+static void
+free_keys(struct key_base **v, const struct cascade *k)
+{
+	for (size_t i = 0; v && i < k->n_tiers; i++) {
+		for (size_t n = 0; n <= k->tiers[i].n_others; n++)
+			key_base_release(&v[i][n]);
+		free(v[i]);
+	}
+	free(v);
+}
+
 static int
 make_tiers(struct engine *en)
 {
 	const struct config *cfg = en->cfg;
 
 	en->tiers = calloc(cfg->n_cascades + 1, sizeof(*en->tiers));
-	if (!en->tiers)
+	en->keys = calloc(cfg->n_cascades + 1, sizeof(*en->keys));
+	if (!en->tiers || !en->keys)
 		return -1;
 	for (size_t i = 0; i < cfg->n_cascades; i++) {
 		size_t n = cfg->cascades[i].n_tiers;
 		en->tiers[i] = calloc(n + 1, sizeof(**en->tiers));
-		if (!en->tiers[i])
+		en->keys[i] = keys_of(&cfg->cascades[i]);
+		if (!en->tiers[i] || !en->keys[i])
 			return -1;
 		if (n > en->state.n_tiers)
 			en->state.n_tiers = n;
@@ -1228,6 +1276,7 @@ engine_new(struct engine **out, const struct config *cfg,
 	en->watched = -1;
 	en->finished_tail = &en->finished;
 	buf_init(&en->canon, MAX_CANON);
+	buf_init(&en->other, MAX_CANON);
 	buf_init(&en->tags, 1 << 20);
 	buf_init(&en->error, 4096);
 	snprintf(en->run, sizeof(en->run), "%lld-%ld",
@@ -1266,11 +1315,15 @@ engine_free(struct engine *en)
 	}
 	for (size_t i = 0; en->tiers && i < en->cfg->n_cascades; i++)
 		free(en->tiers[i]);
+	for (size_t i = 0; en->keys && i < en->cfg->n_cascades; i++)
+		free_keys(en->keys[i], &en->cfg->cascades[i]);
+	free(en->keys);
 	free(en->tiers);
 	free(en->checked);
 	free(en->state.by_tier);
 	arena_free(en->lookup);
 	buf_release(&en->canon);
+	buf_release(&en->other);
 	buf_release(&en->tags);
 	buf_release(&en->error);
 	free(en);

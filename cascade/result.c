@@ -89,13 +89,31 @@ add_audit(struct jw *w, const struct result *r)
 	jw_close(w, '}');
 }
 
+/* Where there is no pattern, the answer is the text: it is escaped once. */
+static void
+add_text(struct jw *w, const struct result *r)
+{
+	size_t from, n;
+
+	jw_key(w, "text");
+	from = w->out->n;
+	jw_str(w, r->text);
+	n = w->out->n - from;
+	if (!r->has_answer)
+		return;
+	if (r->answer.p != r->text.p || r->answer.n != r->text.n) {
+		jw_kstr(w, "answer", r->answer);
+		return;
+	}
+	jw_key(w, "answer");
+	jw_again(w, from, n);
+}
+
 static void
 add_answer(struct jw *w, const struct result *r)
 {
 	if (r->tier) {
-		jw_kstr(w, "text", r->text);
-		if (r->has_answer)
-			jw_kstr(w, "answer", r->answer);
+		add_text(w, r);
 		if (r->correct != UNSET)
 			jw_kbool(w, "correct", r->correct == YES);
 	}

@@ -343,13 +343,13 @@ next_record(struct task_reader *r, char sep, bool needs_prompt,
 static int
 set_line(struct task *t, int64_t line, struct err *e)
 {
+	char room[I64_ROOM];
+
 	t->line = line;
 	if (t->id.n)
 		return 0;
-	t->id.p = arena_printf(t->arena, "%lld", (long long)line);
-	if (!t->id.p)
+	if (!arena_str(t->arena, str_of_i64(line, room), &t->id))
 		return err_nomem(e);
-	t->id.n = strlen(t->id.p);
 	t->numbered = true;
 	return 0;
 }

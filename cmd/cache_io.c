@@ -331,6 +331,21 @@ check_request(const struct json *o, const struct request_row *q,
 	return 0;
 }
 
+/* What an earlier version has exported is found by today's key. */
+static int
+renew(struct request_row *q, struct arena *a, struct err *e)
+{
+	struct buf canon;
+	int rc;
+
+	buf_init(&canon, BUF_MAX);
+	rc = key_renew(q->canon, &canon, e);
+	if (rc == 0 && !arena_str(a, buf_str(&canon), &q->canon))
+		rc = err_nomem(e);
+	buf_release(&canon);
+	return rc < 0 ? -1 : key_of(q->canon, q->key, e);
+}
+
 static int
 read_record(struct str line, struct arena *a, struct record *r, struct err *e)
 {
@@ -347,6 +362,7 @@ read_record(struct str line, struct arena *a, struct record *r, struct err *e)
 	    || get_number(o, "sample", STORE_SAMPLES - 1, &sample, e) < 0
 	    || key_of(r->request.canon, r->request.key, e) < 0
 	    || check_request(o, &r->request, e) < 0
+	    || renew(&r->request, a, e) < 0
 	    || get_completion(o, a, &r->c, e) < 0)
 		goto out;
 	if (sample < 0) {

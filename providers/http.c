@@ -25,6 +25,10 @@
 #define NEVER INT64_MAX
 #define GRACE_MS 1000
 #define FLOWING_MS 50
+#define SPARE_ANSWER ((size_t)4 << 10) /* bytes kept for the next answer */
+#define EXPECT_BYTES ((size_t)512 << 10) /* libcurl: from 1 MiB on */
+#define USER_AGENT "User-Agent: frugal/" FRUGAL_VERSION
+#define ACCEPT_ENCODING "gzip"
 
 /* What is known of one descriptor, by number. */
 struct fd_state {
@@ -46,24 +50,44 @@ struct http {
 	size_t n_dirty, cap_dirty;
 	struct http_call *calls;  /* all that are not done */
 	struct http_call *wait_head, **wait_tail; /* without a place */
-	CURL **spare; /* easy handles to use again, with their options */
-	struct curl_slist *common; /* headers that every request has */
-	size_t n_spare, max_spare;
+	struct handle *spare; /* to be used again */
+	struct curl_slist *common; /* headers that every request has, */
+	struct curl_slist *least;  /* its tail: those that nobody replaces */
 	size_t running, max_running, total;
 	int64_t opened;
 	bool nomem;
+};
+
+/*
+ * An easy handle, with what it was told last: a request to the same place tells
+ * it no more than its body. A URL is parsed when it changes, where libcurl by
+ * itself parses it and writes it out again for each request.
+ */
+struct handle {
+	struct handle *next; /* among the spare */
+	struct http_call *call; /* whose it is */
+	CURL *easy;
+	CURLU *parsed;
+	struct buf url;
+	struct curl_slist *headers;
+	bool direct;
+	int64_t connect_timeout_ms;
+	struct buf answer;
+	struct buf told;    /* headers of interest: "name:value", a line each */
+	char date[64];      /* the header of this name */
+	char error[CURL_ERROR_SIZE];
 };
 
 struct http_call {
 	struct http *h;
 	struct http_call *next, **prev; /* in calls */
 	struct http_call *wait_next;
-	CURL *easy;         /* NULL: waits for a place */
+	struct handle *handle; /* NULL: waits for a place */
 	struct curl_slist *headers; /* its own, then the common ones */
-	char *url;
+	char *url;          /* while it waits */
 	struct str body;
 	bool begun;         /* a connection was given the request */
-	struct buf answer;
+	size_t max_answer;
 	size_t skipped;     /* bytes before the answer that say nothing */
 	size_t header_bytes, header_lines;
 	bool too_long, idle, direct;
@@ -72,9 +96,9 @@ struct http_call {
 	void *cookie;
 	int64_t connect_timeout_ms, timeout_ms, idle_timeout_ms;
 	int64_t started_ms, heard_ms;
-	struct http_timer idle_timer, end_timer;
-	int64_t grace_ms; /* past its time, but an answer is being read: until */
-	char error[CURL_ERROR_SIZE];
+	struct http_timer timer; /* for both of: */
+	int64_t end_ms;     /* the time of the whole is over; 0: never */
+	int64_t grace_ms;   /* past that, but an answer is being read: until */
 };
 
 const char *
@@ -226,10 +250,8 @@ http_new(struct http **out, int max_connections, struct err *e)
 	h->wait_tail = &h->wait_head;
 	h->curl_due = NEVER;
 	h->max_running = max_connections > 0 ? (size_t)max_connections : 1;
-	h->max_spare = h->max_running;
 	h->epoll = epoll_create1(EPOLL_CLOEXEC);
-	h->spare = calloc(h->max_spare, sizeof(CURL *));
-	if (h->epoll < 0 || !h->spare) {
+	if (h->epoll < 0) {
 		http_free(h);
 		return err_set(e, ERR_NET, "cannot start the event loop");
 	}
@@ -237,16 +259,29 @@ http_new(struct http **out, int max_connections, struct err *e)
 	return 0;
 }
 
-static struct curl_slist *
-common_headers(void)
+/* By its own options libcurl would write two of these twice over, a byte at a
+ * time: once by themselves, and once into the request. */
+static bool
+make_headers(struct http *h)
 {
-	struct curl_slist *first = curl_slist_append(NULL,
-	    "Content-Type: application/json");
+	static const char *const lines[] = { USER_AGENT,
+	    "Accept-Encoding: " ACCEPT_ENCODING,
+	    "Content-Type: application/json" };
+	struct curl_slist *list = NULL, *last = NULL;
 
-	if (first && curl_slist_append(first, "Expect:"))
-		return first;
-	curl_slist_free_all(first);
-	return NULL;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		struct curl_slist *longer = curl_slist_append(list, lines[i]);
+		if (!longer) {
+			curl_slist_free_all(list);
+			return false;
+		}
+		list = longer;
+	}
+	for (last = list; last->next; last = last->next)
+		;
+	h->common = list;
+	h->least = last;
+	return true;
 }
 
 /* libcurl is started by the first request: an answer out of the store does not
@@ -261,7 +296,7 @@ start_curl(struct http *h)
 	if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return false;
 	global = true;
-	if (!h->common && !(h->common = common_headers()))
+	if (!h->common && !make_headers(h))
 		return false;
 	h->multi = curl_multi_init();
 	return h->multi
@@ -273,17 +308,67 @@ start_curl(struct http *h)
 	    (long)h->max_running);
 }
 
+static bool
+is_common(const struct http *h, const struct curl_slist *l)
+{
+	return l == h->common || l == h->least;
+}
+
 static void
 free_headers(struct http_call *c)
 {
 	struct curl_slist *last = c->headers;
 
-	if (!last || last == c->h->common)
+	if (!last || is_common(c->h, last))
 		return;
-	while (last->next && last->next != c->h->common)
+	while (last->next && !is_common(c->h, last->next))
 		last = last->next;
 	last->next = NULL;
 	curl_slist_free_all(c->headers);
+}
+
+static void
+handle_free(struct handle *x)
+{
+	if (!x)
+		return;
+	curl_easy_cleanup(x->easy); /* of NULL: nothing */
+	curl_url_cleanup(x->parsed);
+	buf_release(&x->url);
+	buf_release(&x->answer);
+	buf_release(&x->told);
+	free(x);
+}
+
+/* Keep it for the next call: nothing of this one's own stays in it. */
+static void
+handle_give_back(struct http *h, struct handle *x)
+{
+	curl_multi_remove_handle(h->multi, x->easy);
+	if (x->headers != h->common) {
+		curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, h->common);
+		x->headers = h->common;
+	}
+	if (x->answer.cap > SPARE_ANSWER)
+		buf_release(&x->answer);
+	x->call = NULL;
+	x->next = h->spare;
+	h->spare = x;
+	h->running--;
+}
+
+static void
+leave_line(struct http_call *c)
+{
+	struct http *h = c->h;
+
+	for (struct http_call **p = &h->wait_head; *p; p = &(*p)->wait_next)
+		if (*p == c) {
+			*p = c->wait_next;
+			if (h->wait_tail == &c->wait_next)
+				h->wait_tail = p;
+			return;
+		}
 }
 
 static void
@@ -291,33 +376,16 @@ call_free(struct http_call *c)
 {
 	struct http *h = c->h;
 
-	http_timer_stop(h, &c->idle_timer);
-	http_timer_stop(h, &c->end_timer);
-	if (c->easy) {
-		curl_multi_remove_handle(h->multi, c->easy);
-		curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, NULL);
-		curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
-		if (h->n_spare < h->max_spare)
-			h->spare[h->n_spare++] = c->easy;
-		else
-			curl_easy_cleanup(c->easy);
-		h->running--;
-	} else {
-		for (struct http_call **p = &h->wait_head; *p;
-		    p = &(*p)->wait_next)
-			if (*p == c) {
-				*p = c->wait_next;
-				if (h->wait_tail == &c->wait_next)
-					h->wait_tail = p;
-				break;
-			}
-	}
+	http_timer_stop(h, &c->timer);
+	if (c->handle)
+		handle_give_back(h, c->handle);
+	else
+		leave_line(c);
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
 	h->total--;
 	free_headers(c);
-	buf_release(&c->answer);
 	free(c->url);
 	free(c);
 }
@@ -325,19 +393,22 @@ call_free(struct http_call *c)
 void
 http_free(struct http *h)
 {
+	struct handle *x;
+
 	if (!h)
 		return;
 	while (h->calls)
 		call_free(h->calls);
-	while (h->n_spare)
-		curl_easy_cleanup(h->spare[--h->n_spare]);
+	while ((x = h->spare)) {
+		h->spare = x->next;
+		handle_free(x);
+	}
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
 	if (h->epoll >= 0)
 		close(h->epoll);
 	heap_release(&h->timers);
 	curl_slist_free_all(h->common);
-	free(h->spare);
 	free(h->fds);
 	free(h->dirty);
 	free(h);
@@ -363,7 +434,7 @@ static int
 on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
     int from_port)
 {
-	struct http_call *c = cookie;
+	struct http_call *c = ((struct handle *)cookie)->call;
 	bool again = c->begun;
 
 	(void)to_ip;
@@ -374,14 +445,57 @@ on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
 	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
+/* Is it one that read_headers() looks at? */
+static bool
+is_of_interest(struct str name)
+{
+	return limits_is_header(name)
+	    || str_is_nocase(str_sub(name, 0, 5), "retry")
+	    || str_is_nocase(name, "x-should-retry");
+}
+
+/* "Name: value", or the status line of this answer, or of one before it. */
+static void
+note_header(struct handle *x, struct str line)
+{
+	struct str value = line, name;
+	size_t n;
+
+	switch (line.n ? line.p[0] | 0x20 : 0) {
+	case 'h':
+		if (str_starts(line, "HTTP/")) {
+			buf_clear(&x->told);
+			x->date[0] = '\0';
+		}
+		return;
+	case 'a': case 'd': case 'r': case 'x':
+		break;
+	default:
+		return; /* nearly all: what they begin with says so */
+	}
+	if (x->answer.n || !str_cut(&value, ':', &name))
+		return;
+	value = str_trim(value);
+	if (str_is_nocase(name, "date")) {
+		n = value.n < sizeof(x->date) ? value.n : 0;
+		memcpy(x->date, value.p, n);
+		x->date[n] = '\0';
+	} else if (is_of_interest(name)) {
+		buf_add(&x->told, name);
+		buf_addc(&x->told, ':');
+		buf_add(&x->told, value);
+		buf_addc(&x->told, '\n');
+	}
+}
+
 /* All headers of an answer together: libcurl bounds but a single line. */
 static size_t
 on_header(char *from, size_t size, size_t count, void *cookie)
 {
-	struct http_call *c = cookie;
+	struct handle *x = cookie;
+	struct http_call *c = x->call;
 	size_t n = size * count;
 
-	(void)from;
 	c->header_bytes += n;
 	c->header_lines++;
 	if (c->header_bytes > HTTP_MAX_HEADERS
@@ -389,6 +503,7 @@ on_header(char *from, size_t size, size_t count, void *cookie)
 		c->too_long = true;
 		return CURL_WRITEFUNC_ERROR;
 	}
+	note_header(x, (struct str){ from, n });
 	return n;
 }
 
@@ -434,36 +549,35 @@ payload_at(struct http_call *c, const char *p, size_t n)
 static size_t
 on_write(char *from, size_t size, size_t count, void *cookie)
 {
-	struct http_call *c = cookie;
+	struct handle *x = cookie;
+	struct http_call *c = x->call;
 	size_t n = size * count, skip = payload_at(c, from, n);
 
 	if (skip < n)
 		c->heard_ms = clock_mono_ms();
-	if (c->answer.n)
+	if (x->answer.n)
 		skip = 0;
 	c->skipped += skip;
-	c->too_long = c->skipped > c->answer.max
-	    || n - skip > c->answer.max - c->answer.n;
+	c->too_long = c->skipped > c->max_answer
+	    || n - skip > c->max_answer - x->answer.n;
 	if (!c->too_long)
-		buf_add(&c->answer, (struct str){ from + skip, n - skip });
-	return c->too_long || c->answer.failed ? CURL_WRITEFUNC_ERROR : n;
+		buf_add(&x->answer, (struct str){ from + skip, n - skip });
+	return c->too_long || x->answer.failed ? CURL_WRITEFUNC_ERROR : n;
 }
 
 static void finish(struct http_call *c, CURLcode code);
 
-static void
-on_idle(void *cookie)
-{
-	struct http_call *c = cookie;
-	int64_t due = c->heard_ms + c->idle_timeout_ms;
+static void on_time(void *cookie);
 
-	if (clock_mono_ms() >= due) {
-		c->idle = true;
-		finish(c, CURLE_OPERATION_TIMEDOUT);
-		return;
-	}
-	if (http_timer_set(c->h, &c->idle_timer, due, NULL) < 0)
-		finish(c, CURLE_OUT_OF_MEMORY);
+/* When it has to be looked at next. */
+static int
+set_timer(struct http_call *c)
+{
+	int64_t idle = c->idle_timeout_ms > 0
+	    ? c->heard_ms + c->idle_timeout_ms : NEVER;
+	int64_t due = c->end_ms && c->end_ms < idle ? c->end_ms : idle;
+
+	return due == NEVER ? 0 : http_timer_set(c->h, &c->timer, due, NULL);
 }
 
 /*
@@ -473,19 +587,36 @@ on_idle(void *cookie)
  * is looked at when all sockets have been read (see http_turn), and an answer
  * that is just being read may end, for GRACE_MS.
  */
+static bool
+may_go_on(struct http_call *c, int64_t now)
+{
+	if (!c->grace_ms)
+		c->grace_ms = now + GRACE_MS;
+	if (!c->handle->answer.n || now - c->heard_ms >= FLOWING_MS
+	    || now >= c->grace_ms)
+		return false;
+	c->end_ms = now + FLOWING_MS;
+	return true;
+}
+
 static void
-on_end(void *cookie)
+on_time(void *cookie)
 {
 	struct http_call *c = cookie;
 	int64_t now = clock_mono_ms();
 
-	if (!c->grace_ms)
-		c->grace_ms = now + GRACE_MS;
-	if (c->answer.n && now - c->heard_ms < FLOWING_MS && now < c->grace_ms
-	    && http_timer_set(c->h, &c->end_timer, now + FLOWING_MS, NULL)
-	    == 0)
+	if (c->end_ms && now >= c->end_ms && !may_go_on(c, now)) {
+		finish(c, CURLE_OPERATION_TIMEDOUT);
 		return;
-	finish(c, CURLE_OPERATION_TIMEDOUT);
+	}
+	if (c->idle_timeout_ms > 0
+	    && now >= c->heard_ms + c->idle_timeout_ms) {
+		c->idle = true;
+		finish(c, CURLE_OPERATION_TIMEDOUT);
+		return;
+	}
+	if (set_timer(c) < 0)
+		finish(c, CURLE_OUT_OF_MEMORY);
 }
 
 static int
@@ -531,36 +662,56 @@ add_own_headers(struct http_call *c, const struct http_request *q)
 	return rc;
 }
 
+/* Those of the configuration take the place of ours. */
 static int
 set_headers(struct http_call *c, const struct http_request *q)
 {
+	bool agent = false, encoding = false;
 	struct curl_slist **last = &c->headers;
-	int rc = add_own_headers(c, q);
 
+	if (add_own_headers(c, q) < 0)
+		return -1;
+	for (size_t i = 0; i < q->n_headers; i++) {
+		struct str name = q->headers[i].name;
+		agent |= str_is_nocase(name, "user-agent");
+		encoding |= str_is_nocase(name, "accept-encoding");
+	}
+	if (encoding && !agent
+	    && add_header(c, "User-Agent", STR("frugal/" FRUGAL_VERSION)) < 0)
+		return -1;
+	/* It would be waited for before such a body is sent. */
+	if (c->body.n > EXPECT_BYTES) {
+		struct curl_slist *l = curl_slist_append(c->headers, "Expect:");
+		if (!l)
+			return -1;
+		c->headers = l;
+	}
 	while (*last)
 		last = &(*last)->next;
-	*last = c->h->common;
-	return rc;
+	*last = agent || encoding ? c->h->least : c->h->common;
+	return 0;
 }
 
-/* What is the same for all requests: a handle keeps it. */
-static CURL *
-new_handle(struct http *h)
+#define SET(option, value) (r = r ? r : curl_easy_setopt(x->easy, option, value))
+
+/* What is the same for all requests. */
+static bool
+set_for_ever(struct http *h, struct handle *x)
 {
-	CURL *x = curl_easy_init();
 	CURLcode r = CURLE_OK;
 
-	if (!x)
-		return NULL;
-#define SET(option, value) (r = r ? r : curl_easy_setopt(x, option, value))
+	SET(CURLOPT_PRIVATE, x);
 	SET(CURLOPT_WRITEFUNCTION, on_write);
+	SET(CURLOPT_WRITEDATA, x);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
+	SET(CURLOPT_HEADERDATA, x);
+	SET(CURLOPT_ERRORBUFFER, x->error);
 	SET(CURLOPT_NOSIGNAL, 1L);
 	SET(CURLOPT_NOPROGRESS, 1L);
 	SET(CURLOPT_FOLLOWLOCATION, 0L);
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(CURLOPT_ACCEPT_ENCODING, "");
-	SET(CURLOPT_USERAGENT, "frugal/" FRUGAL_VERSION);
+	SET(CURLOPT_ACCEPT_ENCODING, ACCEPT_ENCODING);
+	SET(CURLOPT_HTTPHEADER, h->common);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_MAXAGE_CONN, 30L);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
@@ -568,61 +719,99 @@ new_handle(struct http *h)
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
 	SET(CURLOPT_SOCKOPTDATA, h);
 	SET(CURLOPT_PREREQFUNCTION, on_leaving);
-#undef SET
-	if (r == CURLE_OK)
+	SET(CURLOPT_PREREQDATA, x);
+	x->headers = h->common;
+	return r == CURLE_OK;
+}
+
+static struct handle *
+handle_new(struct http *h)
+{
+	struct handle *x = calloc(1, sizeof(*x));
+
+	if (!x)
+		return NULL;
+	buf_init(&x->url, BUF_MAX);
+	buf_init(&x->answer, SIZE_MAX); /* each call has its own bound */
+	buf_init(&x->told, HTTP_MAX_HEADERS);
+	x->easy = curl_easy_init();
+	x->parsed = curl_url();
+	if (x->easy && x->parsed && set_for_ever(h, x))
 		return x;
-	curl_easy_cleanup(x);
+	handle_free(x);
 	return NULL;
 }
 
-static bool
-set_options(struct http_call *c)
+/* A URL that cannot be parsed is left to the transfer to complain about. */
+static CURLcode
+set_url(struct handle *x, struct str url)
 {
-	CURL *x = c->easy;
 	CURLcode r = CURLE_OK;
+	bool good;
 
-#define SET(option, value) (r = r ? r : curl_easy_setopt(x, option, value))
-	SET(CURLOPT_URL, c->url);
-	SET(CURLOPT_PRIVATE, c);
-	SET(CURLOPT_HTTPHEADER, c->headers);
-	SET(CURLOPT_WRITEDATA, c);
-	SET(CURLOPT_HEADERDATA, c);
-	SET(CURLOPT_PREREQDATA, c);
-	SET(CURLOPT_ERRORBUFFER, c->error);
-	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
-	SET(CURLOPT_PROXY, c->direct ? "" : NULL);
+	if (str_eq(buf_str(&x->url), url))
+		return CURLE_OK;
+	buf_clear(&x->url);
+	buf_add(&x->url, url);
+	if (x->url.failed)
+		return CURLE_OUT_OF_MEMORY;
+	good = curl_url_set(x->parsed, CURLUPART_URL, x->url.p, 0) == CURLUE_OK;
+	SET(CURLOPT_URL, x->url.p);
+	SET(CURLOPT_CURLU, good ? x->parsed : NULL);
+	return r;
+}
+
+static bool
+set_options(struct handle *x, const struct http_call *c, struct str url)
+{
+	CURLcode r = set_url(x, url);
+
+	if (x->headers != c->headers)
+		SET(CURLOPT_HTTPHEADER, c->headers);
+	x->headers = c->headers;
+	if (x->connect_timeout_ms != c->connect_timeout_ms)
+		SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
+	x->connect_timeout_ms = c->connect_timeout_ms;
+	if (x->direct != c->direct)
+		SET(CURLOPT_PROXY, c->direct ? "" : NULL);
+	x->direct = c->direct;
 	if (c->body.n) {
-		SET(CURLOPT_POST, 1L);
 		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.n);
 		SET(CURLOPT_POSTFIELDS, c->body.p);
 	} else {
 		SET(CURLOPT_HTTPGET, 1L);
 	}
-#undef SET
 	return r == CURLE_OK;
 }
 
+#undef SET
+
 /* Give a call a place in libcurl. */
 static int
-start(struct http_call *c)
+start(struct http_call *c, struct str url)
 {
 	struct http *h = c->h;
+	struct handle *x = h->spare;
 
-	c->easy = h->n_spare ? h->spare[--h->n_spare] : new_handle(h);
-	if (!c->easy)
+	if (x)
+		h->spare = x->next;
+	else if (!(x = handle_new(h)))
 		return -1;
+	if (!set_options(x, c, url)) {
+		handle_free(x); /* what it has been told is not known */
+		return -1;
+	}
+	c->handle = x;
+	x->call = c;
+	x->error[0] = x->date[0] = '\0';
+	buf_clear(&x->answer);
+	buf_clear(&x->told);
 	h->running++;
 	c->started_ms = c->heard_ms = clock_mono_ms();
-	if (!set_options(c)
-	    || curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
+	c->end_ms = c->timeout_ms > 0 ? c->started_ms + c->timeout_ms : 0;
+	if (curl_multi_add_handle(h->multi, x->easy) != CURLM_OK)
 		return -1;
-	if (c->timeout_ms > 0 && http_timer_set(h, &c->end_timer,
-	    c->started_ms + c->timeout_ms, NULL) < 0)
-		return -1;
-	if (c->idle_timeout_ms > 0)
-		return http_timer_set(h, &c->idle_timer,
-		    c->started_ms + c->idle_timeout_ms, NULL);
-	return 0;
+	return set_timer(c);
 }
 
 /* libcurl refuses negative ones. A time that is over already is the shortest
@@ -660,16 +849,17 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->connect_timeout_ms = timeout_of(q->connect_timeout_ms);
 	c->timeout_ms = timeout_of(q->timeout_ms);
 	c->idle_timeout_ms = timeout_of(q->idle_timeout_ms);
-	c->idle_timer = (struct http_timer){ .fire = on_idle, .cookie = c };
-	c->end_timer = (struct http_timer){ .fire = on_end, .cookie = c };
-	buf_init(&c->answer, q->max_body ? q->max_body : HTTP_MAX_BODY);
-	c->url = str_dup(q->url);
-	if (!c->url || set_headers(c, q) < 0)
+	c->timer = (struct http_timer){ .fire = on_time, .cookie = c };
+	c->max_answer = q->max_body ? q->max_body : HTTP_MAX_BODY;
+	if (set_headers(c, q) < 0)
 		goto nomem;
 	if (h->running < h->max_running) {
-		if (start(c) < 0)
+		if (start(c, q->url) < 0)
 			goto nomem;
 	} else {
+		c->url = str_dup(q->url);
+		if (!c->url)
+			goto nomem;
 		*h->wait_tail = c;
 		h->wait_tail = &c->wait_next;
 	}
@@ -726,8 +916,9 @@ was_processed(const struct http_call *c, enum processed p)
 {
 	curl_off_t pretransfer = 0, uploaded = 0;
 
-	curl_easy_getinfo(c->easy, CURLINFO_PRETRANSFER_TIME_T, &pretransfer);
-	curl_easy_getinfo(c->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
+	curl_easy_getinfo(c->handle->easy, CURLINFO_PRETRANSFER_TIME_T,
+	    &pretransfer);
+	curl_easy_getinfo(c->handle->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
 	switch (p) {
 	case NOT_PROCESSED:
 		return false;
@@ -770,16 +961,17 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 	w->failure_code = failures[i].code;
 	w->failure = failures[i].says;
 	w->sent = was_processed(c, failures[i].processed);
-	hide_userinfo(c->error);
+	hide_userinfo(c->handle->error);
 	if (!w->failure)
-		w->failure = c->error[0] ? c->error : curl_easy_strerror(code);
+		w->failure = c->handle->error[0] ? c->handle->error
+		    : curl_easy_strerror(code);
 	/* Garbage instead of an answer has libcurl's code for a wrong scheme. */
 	if (code == CURLE_UNSUPPORTED_PROTOCOL && !w->sent)
 		w->failure_code = "url";
 	if (c->idle)
 		w->failure = "nothing came for longer than idle_timeout";
 	/* It has none for a header line of more than 100 KB. */
-	if (code == CURLE_OUT_OF_MEMORY && w->sent && !c->answer.n)
+	if (code == CURLE_OUT_OF_MEMORY && w->sent && !c->handle->answer.n)
 		c->too_long = true;
 	if (c->too_long) {
 		w->failure_code = "too_long";
@@ -787,39 +979,25 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 	}
 }
 
-/* One pass over the headers where there is nothing of interest, else a second
- * one for the Date that the times among them are relative to. Pointers into
- * libcurl's headers hold until the next call, no longer. */
+/* Times among them are relative to the Date that the server gave. */
 static void
-read_headers(CURL *easy, struct wire_reply *w)
+read_headers(const struct handle *x, struct wire_reply *w)
 {
-	struct curl_header *x = NULL;
-	int64_t now = -1, wait;
-	char date[64] = "";
-	bool some = false;
+	struct str rest = buf_str(&x->told), value, name;
 	bool exact = false; /* Retry-After-Ms comes before Retry-After */
+	int64_t now = -1, wait;
 
-	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {
-		struct str name = str_of(x->name);
-		if (str_is_nocase(name, "date"))
-			snprintf(date, sizeof(date), "%s", x->value);
-		else
-			some = some || limits_is_header(name)
-			    || str_is_nocase(str_sub(name, 0, 5), "retry")
-			    || str_is_nocase(name, "x-should-retry");
-	}
-	if (!some)
+	if (!rest.n)
 		return;
-	if (!limits_http_date(str_of(date), &now))
+	if (!limits_http_date(str_of(x->date), &now))
 		now = clock_utc_ms();
 	limits_init(&w->limits);
-	while ((x = curl_easy_nextheader(easy, CURLH_HEADER, -1, x))) {
-		struct str name = str_of(x->name), value = str_of(x->value);
+	while (str_cut(&rest, '\n', &value)) {
+		str_cut(&value, ':', &name);
 		if (limits_header(&w->limits, name, value, now))
 			continue;
 		if (str_is_nocase(name, "x-should-retry"))
-			w->should_not_retry = str_is_nocase(str_trim(value),
-			    "false");
+			w->should_not_retry = str_is_nocase(value, "false");
 		else if (str_is_nocase(name, "retry-after-ms")
 		    && (wait = limits_retry_after_ms(value)) >= 0) {
 			w->retry_after_ms = wait;
@@ -840,16 +1018,16 @@ finish(struct http_call *c, CURLcode code)
 	int64_t latency_ms = clock_mono_ms() - c->started_ms;
 	long status = 0;
 
-	http_timer_stop(c->h, &c->idle_timer);
-	http_timer_stop(c->h, &c->end_timer);
-	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+	http_timer_stop(c->h, &c->timer);
+	curl_easy_getinfo(c->handle->easy, CURLINFO_RESPONSE_CODE, &status);
 	w.status = (int)status;
-	w.body = buf_str(&c->answer);
+	w.body = buf_str(&c->handle->answer);
 	if (code != CURLE_OK) {
 		explain_failure(c, code, &w);
 		w.truncated = true;
 	}
-	read_headers(c->easy, &w);
+	if (status)
+		read_headers(c->handle, &w);
 	done(cookie, &w, latency_ms);
 	call_free(c);
 }
@@ -964,13 +1142,13 @@ hand_out(struct http *h)
 	int left, n = 0;
 
 	while ((m = curl_multi_info_read(h->multi, &left))) {
-		char *c = NULL;
+		char *x = NULL;
 		CURLcode code = m->data.result;
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
-		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &c);
-		finish((struct http_call *)c, code);
+		curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &x);
+		finish(((struct handle *)x)->call, code);
 		n++;
 	}
 	return n;
@@ -998,8 +1176,8 @@ start_waiting(struct http *h)
 		if (!h->wait_head)
 			h->wait_tail = &h->wait_head;
 		c->wait_next = NULL;
-		if (start(c) < 0) {
-			if (!c->easy) { /* no handle: try again next turn */
+		if (start(c, str_of(c->url)) < 0) {
+			if (!c->handle) { /* no handle: try again next turn */
 				c->wait_next = h->wait_head;
 				h->wait_head = c;
 				if (!c->wait_next)

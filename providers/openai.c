@@ -107,9 +107,13 @@ build(const struct model_request *q, struct wire *out, struct err *e)
 	const struct provider *p = q->provider;
 	const struct sampling *s = q->sampling;
 	struct jw w = jw_on(&out->body);
+	size_t bytes = s->extra.n + s->response_format.n + 256;
 
+	for (size_t i = 0; i < q->n_messages; i++)
+		bytes += q->messages[i].content.n;
 	buf_clear(&out->url);
 	buf_clear(&out->body);
+	buf_reserve(&out->body, bytes); /* at once; more where it is escaped */
 	add_url(&out->url, p->url, q->model);
 	jw_open(&w, '{');
 	jw_kstr(&w, "model", q->model);
@@ -712,14 +716,15 @@ parse(const struct model_request *q, const struct wire_reply *w,
 	if (w->status < 300 && !doc)
 		return not_an_answer("not_json", "the answer is not JSON",
 		    out);
-	if (doc)
-		read_failure(doc, a, &f);
-	else
-		f.message = str_sub(str_trim(w->body), 0, 200);
 	if (w->status >= 300) {
+		if (doc)
+			read_failure(doc, a, &f);
+		else
+			f.message = str_sub(str_trim(w->body), 0, 200);
 		rc = classify(q, w, &f, a, out, e);
 	} else if (!json_is_null(json_get(doc, "error"))) {
 		struct completion usage = { 0 };
+		read_failure(doc, a, &f);
 		f.status = outcome_status_within(&f);
 		rc = classify(q, w, &f, a, out, e);
 		read_usage(json_get(doc, "usage"), &usage, out);

@@ -63,6 +63,11 @@ scorer_reason(char reason[SCORER_REASON], const char *fmt, ...)
 	va_list ap;
 	int n;
 
+	/* Most of them are said as they are. */
+	if (!strchr(fmt, '%') && strlen(fmt) < SCORER_REASON) {
+		strcpy(reason, fmt);
+		return;
+	}
 	va_start(ap, fmt);
 	n = vsnprintf(reason, SCORER_REASON, fmt, ap);
 	va_end(ap);

@@ -132,7 +132,8 @@ bill_json_models(const struct bill *b, struct jw *w)
 	jw_open(w, '{');
 	for (size_t i = 0; i <= BILL_MODELS; i++)
 		if (b->v[i].charged.requests > 0) {
-			jw_key(w, i < BILL_MODELS ? b->v[i].name : "(others)");
+			jw_key_str(w, str_of(i < BILL_MODELS ? b->v[i].name
+			    : "(others)"));
 			json_line(&b->v[i], w);
 		}
 	jw_close(w, '}');

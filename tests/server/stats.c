@@ -134,8 +134,10 @@ tally_json(struct jw *w, const char *name, const struct tally *t)
 {
 	jw_key(w, name);
 	jw_open(w, '{');
-	for (size_t i = 0; i < t->n; i++)
-		jw_ki64(w, t->v[i].name, t->v[i].count);
+	for (size_t i = 0; i < t->n; i++) {
+		jw_key_str(w, str_of(t->v[i].name));
+		jw_i64(w, t->v[i].count);
+	}
 	if (t->others > 0)
 		jw_ki64(w, "(others)", t->others);
 	jw_close(w, '}');

@@ -69,14 +69,15 @@ the_canonical_form_has_every_member_in_order(void **state)
 	fixture_init(&f);
 	buf_init(&b, BUF_MAX);
 	canon_of(&f, &b);
-	assert_string_equal(b.p, "{\"api\":\"openai\",\"extra\":{\"top_k\":5},"
-	    "\"frequency_penalty\":-0.5,\"logprobs\":true,\"max_tokens\":64,"
-	    "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
-	    "{\"content\":\"6*7?\",\"role\":\"user\"}],\"model\":\"gpt-4o\","
+	assert_string_equal(b.p, "{\"v\":2,\"api\":\"openai\","
+	    "\"url\":\"https://api.example/v1\",\"model\":\"gpt-4o\","
+	    "\"extra\":{\"top_k\":5},\"frequency_penalty\":-0.5,"
+	    "\"logprobs\":true,\"max_tokens\":64,"
 	    "\"presence_penalty\":0.5,\"reasoning_effort\":\"low\","
 	    "\"response_format\":{\"type\":\"json_object\"},\"seed\":11,"
 	    "\"stop\":[\"END\",\"STOP\"],\"temperature\":0.7,\"top_p\":0.9,"
-	    "\"url\":\"https://api.example/v1\",\"v\":1}");
+	    "          " "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
+	    "{\"content\":\"6*7?\",\"role\":\"user\"}]}");
 	buf_release(&b);
 }
 
@@ -92,19 +93,20 @@ what_is_not_set_is_not_written(void **state)
 	buf_init(&b, BUF_MAX);
 	buf_adds(&b, "what was there before");
 	canon_of(&f, &b);
-	assert_string_equal(b.p, "{\"api\":\"openai\",\"messages\":["
-	    "{\"content\":\"be brief\",\"role\":\"system\"},"
-	    "{\"content\":\"6*7?\",\"role\":\"user\"}],\"model\":\"gpt-4o\","
-	    "\"url\":\"https://api.example/v1\",\"v\":1}");
+	assert_string_equal(b.p, "{\"v\":2,\"api\":\"openai\","
+	    "\"url\":\"https://api.example/v1\",\"model\":\"gpt-4o\","
+	    "                                              " "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
+	    "{\"content\":\"6*7?\",\"role\":\"user\"}]}");
 	buf_release(&b);
 }
 
-/* The writer's order is the order of a canonical printer. */
+/* The members, one by one, are as a canonical printer has them. */
 static void
 the_form_is_canonical_json(void **state)
 {
 	struct fixture f;
 	struct buf b, again;
+	const struct json *m;
 	struct json *doc;
 	struct err e = { 0 };
 
@@ -116,11 +118,85 @@ the_form_is_canonical_json(void **state)
 	canon_of(&f, &b);
 	doc = json_parse(buf_str(&b), &e);
 	assert_non_null(doc);
-	json_print(&again, doc, true);
+	for (m = json_first(doc); m; m = json_next(m)) {
+		buf_addc(&again, again.n ? ',' : '{');
+		while (str_is(json_name(m), "messages") && (again.n + 12) % 64)
+			buf_addc(&again, ' ');
+		buf_addf(&again, "\"%.*s\":", STR_ARG(json_name(m)));
+		json_print(&again, m, true);
+	}
+	buf_addc(&again, '}');
 	assert_string_equal(b.p, again.p);
 	json_free(doc);
 	buf_release(&b);
 	buf_release(&again);
+}
+
+/* What is prepared for an endpoint changes nothing. */
+static void
+a_key_from_its_beginning_is_the_same(void **state)
+{
+	unsigned char one[SHA256_BYTES], other[SHA256_BYTES];
+	struct key_base base = { .canon = { 0 } };
+	struct err e = { 0 };
+	struct fixture f;
+	struct buf b, c;
+
+	(void)state;
+	fixture_init(&f);
+	buf_init(&b, BUF_MAX);
+	buf_init(&c, BUF_MAX);
+	assert_int_equal(key_base_init(&base, &f.q, &e), 0);
+	for (int i = 0; i < 100; i++) {
+		char text[128];
+
+		memset(text, 'x', sizeof(text));
+		f.messages[1].content = (struct str){ text, (size_t)i };
+		f.q.n_messages = 1 + (size_t)i % 2;
+		canon_of(&f, &b);
+		assert_int_equal(key_of(buf_str(&b), one, &e), 0);
+		assert_int_equal(key_make(&base, &f.q, &c, other, &e), 0);
+		assert_string_equal(b.p, c.p);
+		assert_memory_equal(one, other, SHA256_BYTES);
+	}
+	key_base_release(&base);
+	buf_release(&b);
+	buf_release(&c);
+}
+
+static void
+a_form_of_version_1_becomes_one_of_today(void **state)
+{
+	static const char old[] = "{\"api\":\"openai\",\"extra\":{\"top_k\":5},"
+	    "\"frequency_penalty\":-0.5,\"logprobs\":true,\"max_tokens\":64,"
+	    "\"messages\":[{\"content\":\"be brief\",\"role\":\"system\"},"
+	    "{\"content\":\"6*7?\",\"role\":\"user\"}],\"model\":\"gpt-4o\","
+	    "\"presence_penalty\":0.5,\"reasoning_effort\":\"low\","
+	    "\"response_format\":{\"type\":\"json_object\"},\"seed\":11,"
+	    "\"stop\":[\"END\",\"STOP\"],\"temperature\":0.7,\"top_p\":0.9,"
+	    "\"url\":\"https://api.example/v1\",\"v\":1}";
+	/* One seed and another would become one. */
+	static const char precise[] = "{\"api\":\"openai\",\"messages\":[],"
+	    "\"model\":\"m\",\"seed\":9007199254740993,\"v\":1}";
+	struct err e = { 0 };
+	struct fixture f;
+	struct buf b, c;
+
+	(void)state;
+	fixture_init(&f);
+	buf_init(&b, BUF_MAX);
+	buf_init(&c, BUF_MAX);
+	canon_of(&f, &b);
+	assert_int_equal(key_renew(str_of(old), &c, &e), 0);
+	assert_string_equal(c.p, b.p);
+	assert_int_equal(key_renew(buf_str(&b), &c, &e), 0);
+	assert_string_equal(c.p, b.p);
+	assert_int_equal(key_renew(str_of(precise), &c, &e), 0);
+	assert_string_equal(c.p, precise);
+	assert_int_equal(key_renew(STR("none"), &c, &e), 0);
+	assert_string_equal(c.p, "none");
+	buf_release(&b);
+	buf_release(&c);
 }
 
 static void
@@ -288,6 +364,8 @@ main(void)
 		cmocka_unit_test(the_canonical_form_has_every_member_in_order),
 		cmocka_unit_test(what_is_not_set_is_not_written),
 		cmocka_unit_test(the_form_is_canonical_json),
+		cmocka_unit_test(a_key_from_its_beginning_is_the_same),
+		cmocka_unit_test(a_form_of_version_1_becomes_one_of_today),
 		cmocka_unit_test(zero_is_written_one_way),
 		cmocka_unit_test(
 		    whatever_can_change_the_answer_changes_the_key),
