@@ -31,7 +31,7 @@ struct batch {
 	struct output *out;
 	struct progress progress;
 	int64_t seq, skipped, bad;
-	struct buf text, ready;
+	struct buf text;
 };
 
 /* --- input ---------------------------------------------------------------------------- */
@@ -101,11 +101,21 @@ done(void *cookie, const struct result *r, struct err *e)
 		return err_nomem(e);
 	if (!b->order)
 		return output_add(b->out, buf_str(&b->text), e);
-	buf_clear(&b->ready);
-	if (order_put(b->order, r->task->seq, buf_str(&b->text), &b->ready, e)
-	    < 0)
+	if (order_put(b->order, r->task->seq, buf_str(&b->text), e) < 0)
 		return -1;
-	return output_add(b->out, buf_str(&b->ready), e);
+	return output_ordered(b->out, b->order, OUTPUT_PUT(b->text.n), e) < 0
+	    ? -1 : 0;
+}
+
+/* While results wait nothing is written, so nobody would be told that the
+ * reader is gone; and each further one costs money. */
+static int
+turn_ordered(struct batch *b, const struct engine_state *s, struct err *e)
+{
+	if (output_ordered(b->out, b->order, s->active ? OUTPUT_TURN
+	    : SIZE_MAX, e) < 0)
+		return -1;
+	return order_counts(b->order).waiting ? output_reader(b->out, e) : 0;
 }
 
 static int
@@ -114,6 +124,8 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 	struct batch *b = cookie;
 
 	progress_turn(&b->progress, s, files_total(&b->files));
+	if (b->order && turn_ordered(b, s, e) < 0)
+		return -1;
 	return output_flush(b->out, e);
 }
 
@@ -199,10 +211,13 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 	if (b->to_file && resume_open(&b->resume, b->out_file,
 	    b->runner.cfg->limits.result, e) < 0)
 		return -1;
+	if (output_open(&b->out, b->out_file, OUTPUT_APPEND, e) < 0)
+		return -1;
 	if (b->order_mode == ORDER_INPUT && !b->o.estimate
-	    && !(b->order = order_new()))
+	    && !(b->order = order_new(b->runner.cfg->limits.held,
+	    output_path(b->out))))
 		return err_nomem(e);
-	return output_open(&b->out, b->out_file, OUTPUT_APPEND, e);
+	return 0;
 }
 
 static void
@@ -225,19 +240,37 @@ say_resume(const struct batch *b)
 		    (long long)c.kept);
 }
 
+/* What is still due. A run that was stopped leaves what comes after a missing
+ * result where the next run finds it, in the store: the output is in order, and
+ * nothing is missing in it, at any time. Only where that store is none, it goes
+ * out all the same, for it has been paid for. `why`: NULL, or why the run was
+ * stopped. */
+static int
+write_ordered(struct batch *b, const struct err *why, struct err *e)
+{
+	bool kept = runner_kept(&b->runner, why);
+	int rc;
+
+	for (;;) {
+		rc = output_ordered(b->out, b->order, OUTPUT_TURN, e);
+		if (rc < 0)
+			return -1;
+		if (rc == 0 && (kept || !order_jump(b->order)))
+			return 0;
+		if (kept && runner_interrupted(&b->runner))
+			return err_set(e, ERR_INTERRUPTED, "interrupted");
+	}
+}
+
 static int
 finish(struct batch *b, int rc, struct err *e)
 {
 	struct err ending;
 
-	if (b->order) {
-		buf_clear(&b->ready);
-		order_flush(b->order, &b->ready);
-		if (output_add(b->out, buf_str(&b->ready), &ending) < 0
-		    && rc == 0) {
-			*e = ending;
-			rc = -1;
-		}
+	if (b->order && write_ordered(b, rc < 0 ? e : NULL, &ending) < 0
+	    && rc == 0) {
+		*e = ending;
+		rc = -1;
 	}
 	if (output_finish(b->out, &ending) < 0 && rc == 0) {
 		*e = ending;
@@ -252,6 +285,7 @@ static void
 say_how_to_resume(const struct batch *b, enum err_code why,
     const char *source)
 {
+	int64_t waiting = b->order ? order_counts(b->order).waiting : 0;
 	const struct engine_state *s;
 
 	if (!b->runner.engine)
@@ -263,12 +297,31 @@ say_how_to_resume(const struct batch *b, enum err_code why,
 		    s->undone == 1 ? " was" : "s were");
 	if (!s->done)
 		return;
-	if (b->to_file)
+	if (b->to_file && waiting)
+		say("what is done is in '%s', but for %lld results that come "
+		    "after a missing one: they are in the store; the same "
+		    "command goes on from there", b->out_file,
+		    (long long)waiting);
+	else if (b->to_file)
 		say("what is done is in '%s'; the same command goes on from "
 		    "there", b->out_file);
 	else
 		say("the same command pays only for what is missing: "
 		    "completions of '%s' are in the store", source);
+}
+
+static void
+say_spilled(const struct batch *b)
+{
+	struct order_counts c;
+
+	if (!b->order || b->quiet)
+		return;
+	c = order_counts(b->order);
+	if (c.spilled)
+		say("%lld results that came before their turn waited in a "
+		    "temporary file, %lld MiB at most", (long long)c.spilled,
+		    (long long)((c.most + (1 << 20) - 1) >> 20));
 }
 
 static int
@@ -311,6 +364,7 @@ go(struct batch *b, struct err *e)
 	rc = finish(b, rc, e);
 	if (b->runner.engine)
 		progress_end(&b->progress, engine_state(b->runner.engine));
+	say_spilled(b);
 	if (b->runner.engine && engine_state(b->runner.engine)->audited)
 		warn_of_drift(b);
 	if (rc < 0 && !is_closed_pipe(e)) {
@@ -337,7 +391,9 @@ batch_main(const struct command *self, int argc, char **argv)
 		    "append result objects to FILE; what it holds already is\n"
 		    "not done again (default: standard output)", 0, 0, NULL },
 		{ OPT_CHOICE, 0, "order", &b.order_mode, "ORDER",
-		    "done: as they finish (default); input: as in the files",
+		    "done: as they finish (default); input: as in the files;\n"
+		    "what comes before its turn waits, in a temporary file if\n"
+		    "it is much",
 		    0, 0, orders },
 		{ OPT_CHOICE, 0, "format", &b.format, "FORMAT",
 		    "jsonl, csv, tsv or txt (default: by the file's name)",
@@ -351,7 +407,6 @@ batch_main(const struct command *self, int argc, char **argv)
 	int first, rc, status = 0;
 
 	buf_init(&b.text, BUF_MAX);
-	buf_init(&b.ready, BUF_MAX);
 	b.runner.signals = -1;
 	rc = opt_parse(self, table, argc, argv, &first, &e);
 	if (rc == 0)
@@ -379,7 +434,6 @@ out:
 	resume_free(b.resume);
 	runner_close(&b.runner);
 	buf_release(&b.text);
-	buf_release(&b.ready);
 	opt_list_release(&b.o.set);
 	opt_list_release(&b.o.tag);
 	return status;

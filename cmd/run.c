@@ -30,7 +30,7 @@ struct run {
 	int64_t bad, failed;      /* lines that could not be read; tasks */
 	int64_t over_budget;      /* tasks */
 	struct output *out;
-	struct buf text, ready;
+	struct buf text;
 };
 
 /* --- input ------------------------------------------------------------------------ */
@@ -157,11 +157,10 @@ bad_task(struct run *r, const struct task *t, struct err *e)
 static int
 no_answer(struct run *r, int64_t seq, struct err *e)
 {
-	buf_clear(&r->ready);
 	if (order_put(r->order, seq, r->json ? (struct str){ 0 } : STR("\n"),
-	    &r->ready, e) < 0)
+	    e) < 0)
 		return -1;
-	return output_add(r->out, buf_str(&r->ready), e);
+	return output_ordered(r->out, r->order, OUTPUT_PUT(0), e) < 0 ? -1 : 0;
 }
 
 /* engine_io.next for --lines and --jsonl. */
@@ -393,11 +392,10 @@ done(void *cookie, const struct result *res, struct err *e)
 		return err_nomem(e);
 	if (!r->reader)
 		return output_add(r->out, buf_str(&r->text), e);
-	buf_clear(&r->ready);
-	if (order_put(r->order, res->task->seq, buf_str(&r->text), &r->ready,
-	    e) < 0)
+	if (order_put(r->order, res->task->seq, buf_str(&r->text), e) < 0)
 		return -1;
-	return output_add(r->out, buf_str(&r->ready), e);
+	return output_ordered(r->out, r->order, OUTPUT_PUT(r->text.n), e) < 0
+	    ? -1 : 0;
 }
 
 /* Somebody at a terminal should know what is being waited for. */
@@ -423,7 +421,9 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 {
 	struct run *r = cookie;
 
-	(void)s;
+	if (output_ordered(r->out, r->order, s->active ? OUTPUT_TURN
+	    : SIZE_MAX, e) < 0)
+		return -1;
 	return output_flush(r->out, e);
 }
 
@@ -457,15 +457,28 @@ prepare(struct run *r, int argc, char **argv, struct err *e)
 			return -1;
 	}
 	if (many) {
-		r->order = order_new();
-		if (!r->order)
-			return err_nomem(e);
 		if (task_reader_open(&r->reader, "-", r->jsonl ? TASKS_JSONL
 		    : TASKS_TXT, e) < 0)
 			return -1;
 		task_reader_limit(r->reader, limits);
 	}
-	return output_open(&r->out, r->out_file, OUTPUT_REPLACE, e);
+	if (output_open(&r->out, r->out_file, OUTPUT_REPLACE, e) < 0)
+		return -1;
+	if (many && !(r->order = order_new(r->runner.cfg->limits.held,
+	    output_path(r->out))))
+		return err_nomem(e);
+	return 0;
+}
+
+/* What waits goes out, whatever is missing before it. */
+static int
+let_all_through(struct run *r, struct err *e)
+{
+	do
+		if (output_ordered(r->out, r->order, SIZE_MAX, e) < 0)
+			return -1;
+	while (order_jump(r->order));
+	return 0;
 }
 
 static int
@@ -480,14 +493,9 @@ go(struct run *r, struct err *e)
 	if (r->runner.estimate)
 		return rc < 0 ? -1 : estimate_print(r->runner.estimate,
 		    r->runner.caps.run, e);
-	if (r->order) {
-		buf_clear(&r->ready);
-		order_flush(r->order, &r->ready);
-		if (output_add(r->out, buf_str(&r->ready), &ending) < 0
-		    && rc == 0) {
-			*e = ending;
-			rc = -1;
-		}
+	if (r->order && let_all_through(r, &ending) < 0 && rc == 0) {
+		*e = ending;
+		rc = -1;
 	}
 	/* Without an answer a file that is there stays as it is. */
 	if ((r->reader || r->json || (rc == 0 && !r->failed))
@@ -534,7 +542,6 @@ run_main(const struct command *self, int argc, char **argv)
 	int first, rc, status = 0;
 
 	buf_init(&r.text, BUF_MAX);
-	buf_init(&r.ready, BUF_MAX);
 	r.runner.signals = -1;
 	rc = opt_parse(self, table, argc, argv, &first, &e);
 	if (rc == 0)
@@ -559,7 +566,6 @@ out:
 	order_free(r.order);
 	runner_close(&r.runner);
 	buf_release(&r.text);
-	buf_release(&r.ready);
 	opt_list_release(&r.o.set);
 	opt_list_release(&r.o.tag);
 	return status;
