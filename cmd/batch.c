@@ -11,8 +11,7 @@
 #include "cmd/audits.h"
 #include "cmd/estimate.h"
 #include "cmd/files.h"
-#include "cmd/order.h"
-#include "cmd/output.h"
+#include "cmd/ordered.h"
 #include "cmd/progress.h"
 #include "cmd/resume.h"
 #include "cmd/runner.h"
@@ -26,7 +25,7 @@ struct batch {
 	const char *out_file;
 	int order_mode, format;
 	bool quiet, to_file;
-	struct order *order;
+	struct ordered ordered;
 	struct resume *resume;
 	struct output *out;
 	struct progress progress;
@@ -56,7 +55,8 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 		struct task *t = NULL;
 		int rc;
 
-		if (b->order && b->seq >= order_limit(b->order))
+		if (b->ordered.order
+		    && b->seq >= order_limit(b->ordered.order))
 			return 2;
 		rc = files_next(&b->files, &t, fd, e);
 		if (rc == 0 || rc == 2)
@@ -99,23 +99,7 @@ done(void *cookie, const struct result *r, struct err *e)
 	buf_addc(&b->text, '\n');
 	if (b->text.failed)
 		return err_nomem(e);
-	if (!b->order)
-		return output_add(b->out, buf_str(&b->text), e);
-	if (order_put(b->order, r->task->seq, buf_str(&b->text), e) < 0)
-		return -1;
-	return output_ordered(b->out, b->order, OUTPUT_PUT(b->text.n), e) < 0
-	    ? -1 : 0;
-}
-
-/* While results wait nothing is written, so nobody would be told that the
- * reader is gone; and each further one costs money. */
-static int
-turn_ordered(struct batch *b, const struct engine_state *s, struct err *e)
-{
-	if (output_ordered(b->out, b->order, s->active ? OUTPUT_TURN
-	    : SIZE_MAX, e) < 0)
-		return -1;
-	return order_counts(b->order).waiting ? output_reader(b->out, e) : 0;
+	return ordered_put(&b->ordered, r->task->seq, buf_str(&b->text), e);
 }
 
 static int
@@ -124,7 +108,7 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 	struct batch *b = cookie;
 
 	progress_turn(&b->progress, s, files_total(&b->files));
-	if (b->order && turn_ordered(b, s, e) < 0)
+	if (ordered_turn(&b->ordered, !s->active, e) < 0)
 		return -1;
 	return output_flush(b->out, e);
 }
@@ -213,11 +197,10 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 		return -1;
 	if (output_open(&b->out, b->out_file, OUTPUT_APPEND, e) < 0)
 		return -1;
-	if (b->order_mode == ORDER_INPUT && !b->o.estimate
-	    && !(b->order = order_new(b->runner.cfg->limits.held,
-	    output_path(b->out))))
-		return err_nomem(e);
-	return 0;
+	b->ordered.out = b->out;
+	return b->order_mode == ORDER_INPUT && !b->o.estimate
+	    ? ordered_open(&b->ordered, b->out, b->runner.cfg->limits.held, e)
+	    : 0;
 }
 
 static void
@@ -240,35 +223,13 @@ say_resume(const struct batch *b)
 		    (long long)c.kept);
 }
 
-/* What is still due. A run that was stopped leaves what comes after a missing
- * result where the next run finds it, in the store: the output is in order, and
- * nothing is missing in it, at any time. Only where that store is none, it goes
- * out all the same, for it has been paid for. `why`: NULL, or why the run was
- * stopped. */
-static int
-write_ordered(struct batch *b, const struct err *why, struct err *e)
-{
-	bool kept = runner_kept(&b->runner, why);
-	int rc;
-
-	for (;;) {
-		rc = output_ordered(b->out, b->order, OUTPUT_TURN, e);
-		if (rc < 0)
-			return -1;
-		if (rc == 0 && (kept || !order_jump(b->order)))
-			return 0;
-		if (kept && runner_interrupted(&b->runner))
-			return err_set(e, ERR_INTERRUPTED, "interrupted");
-	}
-}
-
 static int
 finish(struct batch *b, int rc, struct err *e)
 {
 	struct err ending;
 
-	if (b->order && write_ordered(b, rc < 0 ? e : NULL, &ending) < 0
-	    && rc == 0) {
+	if (ordered_finish(&b->ordered, &b->runner, rc < 0 ? e : NULL,
+	    &ending) < 0 && rc == 0) {
 		*e = ending;
 		rc = -1;
 	}
@@ -285,7 +246,7 @@ static void
 say_how_to_resume(const struct batch *b, enum err_code why,
     const char *source)
 {
-	int64_t waiting = b->order ? order_counts(b->order).waiting : 0;
+	int64_t waiting = ordered_waiting(&b->ordered);
 	const struct engine_state *s;
 
 	if (!b->runner.engine)
@@ -308,20 +269,6 @@ say_how_to_resume(const struct batch *b, enum err_code why,
 	else
 		say("the same command pays only for what is missing: "
 		    "completions of '%s' are in the store", source);
-}
-
-static void
-say_spilled(const struct batch *b)
-{
-	struct order_counts c;
-
-	if (!b->order || b->quiet)
-		return;
-	c = order_counts(b->order);
-	if (c.spilled)
-		say("%lld results that came before their turn waited in a "
-		    "temporary file, %lld MiB at most", (long long)c.spilled,
-		    (long long)((c.most + (1 << 20) - 1) >> 20));
 }
 
 static int
@@ -364,7 +311,8 @@ go(struct batch *b, struct err *e)
 	rc = finish(b, rc, e);
 	if (b->runner.engine)
 		progress_end(&b->progress, engine_state(b->runner.engine));
-	say_spilled(b);
+	if (!b->quiet)
+		ordered_say(&b->ordered);
 	if (b->runner.engine && engine_state(b->runner.engine)->audited)
 		warn_of_drift(b);
 	if (rc < 0 && !is_closed_pipe(e)) {
@@ -428,9 +376,9 @@ batch_main(const struct command *self, int argc, char **argv)
 	    && engine_state(b.runner.engine)->by_status[TASK_BUDGET])
 		status = err_status(ERR_BUDGET);
 out:
+	ordered_close(&b.ordered);
 	output_free(b.out);
 	files_close(&b.files);
-	order_free(b.order);
 	resume_free(b.resume);
 	runner_close(&b.runner);
 	buf_release(&b.text);

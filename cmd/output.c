@@ -15,7 +15,6 @@
 
 #include "base/utf8.h"
 #include "cmd/common.h"
-#include "cmd/order.h"
 
 #define MAX_WAITING ((size_t)1 << 20) /* then it is flushed by itself */
 
@@ -154,7 +153,7 @@ output_flush(struct output *o, struct err *e)
 	return 0;
 }
 
-/* --- in order ------------------------------------------------------------------ */
+/* --- who reads it ------------------------------------------------------------------ */
 
 const char *
 output_path(const struct output *o)
@@ -173,26 +172,6 @@ output_reader(const struct output *o, struct err *e)
 	if (o->is_file || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
 		return 0;
 	return err_set(e, ERR_IO, "closed pipe");
-}
-
-int
-output_ordered(struct output *o, struct order *order, size_t most,
-    struct err *e)
-{
-	struct err full;
-	struct str line;
-	size_t n = 0;
-	int rc = 1;
-
-	if (order_trouble(order, &full))
-		say("%s; no new tasks are begun until the result comes that "
-		    "the others wait for", full.msg);
-	while (n < most && (rc = order_next(order, &line, e)) > 0) {
-		n += line.n + 1; /* some are empty */
-		if (output_add(o, line, e) < 0)
-			return -1;
-	}
-	return rc;
 }
 
 /* --- the end ------------------------------------------------------------------- */

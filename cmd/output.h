@@ -8,7 +8,6 @@
 #include "base/str.h"
 
 struct output; /* opaque */
-struct order;
 
 enum output_mode {
 	OUTPUT_REPLACE, /* beside the file, renamed into place at the end */
@@ -29,18 +28,6 @@ const char *output_path(const struct output *o);
 /* An error as output_flush() gives it, if there is a pipe that nobody reads any
  * more: for who has nothing to write for a long time. */
 int output_reader(const struct output *o, struct err *e);
-
-/*
- * Add what `order` lets through, until it is `most` bytes or a little more. 1:
- * perhaps there is more; 0: there is none; -1. That the order can hold back no
- * more is said on standard error, once. A whole temporary file may wait for one
- * line, and it should not hold up the loop: so OUTPUT_PUT() after each line that
- * is put, which is more than came in, and OUTPUT_TURN in each turn of the loop.
- */
-int output_ordered(struct output *o, struct order *order, size_t most,
-    struct err *e);
-#define OUTPUT_PUT(n) (2 * (n) + ((size_t)64 << 10))
-#define OUTPUT_TURN ((size_t)8 << 20)
 /* Flush, sync a file and, with OUTPUT_REPLACE, rename it. */
 int output_finish(struct output *o, struct err *e);
 void output_free(struct output *o); /* unfinished: a new file is removed */

@@ -14,8 +14,7 @@
 #include "base/money.h"
 #include "base/utf8.h"
 #include "cmd/estimate.h"
-#include "cmd/order.h"
-#include "cmd/output.h"
+#include "cmd/ordered.h"
 #include "cmd/runner.h"
 
 struct run {
@@ -25,7 +24,7 @@ struct run {
 	bool lines, jsonl, stdin_first, no_stdin, verbose, json, answer_only;
 	struct task *only;        /* the one task of an ordinary run */
 	struct task_reader *reader;
-	struct order *order;
+	struct ordered ordered;
 	int64_t seq;
 	int64_t bad, failed;      /* lines that could not be read; tasks */
 	int64_t over_budget;      /* tasks */
@@ -157,10 +156,8 @@ bad_task(struct run *r, const struct task *t, struct err *e)
 static int
 no_answer(struct run *r, int64_t seq, struct err *e)
 {
-	if (order_put(r->order, seq, r->json ? (struct str){ 0 } : STR("\n"),
-	    e) < 0)
-		return -1;
-	return output_ordered(r->out, r->order, OUTPUT_PUT(0), e) < 0 ? -1 : 0;
+	return ordered_put(&r->ordered, seq, r->json ? (struct str){ 0 }
+	    : STR("\n"), e);
 }
 
 /* engine_io.next for --lines and --jsonl. */
@@ -172,7 +169,7 @@ next_line(struct run *r, struct task **task, const struct cascade **cascade,
 		struct task *t = NULL;
 		int rc;
 
-		if (r->seq >= order_limit(r->order))
+		if (r->seq >= order_limit(r->ordered.order))
 			return 2;
 		if (!input_ready(task_reader_input(r->reader))) {
 			*fd = input_fd(task_reader_input(r->reader));
@@ -390,12 +387,7 @@ done(void *cookie, const struct result *res, struct err *e)
 	format(r, res);
 	if (r->text.failed)
 		return err_nomem(e);
-	if (!r->reader)
-		return output_add(r->out, buf_str(&r->text), e);
-	if (order_put(r->order, res->task->seq, buf_str(&r->text), e) < 0)
-		return -1;
-	return output_ordered(r->out, r->order, OUTPUT_PUT(r->text.n), e) < 0
-	    ? -1 : 0;
+	return ordered_put(&r->ordered, res->task->seq, buf_str(&r->text), e);
 }
 
 /* Somebody at a terminal should know what is being waited for. */
@@ -421,8 +413,7 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 {
 	struct run *r = cookie;
 
-	if (output_ordered(r->out, r->order, s->active ? OUTPUT_TURN
-	    : SIZE_MAX, e) < 0)
+	if (ordered_turn(&r->ordered, !s->active, e) < 0)
 		return -1;
 	return output_flush(r->out, e);
 }
@@ -464,21 +455,9 @@ prepare(struct run *r, int argc, char **argv, struct err *e)
 	}
 	if (output_open(&r->out, r->out_file, OUTPUT_REPLACE, e) < 0)
 		return -1;
-	if (many && !(r->order = order_new(r->runner.cfg->limits.held,
-	    output_path(r->out))))
-		return err_nomem(e);
-	return 0;
-}
-
-/* What waits goes out, whatever is missing before it. */
-static int
-let_all_through(struct run *r, struct err *e)
-{
-	do
-		if (output_ordered(r->out, r->order, SIZE_MAX, e) < 0)
-			return -1;
-	while (order_jump(r->order));
-	return 0;
+	r->ordered.out = r->out;
+	return many ? ordered_open(&r->ordered, r->out,
+	    r->runner.cfg->limits.held, e) : 0;
 }
 
 static int
@@ -493,7 +472,7 @@ go(struct run *r, struct err *e)
 	if (r->runner.estimate)
 		return rc < 0 ? -1 : estimate_print(r->runner.estimate,
 		    r->runner.caps.run, e);
-	if (r->order && let_all_through(r, &ending) < 0 && rc == 0) {
+	if (ordered_finish(&r->ordered, NULL, NULL, &ending) < 0 && rc == 0) {
 		*e = ending;
 		rc = -1;
 	}
@@ -560,10 +539,10 @@ run_main(const struct command *self, int argc, char **argv)
 	if (status == 0 && r.over_budget)
 		status = err_status(ERR_BUDGET);
 out:
+	ordered_close(&r.ordered);
 	output_free(r.out);
 	task_free(r.only);
 	task_reader_close(r.reader);
-	order_free(r.order);
 	runner_close(&r.runner);
 	buf_release(&r.text);
 	opt_list_release(&r.o.set);
