@@ -539,6 +539,10 @@ answered() {
 	[ "$(server_stat requests)" -ge "$1" ] && [ "$(server_stat in_flight)" = 1 ]
 }
 
+stored() {
+	[ "$(frugal cache list -n 2000 | grep -c test/small)" = "$1" ]
+}
+
 # spill_of PID: the path of its temporary file, which is deleted, and its size
 spill_of() {
 	local fd
@@ -560,7 +564,7 @@ spill_of() {
 	same "$(ls -A | grep -c '^\.frugal')" 0
 	count 0 out
 	# What has come is in the store by now, whatever becomes of this process.
-	wait_until [ "$(frugal cache list -n 2000 | grep -c test/small)" = 999 ]
+	wait_until stored 999
 	kill -KILL $PID
 	ends_with 137
 	count 0 out
@@ -683,9 +687,9 @@ on_full_disk() {
 	    --store :memory: in.txt 2>err | cat >piped) 3>&- &
 	PID=$!
 	wait_until grep -q "no new tasks" err
-	wait_until [ "$(server_stat in_flight)" = 1 ]
+	wait_until answered 1
 	[ "$(server_stat requests)" -lt 400 ]
-	kill $(pgrep -P $PID)
+	kill -KILL $(pgrep -P $PID)
 	wait $PID || true
 }
 
