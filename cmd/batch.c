@@ -136,14 +136,28 @@ next_id(void *cookie, struct str *id, struct err *e)
 	return rc;
 }
 
-/* A resumed file has its new lines last: put them where they belong. */
 static int
-restore_order(const struct batch *b, struct err *e)
+with_ids(const struct batch *b, int (*what)(const char *path, size_t max_line,
+    int (*next)(void *cookie, struct str *id, struct err *e), void *cookie,
+    struct err *e), struct err *e)
 {
 	struct ids c = { .f = {
 	    .names = b->files.names, .n = b->files.n,
 	    .format = b->files.format, .limits = b->files.limits,
 	    .needs_prompt = b->files.needs_prompt } };
+	int rc = what(b->out_file, b->runner.cfg->limits.result, next_id, &c,
+	    e);
+
+	task_free(c.t);
+	files_close(&c.f);
+	return rc;
+}
+
+/* A resumed file has its new lines last: put them where they belong, unless it
+ * was the end that was missing. */
+static int
+restore_order(const struct batch *b, struct err *e)
+{
 	int rc;
 
 	if (b->order_mode != ORDER_INPUT || !b->to_file
@@ -154,11 +168,10 @@ restore_order(const struct batch *b, struct err *e)
 		    "input cannot be read again to sort them", b->out_file);
 		return 0;
 	}
-	rc = resume_sort(b->out_file, b->runner.cfg->limits.result, next_id,
-	    &c, e);
-	task_free(c.t);
-	files_close(&c.f);
-	return rc;
+	rc = with_ids(b, resume_in_order, e);
+	if (rc == 0)
+		rc = with_ids(b, resume_sort, e);
+	return rc < 0 ? -1 : 0;
 }
 
 /* --- the command --------------------------------------------------------------------------- */
