@@ -105,7 +105,7 @@ struct limits_config {
 	size_t json_values; /* of one document */
 	uint32_t regex_steps; /* of one search */
 };
-#define LIMITS_HELD ((size_t)16 << 20) /* default of `held` */
+#define LIMITS_HELD ((size_t)8 << 20) /* default of `held` */
 #define LIMITS_MAX_PROMPT ((size_t)10 << 20) /* of what `prompt` may be */
 #define LIMITS_MAX_TEMPLATE ((size_t)10 << 20)
 extern const struct limits_config limits_default;
