@@ -242,6 +242,26 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 	return rc;
 }
 
+bool
+runner_interrupted(struct runner *r)
+{
+	struct signalfd_siginfo info;
+
+	while (r->signals >= 0
+	    && read(r->signals, &info, sizeof(info)) == sizeof(info))
+		if (!r->interrupts++ || info.ssi_signo == SIGINT)
+			return true;
+	return false;
+}
+
+bool
+runner_kept(const struct runner *r, const struct err *why)
+{
+	return r->store && !r->o->no_cache && !r->o->refresh
+	    && strcmp(store_path(r->store), ":memory:") != 0
+	    && !(why && why->code == ERR_STORE);
+}
+
 /* --- tasks ---------------------------------------------------------------------------- */
 
 static int

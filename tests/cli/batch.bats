@@ -538,6 +538,156 @@ slow_is_last() {
 	[ "$(server_stat requests)" -le 1016 ]
 }
 
+# --- results that wait for their turn --------------------------------------
+
+# straggler MS [N [RULE]]: task 1 of N (1,000) takes so long, when it is asked for
+# the first time; of the results that wait for it, 4 KiB may be in memory. The
+# requests are not logged.
+straggler() {
+	printf '%s\n' '{"match":{"contains":"slow"},"times":1,"delay_ms":'"$1"'}' "$3" >script
+	start_server --script script
+	write_config
+	echo 'limits: {held: 4K}' >>frugal.yaml
+	{ echo slow; seq 2 "${2:-1000}"; } >in.txt
+}
+
+# in_order N FILE: results 1 to N in their order
+in_order() {
+	same "$(sed 's/^{"id":"\([^"]*\)".*/\1/' "$2" | md5sum)" \
+	    "$(seq 1 "$1" | md5sum)"
+}
+
+answered() {
+	[ "$(server_stat requests)" -ge "$1" ] && [ "$(server_stat in_flight)" = 1 ]
+}
+
+stored() {
+	[ "$(frugal cache list -n 2000 | grep -c test/small)" = "$1" ]
+}
+
+# spill_of PID: the path of its temporary file, which is deleted, and its size
+spill_of() {
+	local fd
+
+	for fd in /proc/"$1"/fd/*; do
+		[[ "$(readlink "$fd")" != "$PWD"/*" (deleted)" ]] ||
+			stat -L -c "$(readlink "$fd") %a %s" "$fd"
+	done
+}
+
+@test "one slow task stops nobody: the others wait in a file, and come in order" {
+	straggler 60000
+	in_background --order input in.txt
+	# All others are through while the first is still out.
+	wait_until answered 1000
+	read -r file _ mode size <<<"$(spill_of $PID)"
+	same "$(dirname "$file") $mode" "$PWD 600"
+	[ "$size" -gt 400000 ]
+	same "$(ls -A | grep -c '^\.frugal')" 0
+	count 0 out
+	# What has come is in the store by now, whatever becomes of this process.
+	wait_until stored 999
+	kill -KILL $PID
+	ends_with 137
+	count 0 out
+	expect 0 frugal batch --order input in.txt -o out
+	in_order 1000 out
+	has_err "999 from the store"
+	requests 1001
+}
+
+@test "what waited in a file is told in the end, and takes no room any more" {
+	straggler 1000
+	expect 0 frugal batch --order input in.txt -o out
+	in_order 1000 out
+	[[ $stderr =~ ([0-9]+)\ results\ that\ came\ before\ their\ turn\ waited\ in\ a\ temporary\ file,\ 1\ MiB ]]
+	[ "${BASH_REMATCH[1]}" -gt 900 ]
+	# A quarter of a million bytes fit in what is held by default.
+	sed -i '/^limits/d' frugal.yaml
+	expect 0 frugal batch --order input in.txt --no-cache
+	lacks_err "temporary file"
+	in_order 1000 - <<<"$output"
+}
+
+@test "20 megabytes that wait take no more memory than 5" {
+	text=$(head -c 5000 /dev/zero | tr '\0' x)
+	for n in 1000 4000; do
+		straggler 60000 $n "{\"reply\":{\"text\":\"#### $text\"}}"
+		in_background -q --order input --no-cache in.txt
+		wait_until answered $n
+		sed -n 's/^VmHWM:[[:blank:]]*\([0-9]*\) kB/\1/p' /proc/$PID/status >peak.$n
+		kill -KILL $PID
+		ends_with 137
+		count 0 out
+		stop_server
+	done
+	[ $(($(cat peak.4000) - $(cat peak.1000))) -lt 4000 ]
+}
+
+@test "on the way into a pipe results wait in TMPDIR" {
+	straggler 60000
+	mkdir scratch
+	TMPDIR=$PWD/scratch env --default-signal=INT "$FRUGAL" batch -q --order input in.txt \
+	    >pipe.out 2>err 3>&- &
+	PID=$!
+	wait_until answered 1000
+	read -r file _ <<<"$(spill_of $PID)"
+	same "$(dirname "$file")" "$PWD/scratch"
+	kill -KILL $PID
+	ends_with 137
+	same "$(ls -A scratch)" ""
+}
+
+@test "Ctrl-C twice leaves the output in order and without a hole, to be gone on with" {
+	straggler 60000
+	sed -i '1s/^/first\nsecond\n/; s/^2$/third/' in.txt
+	in_background --order input in.txt
+	wait_until answered 1002
+	kill -INT $PID
+	wait_until grep -q "stopping" err
+	kill -INT $PID
+	ends_with 130
+	in_order 2 out
+	grep -q "in 'out', but for 999 results that come after a missing one: they are in the store; the same command goes on from there" err
+	expect 0 frugal batch --order input in.txt -o out
+	in_order 1002 out
+	requests 1003
+}
+
+@test "what is not in the store is written even so" {
+	straggler 60000
+	in_background --order input --no-cache in.txt
+	wait_until answered 1000
+	kill -INT $PID
+	wait_until grep -q "stopping" err
+	kill -INT $PID
+	ends_with 130
+	same "$(ids)" "$(seq 2 1000 | paste -sd ' ')"
+	grep -q "what is done is in 'out'; the same" err
+	expect 0 batch --order input --no-cache in.txt
+	in_order 1000 out
+	requests 1001
+}
+
+@test "a reader that goes away is noticed while results wait" {
+	straggler 4000 100000
+	run bash -c 'timeout -k 1 60 "$FRUGAL" batch -q --order input in.txt 2>err | sleep 0.5'
+	same "$(cat err)" ""
+	[ "$(server_stat requests)" -lt 100000 ]
+}
+
+@test "run --lines holds back in a file, too" {
+	straggler 1000
+	expect 0 frugal run --lines -x --json <in.txt
+	in_order 1000 - <<<"$output"
+}
+
+@test "an estimate of many lines waits for none" {
+	straggler 0 6000
+	expect 0 frugal run --lines --estimate <in.txt
+	requests 0
+}
+
 # --- a full disk -----------------------------------------------------------
 
 # on_full_disk KB COMMAND...: no file may grow larger.
@@ -545,6 +695,24 @@ on_full_disk() {
 	local kb=$1
 	shift
 	(trap '' XFSZ; ulimit -f "$kb"; "$@")
+}
+
+@test "where results can wait in no file, no more tasks are begun until the missing one comes" {
+	straggler 1000 3000
+	expect 0 on_full_disk 64 frugal batch -q --order input -j 8 --store :memory: in.txt
+	in_order 3000 - <<<"$output"
+	same "$(grep -c . <<<"$stderr")" 1
+	has_err "cannot write to a temporary file: File too large; no new tasks are begun until the result comes that the others wait for"
+	# 64 KB of results and those in memory, not all that there are
+	straggler 60000 3000
+	(trap '' XFSZ; ulimit -f 64; exec "$FRUGAL" batch -q --order input -j 8 \
+	    --store :memory: in.txt 2>err | cat >piped) 3>&- &
+	PID=$!
+	wait_until grep -q "no new tasks" err
+	wait_until answered 1
+	[ "$(server_stat requests)" -lt 400 ]
+	kill -KILL $(pgrep -P $PID)
+	wait $PID || true
 }
 
 @test "when the store is full the run stops, and what was paid for is shown" {
