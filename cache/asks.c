@@ -465,7 +465,7 @@ put_end(struct store *s, struct open_ask *n, const struct ask_end *a,
 	if (!entry_put_end(asks, &end))
 		return err_nomem(e);
 	n->ended_now = true;
-	return 0;
+	return segments_count_end(s, &end, e);
 }
 
 /* Their requests may have been billed: the worst case stays held. */

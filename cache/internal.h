@@ -55,6 +55,7 @@ struct store {
 	int64_t run_id;          /* the run last written to the table, */
 	struct buf run_word, run_source;
 	int64_t run_of;          /* in this transaction */
+	struct summing *own;     /* summaries.c; NULL: nothing counted */
 
 	/* asks.c */
 	int live;     /* its file; -1: not open */
@@ -156,25 +157,6 @@ column_real(struct columns *c)
 	return sqlite3_column_double(c->stmt, c->n++);
 }
 
-static inline struct str
-column_text(struct columns *c)
-{
-	bool null = sqlite3_column_type(c->stmt, c->n) == SQLITE_NULL;
-	struct str s = {
-		(const char *)sqlite3_column_text(c->stmt, c->n),
-		(size_t)sqlite3_column_bytes(c->stmt, c->n),
-	};
-
-	c->n++;
-	if (null || !s.p) {
-		c->failed = c->failed || !null;
-		return STR("");
-	}
-	if (c->arena && !arena_str(c->arena, s, &s))
-		c->failed = true;
-	return s;
-}
-
 /* Borrowed until the next step, whatever the arena. */
 static inline struct str
 column_blob(struct columns *c)
@@ -185,6 +167,17 @@ column_blob(struct columns *c)
 	c->failed = c->failed || (!p && s.n);
 	c->n++;
 	return p ? s : STR("");
+}
+
+/* Not by sqlite3_column_text(), which makes a copy to end it with a NUL. */
+static inline struct str
+column_text(struct columns *c)
+{
+	struct str s = column_blob(c);
+
+	if (c->arena && !arena_str(c->arena, s, &s))
+		c->failed = true;
+	return s;
 }
 
 /*

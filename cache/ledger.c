@@ -87,8 +87,10 @@ ledger_put(struct store *s, const struct ledger_task *t, struct err *e)
 		return -1;
 	if (!entry_put_task(tasks, t, at_utc_ms))
 		return err_nomem(e);
-	segments_count_task(s);
-	return 0;
+	if (segments_count_task(s, t, e) == 0)
+		return 0;
+	s->spoiled = true;
+	return -1;
 }
 
 /* --- one task ---------------------------------------------------------------- */

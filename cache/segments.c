@@ -109,7 +109,8 @@ store_run_id(struct store *s, struct str run, struct str source, int64_t *id,
 		*id = s->run_id;
 		return 0;
 	}
-	if (put_run(s, run, source, e) < 0)
+	/* What another run had to say is a segment of its own. */
+	if (segments_flush(s, e) < 0 || put_run(s, run, source, e) < 0)
 		return -1;
 	buf_clear(&s->run_word);
 	buf_clear(&s->run_source);
@@ -194,9 +195,6 @@ segments_tasks(struct store *s, struct str run, struct str source,
 	if (store_must_write(s, e) < 0
 	    || store_run_id(s, run, source, &id, e) < 0)
 		return -1;
-	if (s->pending.n_tasks && s->pending.run != id
-	    && segments_flush(s, e) < 0)
-		return -1;
 	begin_pending(s);
 	s->pending.run = id;
 	*tasks = &s->pending.tasks;
@@ -204,10 +202,19 @@ segments_tasks(struct store *s, struct str run, struct str source,
 	return 0;
 }
 
-void
-segments_count_task(struct store *s)
+int
+segments_count_task(struct store *s, const struct ledger_task *t,
+    struct err *e)
 {
 	s->pending.n_tasks++;
+	return know_numbers(s, e) < 0 ? -1 : summaries_note_task(s, t, e);
+}
+
+int
+segments_count_end(struct store *s, const struct entry_end *end,
+    struct err *e)
+{
+	return know_numbers(s, e) < 0 ? -1 : summaries_note_end(s, end, e);
 }
 
 int
@@ -242,7 +249,7 @@ put_segment(struct store *s, struct err *e)
 		return -1;
 	param_int(&p, s->next_segment);
 	param_int(&p, s->next_task);
-	param_int(&p, n->run ? n->run : s->run);
+	param_int(&p, n->run ? n->run : s->run_id);
 	param_int(&p, n->at_utc_ms);
 	param_int(&p, n->n_tasks);
 	param_int(&p, s->next_completion);
@@ -276,6 +283,7 @@ segments_clear(struct store *s, struct err *e)
 	    " WHERE id < (SELECT max(id) FROM segments)", "write to", e) < 0
 	    || store_exec(s, "DELETE FROM summaries", "write to", e) < 0)
 		return -1;
+	summaries_forget(s);
 	s->summed_upto = s->summed_task = 0;
 	return summaries_add(s, true, e);
 }
@@ -283,7 +291,8 @@ segments_clear(struct store *s, struct err *e)
 /* --- reading ----------------------------------------------------------------- */
 
 #define COLUMNS "id, first, run, at_utc_ms, tasks, asks"
-#define RANGE " FROM segments WHERE id > ?1 AND id <= ?2 ORDER BY id "
+#define RANGE " FROM segments WHERE id > ?1 AND id <= ?2" \
+	" AND NOT (run = ?3 AND id >= ?4) ORDER BY id "
 
 static const char *
 sql_of(const struct segment_range *r)
@@ -306,6 +315,8 @@ segments_each(struct store *s, const struct segment_range *r,
 	if (rc == 0) {
 		param_int(&p, r->after);
 		param_int(&p, r->upto ? r->upto : INT64_MAX);
+		param_int(&p, r->but_run ? r->but_run : -1);
+		param_int(&p, r->but_from);
 	}
 	while (rc >= 0 && (rc = store_step(s, &p, "read", e)) == 1) {
 		struct columns c = { .stmt = p.stmt };

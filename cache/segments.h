@@ -29,7 +29,11 @@ int segments_tasks(struct store *s, struct str run, struct str source,
     struct buf **tasks, int64_t *at_utc_ms, struct err *e);
 int segments_asks(struct store *s, struct buf **asks, struct err *e);
 /* After a task was appended. */
-void segments_count_task(struct store *s);
+int segments_count_task(struct store *s, const struct ledger_task *t,
+    struct err *e);
+/* After the end of a request was. */
+int segments_count_end(struct store *s, const struct entry_end *end,
+    struct err *e);
 /* The number that a new completion gets; never given twice. */
 int segments_new_completion(struct store *s, int64_t *id, struct err *e);
 /* The number of the next task; only for a file that is brought forwards. */
@@ -53,6 +57,8 @@ struct segment {
 };
 struct segment_range {
 	int64_t after, upto; /* ids; 0: open */
+	int64_t but_run, but_from; /* those of a run from an id on are left out;
+	                              0: none */
 	bool newest_first;
 	bool asks_alone;
 };
@@ -81,6 +87,19 @@ int summaries_last(struct store *s, int64_t *upto, int64_t *task,
 bool summary_may_have(const struct summary *m, struct str id);
 /* Sum up what has no summary yet, if it is enough, or `all` of it. */
 int summaries_add(struct store *s, bool all, struct err *e);
+
+/*
+ * What this process has to say is counted as it says it, so that its own
+ * segments need not be read again for a summary: those of run `own_run` from
+ * segment `own_first` on. After a rollback, or where another process has made a
+ * summary meanwhile, they are read like all others.
+ */
+struct summing;
+int summaries_note_task(struct store *s, const struct ledger_task *t,
+    struct err *e);
+int summaries_note_end(struct store *s, const struct entry_end *end,
+    struct err *e);
+void summaries_forget(struct store *s);
 
 /* --- asks.c ------------------------------------------------------------------ */
 

@@ -340,6 +340,7 @@ store_close(struct store *s)
 	if (s->live >= 0)
 		close(s->live); /* and nobody waits for us any more */
 	asks_free(s);
+	summaries_forget(s);
 	buf_release(&s->pending.asks);
 	buf_release(&s->pending.tasks);
 	buf_release(&s->run_word);
@@ -526,6 +527,7 @@ store_rollback(struct store *s)
 	s->writing = false;
 	s->day_change = 0;
 	segments_forget(s);
+	summaries_forget(s);
 	asks_rolled_back(s);
 	s->next_segment = 0; /* to be read again */
 	if (s->run_of == s->txn)

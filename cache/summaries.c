@@ -1,6 +1,8 @@
 /*
  * summaries.c -- segments of the ledger, summed up.
  */
+#include <stdlib.h>
+
 #include "base/rand.h"
 #include "cache/segments.h"
 
@@ -12,12 +14,54 @@ struct summing {
 	struct tally *tally;
 	struct buf ids;
 	int64_t from_utc_ms, to_utc_ms;
+	int64_t run, first;  /* of what this process has counted itself */
 };
 
 static uint32_t
 hash_of(struct str id)
 {
 	return (uint32_t)hash64(id, 0);
+}
+
+static struct summing *
+summing_new(struct store *s)
+{
+	struct summing *m = calloc(1, sizeof(*m));
+
+	if (!m)
+		return NULL;
+	m->s = s;
+	m->from_utc_ms = INT64_MAX;
+	m->to_utc_ms = INT64_MIN;
+	m->run = s->run_id;
+	m->first = s->next_segment;
+	buf_init(&m->ids, BUF_MAX);
+	m->tally = tally_new();
+	m->arena = arena_new(0);
+	if (m->tally && m->arena)
+		return m;
+	tally_free(m->tally);
+	arena_free(m->arena);
+	free(m);
+	return NULL;
+}
+
+static void
+summing_free(struct summing *m)
+{
+	if (!m)
+		return;
+	tally_free(m->tally);
+	arena_free(m->arena);
+	buf_release(&m->ids);
+	free(m);
+}
+
+void
+summaries_forget(struct store *s)
+{
+	summing_free(s->own);
+	s->own = NULL;
 }
 
 static void
@@ -29,27 +73,58 @@ widen(struct summing *m, int64_t utc_ms)
 		m->to_utc_ms = utc_ms;
 }
 
+/* --- counting ---------------------------------------------------------------- */
+
 static int
-sum_task(struct summing *m, const struct segment *g, struct str entry,
-    int64_t number, struct err *e)
+count_task(struct summing *m, const struct ledger_task *t, struct err *e)
 {
 	static const struct tally_rules all;
-	struct ledger_task t;
-	uint32_t hash;
-	int rc;
+	uint32_t hash = htole32(hash_of(t->id));
 
-	arena_clear(m->arena);
-	rc = entry_get_task(entry, g->at_utc_ms, m->arena, &t);
-	if (rc == 0)
-		return store_fail(m->s, SQLITE_CORRUPT, "read", e);
-	t.number = number;
-	hash = htole32(hash_of(t.id));
 	buf_add(&m->ids, (struct str){ (const char *)&hash, sizeof(hash) });
-	if (rc < 0 || m->ids.failed || !tally_add_task(m->tally, &t, &all))
+	if (m->ids.failed || !tally_add_task(m->tally, t, &all))
 		return err_nomem(e);
-	widen(m, t.finished_utc_ms);
+	widen(m, t->finished_utc_ms);
 	return 0;
 }
+
+/* What was counted is of other segments than those that are to come. */
+static struct summing *
+own_of(struct store *s)
+{
+	if (s->own && (s->own->run != s->run_id
+	    || s->own->first <= s->summed_upto))
+		summaries_forget(s);
+	if (!s->own)
+		s->own = summing_new(s);
+	return s->own;
+}
+
+int
+summaries_note_task(struct store *s, const struct ledger_task *t,
+    struct err *e)
+{
+	struct ledger_task numbered = *t;
+	struct summing *m = own_of(s);
+
+	/* As it will be: an audit may be known by it. */
+	numbered.number = s->next_task + s->pending.n_tasks - 1;
+	return m ? count_task(m, &numbered, e) : err_nomem(e);
+}
+
+int
+summaries_note_end(struct store *s, const struct entry_end *end,
+    struct err *e)
+{
+	struct summing *m = own_of(s);
+
+	if (!m || !tally_add_end(m->tally, end))
+		return err_nomem(e);
+	widen(m, end->ask.asked_utc_ms);
+	return 0;
+}
+
+/* --- what is read ------------------------------------------------------------ */
 
 static int
 sum_asks(struct summing *m, const struct segment *g, struct err *e)
@@ -71,21 +146,33 @@ sum_segment(void *cookie, const struct segment *g, struct err *e)
 {
 	struct summing *m = cookie;
 	struct unpack u = unpack_of(g->entries);
-	struct str entry;
 	int64_t number = g->first;
+	struct ledger_task t;
+	struct str entry;
 
-	while (entry_next_task(&u, &entry))
-		if (sum_task(m, g, entry, number++, e) < 0)
+	while (entry_next_task(&u, &entry)) {
+		int rc;
+
+		arena_clear(m->arena);
+		rc = entry_get_task(entry, g->at_utc_ms, m->arena, &t);
+		if (rc == 0)
+			return store_fail(m->s, SQLITE_CORRUPT, "read", e);
+		if (rc < 0)
+			return err_nomem(e);
+		t.number = number++;
+		if (count_task(m, &t, e) < 0)
 			return -1;
+	}
 	if (u.bad || number - g->first != g->tasks)
 		return store_fail(m->s, SQLITE_CORRUPT, "read", e);
 	return sum_asks(m, g, e) < 0 ? -1 : 1;
 }
 
 static int
-put_summary(struct summing *m, int64_t upto, struct err *e)
+put_summary(struct summing *m, struct err *e)
 {
 	struct store *s = m->s;
+	int64_t upto = s->next_segment - 1;
 	struct buf tally, open;
 	struct params p;
 	int rc = -1;
@@ -119,26 +206,22 @@ put_summary(struct summing *m, int64_t upto, struct err *e)
 	return rc;
 }
 
+/* What it has not counted itself is read: that of others, and what was there
+ * before. */
 static int
 add(struct store *s, struct err *e)
 {
-	struct summing m = { .s = s, .from_utc_ms = INT64_MAX,
-	    .to_utc_ms = INT64_MIN };
 	struct segment_range r = { .after = s->summed_upto };
-	int64_t upto;
+	struct summing *m = own_of(s);
 	int rc = -1;
 
-	buf_init(&m.ids, BUF_MAX);
-	m.arena = arena_new(0);
-	m.tally = tally_new();
-	if (!m.arena || !m.tally)
-		err_nomem(e);
-	else if (store_int(s, "SELECT max(id) FROM segments", &upto, e) == 0
-	    && segments_each(s, &r, sum_segment, &m, e) == 0)
-		rc = put_summary(&m, upto, e);
-	tally_free(m.tally);
-	arena_free(m.arena);
-	buf_release(&m.ids);
+	if (!m)
+		return err_nomem(e);
+	r.but_run = m->run;
+	r.but_from = m->first;
+	if (segments_each(s, &r, sum_segment, m, e) == 0)
+		rc = put_summary(m, e);
+	summaries_forget(s);
 	return rc;
 }
 
