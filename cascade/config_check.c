@@ -184,10 +184,23 @@ warn_repair(struct load *l, const struct tier *t, const struct ynode *n)
 	    "of the tier judges the form of an answer");
 }
 
+/* Nothing here asks a model whether it was right. */
+static void
+check_verify(struct load *l, const struct tier *t, const struct ynode *n)
+{
+	if (!(rule_flags(t->accept) & SCORER_VERIFY)
+	    || t->provider->ops->flags & PROVIDER_RECORDED)
+		return;
+	report_error(l->r, entry(n, "accept"), "'verify' is for recorded "
+	    "answers alone: no model is asked whether it was right; see 'api: "
+	    "recorded'");
+}
+
 void
 config_check_tier(struct load *l, const struct tier *t, const struct ynode *n)
 {
 	config_check_refused(l->r, t, n);
+	check_verify(l, t, n);
 	warn_price(l, t, n);
 	warn_shutdown(l, t, n);
 	warn_samples(l, t, n);

@@ -56,11 +56,6 @@ plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
 		out[i] = (struct rewrite_tier){ .place = t->place };
 		if (i + 1 == c->policy.chain.n)
 			break;
-		if (s->verify)
-			return err_set(e, ERR_CONFIG, "the score of tier '%.*s' "
-			    "is the trace's `verify`, which no rule can ask "
-			    "for yet; nothing was written",
-			    STR_ARG(t->tier.name));
 		if (t->tier.samples_min != s->samples
 		    || t->tier.samples_max != s->samples)
 			out[i].samples = s->samples;

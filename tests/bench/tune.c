@@ -118,19 +118,20 @@ static void
 take(struct matrix *m, size_t row, size_t tier, const struct trace_tier *v)
 {
 	const struct completion *c = &v->c[0];
-	const struct trace_note *note = &v->notes[0];
+	const struct verified *asked = c->verified;
 	struct column *judged = &m->col[2 * tier], *plain = judged + 1;
 
-	if (note->has_verify)
-		judged->score[row] = note->verify_ln;
+	if (asked)
+		judged->score[row] = asked->ln;
 	else if (c->n_tokens)
 		judged->score[row] = c->tokens[0].logprob;
 	else
 		judged->score[row] = -INFINITY;
-	judged->right[row] = plain->right[row] = note->correct == YES;
+	judged->right[row] = plain->right[row] = v->notes[0].correct
+	    == YES;
 	judged->cost[row] = plain->cost[row] = c->cost_picousd;
-	if (note->has_verify)
-		judged->cost[row] += note->verify_cost_picousd;
+	if (asked)
+		judged->cost[row] += asked->cost_picousd;
 	judged->tier = plain->tier = tier;
 }
 

@@ -121,6 +121,32 @@ holds() {
 	has_err "a loss of at most 1 % at confidence 95 % takes at least 437, with 2 chains"
 }
 
+@test "a verification is a score like another: written, and replayed at its price" {
+	awk 'BEGIN {
+		for (i = 0; i < 300; i++) {
+			sure = i % 10 < 6
+			printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"small\",\"completions\":[{\"text\":\"a\",\"correct\":%s,\"cost_usd\":0.000001,\"verify\":{\"p_true\":%s,\"cost_usd\":0.000002}}]}\n", i, sure ? "true" : "false", sure ? 0.9 + i / 1e4 : 0.2 + i / 1e4
+			printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"big\",\"completions\":[{\"text\":\"b\",\"correct\":true,\"cost_usd\":0.00002}]}\n", i
+		}
+	}' >asked.jsonl
+	cat >asked.yaml <<-'YAML'
+	providers: {rec: {api: recorded}}
+	cascades:
+	  default:
+	    tiers:
+	      - model: rec/small
+	        accept: {verify: 0.1}
+	      - model: rec/big
+	YAML
+	expect 0 tune asked.jsonl -c asked.yaml --max-cost 60% --write
+	grep -q 'accept: {verify: {at_least: 0.9[0-9]*}}' asked.yaml
+	expect 0 frugal replay asked.jsonl -c asked.yaml --json
+	has '"correct":300'
+	# 300 * 0.000003, and big in four of ten at least
+	holds "$(member cost_usd <<<"$output") >= 0.0033"
+	holds "$(member cost_usd <<<"$output") <= 0.0036"
+}
+
 @test "--write puts the choice into the configuration and keeps the rest" {
 	chmod 640 cascade.yaml
 	expect 0 tune trace.jsonl -c cascade.yaml --max-cost 50% --write

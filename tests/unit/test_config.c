@@ -936,6 +936,23 @@ an_unknown_price_is_warned_of_unless_it_is_recorded(void **state)
 	assert_all_warned(rows, COUNT(rows));
 }
 
+static void
+only_a_recorded_answer_was_verified(void **state)
+{
+	static const struct row rows[] = {
+		{ CASCADE("tiers: [{model: p/a, accept: {verify: 0.9}}]"),
+		    "t.yaml:5:36: 'verify' is for recorded answers alone: no "
+		    "model is asked whether it was right; see 'api: "
+		    "recorded'\n" },
+	};
+
+	(void)state;
+	assert_all_wrong(rows, COUNT(rows));
+	config_free(good("providers: {r: {api: recorded}}\n"
+	    "cascades: {c: {tiers: [{model: r/a, accept: {verify: 0.9}}, "
+	    "{model: r/b}]}}\n"));
+}
+
 /* --- choosing ----------------------------------------------------------- */
 
 #define THREE(a, b, c) HEAD PRICES "cascades:\n" \
@@ -1624,6 +1641,7 @@ main(void)
 		cmocka_unit_test(the_last_sixty_days_are_counted),
 		cmocka_unit_test(
 		    an_unknown_price_is_warned_of_unless_it_is_recorded),
+		cmocka_unit_test(only_a_recorded_answer_was_verified),
 		cmocka_unit_test(a_cascade_is_chosen_by_its_name),
 		cmocka_unit_test(without_a_name_the_only_one_is_meant),
 		cmocka_unit_test(a_single_model_needs_no_configuration),
