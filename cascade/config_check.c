@@ -261,14 +261,21 @@ config_check_order(struct load *l, const struct cascade *k,
     const struct ynode *n)
 {
 	const struct tier *t;
+	bool passed = false; /* some tasks begin after one of these tiers */
 
 	for (size_t i = 0; i + 1 < k->n_tiers; i++) {
 		t = &k->tiers[i];
-		if (t->provider && !ynode_get(n->item[i], "accept"))
+		passed |= t->passed > 0;
+		if (t->provider && !t->accept && !passed
+		    && !ynode_get(n->item[i], "accept"))
 			report_warn(l->r, n->item[i], "tier '%.*s' has no "
 			    "accept rule: it accepts every complete answer, "
 			    "and the tiers after it are not reached",
 			    STR_ARG(t->name));
 		warn_dearer(l, t, t + 1, n->item[i]);
 	}
+	if (k->n_tiers && k->tiers[k->n_tiers - 1].passed > 0)
+		report_warn(l->r, entry(n->item[k->n_tiers - 1], "share"),
+		    "share has no effect on the last tier: there is no next "
+		    "one to begin at");
 }
