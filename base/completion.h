@@ -30,6 +30,13 @@ struct token {
 	double logprob;    /* natural log, in [LOGPROB_FLOOR, 0] */
 };
 
+/* What the same model said when it was asked whether its answer is right. */
+struct verified {
+	double ln;            /* of the probability of yes, in
+	                         [LOGPROB_FLOOR, 0] */
+	int64_t cost_picousd; /* of that call; MONEY_UNKNOWN without a price */
+};
+
 struct completion {
 	struct str text;    /* well-formed UTF-8; empty if there was none */
 	/* The extracted answer (bytes of text, or a recorded one). has_answer
@@ -42,6 +49,8 @@ struct completion {
 	size_t n_tokens;
 	/* The tokens are those of the answer alone, not of the whole text. */
 	bool tokens_of_answer;
+	/* NULL: it was not asked. Recorded answers alone have it. */
+	const struct verified *verified;
 	/* Billed tokens; -1 where the server did not say. Input is in exactly
 	 * one of the three: prompt_tokens counts all of it. Of several choices
 	 * of one request the first bears the input. */

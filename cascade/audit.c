@@ -3,36 +3,15 @@
  */
 #include "cascade/audit.h"
 
-#include <math.h>
-
-#include "base/rand.h"
 #include "cascade/chance.h"
+#include "cascade/share.h"
 
 #define SEED 0x6175646974ull /* of this use of the hash */
-
-static uint64_t
-mix(uint64_t h, struct str s)
-{
-	/* Each text is hashed under what came before it. */
-	return hash64(s, h + 1);
-}
 
 bool
 audit_chooses(double share, const struct task *t)
 {
-	uint64_t h = SEED;
-
-	if (!(share > 0))
-		return false;
-	h = mix(h, t->system);
-	for (size_t i = 0; i < t->n_messages; i++) {
-		h = mix(h, t->messages[i].role);
-		h = mix(h, t->messages[i].content);
-	}
-	if (!t->n_messages)
-		h = mix(h, t->prompt);
-	/* The upper 53 bits as a number in [0, 1). */
-	return ldexp((double)(h >> 11), -53) < share;
+	return share > 0 && share_chance(t, SEED) < share;
 }
 
 struct audit_share

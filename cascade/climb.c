@@ -23,6 +23,7 @@
 #include "base/utf8.h"
 #include "cascade/audit.h"
 #include "cascade/route.h"
+#include "cascade/share.h"
 
 enum slot_state { SLOT_WANTED, SLOT_ASKED, SLOT_HERE, SLOT_FAILED };
 
@@ -165,6 +166,13 @@ begin_route(struct climb *c)
 		return 0;
 	if (route_start(c->cascade->route, c->task, &tier, reason, NULL) < 0)
 		return -1;
+	for (; tier + 1 < c->cascade->n_tiers; tier++) {
+		double share = 1 - c->cascade->tiers[tier].passed;
+		if (share_takes(share, tier, c->task))
+			break;
+		scorer_reason(reason, "%g %% of the tasks begin at tier %zu, "
+		    "and this is none of them", 100 * share, tier + 1);
+	}
 	c->tier = (int)tier;
 	return arena_str(c->arena, str_of(reason), &c->result.route) ? 0 : -1;
 }

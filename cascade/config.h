@@ -39,6 +39,8 @@ struct tier {
 	int samples_min, samples_max; /* 1 .. CONFIG_MAX_SAMPLES; equal unless
 	                                 adaptive */
 	int repair;            /* 0 .. 3 */
+	double passed;         /* 1 - `share`: of the tasks that would begin here
+	                          so many begin at the next tier (share.h) */
 	struct rule *accept;   /* NULL: accept any complete answer */
 	struct price price;    /* of the table or the configuration */
 	bool price_overridden;

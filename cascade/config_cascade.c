@@ -138,6 +138,7 @@ config_sampling(struct report *r, const struct ynode *n, struct sampling *s)
 
 static const char *const tier_keys[] = {
 	"name", "model", "endpoints", "samples", "system", "prompts", "repair", "accept",
+	"share",
 	SAMPLING_KEYS, NULL
 };
 
@@ -336,6 +337,7 @@ read_tier(struct load *l, const struct ynode *n, struct tier *t)
 {
 	const struct ynode *at;
 	int64_t repair = 0;
+	double share = 1;
 
 	t->line = n->line;
 	t->column = n->column;
@@ -356,8 +358,10 @@ read_tier(struct load *l, const struct ynode *n, struct tier *t)
 	ynode_count(ynode_get(n, "repair"), "repair", 0, MAX_REPAIR, &repair,
 	    l->r);
 	t->repair = (int)repair;
+	ynode_double(ynode_get(n, "share"), "share", 0, 1, &share, l->r);
+	t->passed = 1 - share;
 	at = ynode_get(n, "accept");
-	if (at)
+	if (at && !(at->kind == YNODE_SCALAR && str_is(at->text, "always")))
 		t->accept = rule_build(at, l->a, l->r);
 	if (t->accept && rule_flags(t->accept) & SCORER_LOGPROBS)
 		t->sampling.logprobs = true;

@@ -184,10 +184,23 @@ warn_repair(struct load *l, const struct tier *t, const struct ynode *n)
 	    "of the tier judges the form of an answer");
 }
 
+/* Nothing here asks a model whether it was right. */
+static void
+check_verify(struct load *l, const struct tier *t, const struct ynode *n)
+{
+	if (!(rule_flags(t->accept) & SCORER_VERIFY)
+	    || t->provider->ops->flags & PROVIDER_RECORDED)
+		return;
+	report_error(l->r, entry(n, "accept"), "'verify' is for recorded "
+	    "answers alone: no model is asked whether it was right; see 'api: "
+	    "recorded'");
+}
+
 void
 config_check_tier(struct load *l, const struct tier *t, const struct ynode *n)
 {
 	config_check_refused(l->r, t, n);
+	check_verify(l, t, n);
 	warn_price(l, t, n);
 	warn_shutdown(l, t, n);
 	warn_samples(l, t, n);
@@ -248,14 +261,21 @@ config_check_order(struct load *l, const struct cascade *k,
     const struct ynode *n)
 {
 	const struct tier *t;
+	bool passed = false; /* some tasks begin after one of these tiers */
 
 	for (size_t i = 0; i + 1 < k->n_tiers; i++) {
 		t = &k->tiers[i];
-		if (t->provider && !ynode_get(n->item[i], "accept"))
+		passed |= t->passed > 0;
+		if (t->provider && !t->accept && !passed
+		    && !ynode_get(n->item[i], "accept"))
 			report_warn(l->r, n->item[i], "tier '%.*s' has no "
 			    "accept rule: it accepts every complete answer, "
 			    "and the tiers after it are not reached",
 			    STR_ARG(t->name));
 		warn_dearer(l, t, t + 1, n->item[i]);
 	}
+	if (k->n_tiers && k->tiers[k->n_tiers - 1].passed > 0)
+		report_warn(l->r, entry(n->item[k->n_tiers - 1], "share"),
+		    "share has no effect on the last tier: there is no next "
+		    "one to begin at");
 }

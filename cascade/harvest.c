@@ -176,7 +176,7 @@ look_at(struct recorded *r, const struct trace_tier *v)
 	r->many_tokens |= c->n_tokens > 1;
 	r->whole_text &= !c->tokens_of_answer;
 	r->answers |= c->has_answer && !str_eq(c->answer, str_trim(c->text));
-	r->verify &= v->notes[0].has_verify;
+	r->verify &= c->verified != NULL;
 }
 
 /* Also the mean cost of the first sample, for finding the top tier. */
@@ -342,6 +342,15 @@ ask_learned(const struct harvest_tier *t, const struct setting *s,
 	return 1;
 }
 
+/* With its verification, where the rule looks at that. */
+static int64_t
+cost_of(const struct setting *s, const struct completion *c)
+{
+	if (!s->verify || !c->verified)
+		return c->cost_picousd;
+	return money_add(c->cost_picousd, c->verified->cost_picousd);
+}
+
 /* 1: *out; 0: left out, which has been noted; -1. */
 static int
 ask(struct harvest *h, const struct harvest_tier *t,
@@ -359,12 +368,7 @@ ask(struct harvest *h, const struct harvest_tier *t,
 		return 0;
 	}
 	for (size_t i = 0; i < in.n; i++)
-		out->cost = money_add(out->cost, v->c[i].cost_picousd);
-	if (s->verify) {
-		out->score = v->notes[0].verify_ln;
-		out->cost = money_add(out->cost,
-		    v->notes[0].verify_cost_picousd);
-	}
+		out->cost = money_add(out->cost, cost_of(s, &v->c[i]));
 	if (out->cost == MONEY_UNKNOWN) {
 		leave_out(h, t->tier.name, "has no known cost: neither the "
 		    "trace nor the configuration has a price");

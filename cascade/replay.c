@@ -98,6 +98,9 @@ prepare(const struct cascade *k, const struct trace_task *t,
 		    ? "was recorded with fewer samples than it asks for"
 		    : tier->sampling.logprobs && !v->c[0].n_tokens
 		    ? "is scored by log-probabilities, and none were recorded"
+		    : rule_flags(tier->accept) & SCORER_VERIFY
+		    && !v->c[0].verified
+		    ? "is scored by its verification, and none was recorded"
 		    : NULL;
 		if (what) {
 			*missing = arena_printf(t->task->arena,
@@ -111,6 +114,25 @@ prepare(const struct cascade *k, const struct trace_task *t,
 	return 0;
 }
 
+/* With what the verification of it cost, where the tier's rule looks at that:
+ * `alone` does not pay it. NULL: out of memory. */
+static const struct completion *
+with_verification(const struct tier *tier, const struct completion *c,
+    struct arena *a)
+{
+	struct completion *paid;
+
+	if (!(rule_flags(tier->accept) & SCORER_VERIFY) || !c->verified)
+		return c;
+	paid = arena_alloc(a, sizeof(*paid));
+	if (!paid)
+		return NULL;
+	*paid = *c;
+	paid->cost_picousd = money_add(c->cost_picousd,
+	    c->verified->cost_picousd);
+	return paid;
+}
+
 /* Which recorded sample stands at each place of the attempt's completions. */
 struct given {
 	int tier;
@@ -119,7 +141,8 @@ struct given {
 
 static int
 give(struct climb *c, const struct climb_ask *ask, const struct tier *tier,
-    const struct trace_tier *v, struct given *given, struct err *e)
+    const struct trace_tier *v, struct given *given, struct arena *a,
+    struct err *e)
 {
 	size_t prompts = tier->n_prompts ? tier->n_prompts : 1;
 	size_t at = (size_t)ask->sample * prompts + (size_t)ask->prompt;
@@ -134,7 +157,9 @@ give(struct climb *c, const struct climb_ask *ask, const struct tier *tier,
 		given->n = 0;
 	given->tier = ask->tier;
 	given->at[given->n++] = at;
-	news.c = &v->c[at];
+	news.c = with_verification(tier, &v->c[at], a);
+	if (!news.c)
+		return err_nomem(e);
 	return climb_give(c, ask->slot, &news, 0, NULL, e);
 }
 
@@ -184,7 +209,7 @@ replay_task(const struct cascade *k, struct trace_task *t,
 		return err_nomem(e);
 	while (climb_next(c, &ask))
 		if (give(c, &ask, &k->tiers[ask.tier], of[ask.tier],
-		    &given, e) < 0)
+		    &given, a, e) < 0)
 			return -1;
 	out->result = climb_result(c);
 	if (!out->result)

@@ -279,11 +279,12 @@ add_block(struct buf *out, struct str block, struct change *c, size_t n)
 {
 	size_t at = 0;
 
-	if (n == 2 && (c[1].from < c[0].from)) {
-		struct change swap = c[0];
-		c[0] = c[1];
-		c[1] = swap;
-	}
+	for (size_t i = 1; i < n; i++)
+		for (size_t k = i; k && c[k].from < c[k - 1].from; k--) {
+			struct change swap = c[k];
+			c[k] = c[k - 1];
+			c[k - 1] = swap;
+		}
 	for (size_t i = 0; i < n; i++) {
 		buf_add(out, str_sub(block, at, c[i].from - at));
 		buf_adds(out, c[i].text);
@@ -298,7 +299,7 @@ static int
 add_tier(struct editor *ed, const struct rewrite_tier *t, struct buf *out)
 {
 	const struct block *b = &ed->block[t->place];
-	struct change change[2];
+	struct change change[3];
 	struct buf block;
 	size_t n = 0, k;
 	int rc = 0;
@@ -322,6 +323,9 @@ add_tier(struct editor *ed, const struct rewrite_tier *t, struct buf *out)
 	}
 	if (rc == 0 && t->accept.n && !plan(ed, t->place, buf_str(&block),
 	    "accept", t->accept, &change[n++]))
+		rc = err_nomem(ed->e);
+	if (rc == 0 && t->share.n && !plan(ed, t->place, buf_str(&block),
+	    "share", t->share, &change[n++]))
 		rc = err_nomem(ed->e);
 	if (rc == 0)
 		add_block(out, buf_str(&block), change, n);

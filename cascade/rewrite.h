@@ -13,12 +13,13 @@ struct rewrite_tier {
 	size_t place;        /* in the list as it is, from 0 */
 	int samples;         /* 0: as it is */
 	struct str accept;   /* one line of YAML; empty: as it is */
+	struct str share;    /* the same */
 };
 
 /*
  * Rewrite the `tiers:` of the cascade `name` (empty: the only one): the
- * tiers given, in this order, with their `accept` and `samples`; the others
- * are commented out at the end of the list. `comment` (lines without #) is put
+ * tiers given, in this order, with their `accept`, `samples` and
+ * `share`; the others are commented out at the end of the list. `comment` (lines without #) is put
  * above it, in the place of an earlier one.
  * The tiers must be written as a list of lines ("- model: ..."); ERR_CONFIG
  * says so if they are not.

@@ -3,6 +3,7 @@
  */
 #include "cascade/search.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -120,17 +121,28 @@ policy_of(const struct ranks *ranks, const struct point *p)
 	return out;
 }
 
+/* By multiples of the golden ratio, of which any number in a row are spread
+ * about evenly (Weyl). */
+static size_t
+first_place(const struct policy *p, size_t task)
+{
+	double at = ((double)task + 0.5) * 0.6180339887498949;
+
+	return p->rest && at - floor(at) >= p->share ? p->rest : 0;
+}
+
 size_t
 policy_run(const struct policy *p, const struct matrix *m, size_t task,
     int64_t *cost)
 {
-	size_t i = 0;
+	size_t i = first_place(p, task);
 
 	*cost = 0;
 	for (;; i++) {
 		const struct column *c = &m->col[p->chain.col[i]];
 		*cost += c->cost[task];
-		if (i + 1 == p->chain.n || c->score[task] >= p->threshold[i])
+		if (i + 1 == p->chain.n || !c->score
+		    || c->score[task] >= p->threshold[i])
 			return i;
 	}
 }

@@ -38,10 +38,15 @@ struct frontier *search_frontier(const struct ranks *ranks,
 struct policy {
 	struct chain chain;
 	double threshold[FRONTIER_MAX_CHAIN - 1]; /* logarithms; 1: accepts none */
+	/* Not 0: only `share` of the tasks begin at the first place, the others
+	 * at this one. A column without scores before it accepts all. */
+	uint8_t rest;
+	double share;
 };
 struct policy policy_of(const struct ranks *ranks, const struct point *p);
 
-/* Which place of the chain answers a task, from 0, and what it costs. */
+/* Which place of the chain answers a task, from 0, and what it costs. Tasks
+ * that begin further up are dealt evenly among the rows. */
 size_t policy_run(const struct policy *p, const struct matrix *m, size_t task,
     int64_t *cost);
 

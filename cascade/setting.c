@@ -69,6 +69,7 @@ add(struct maker *m, struct setting v)
 		buf_release(&text);
 		if (rc < 0 || !v.rule)
 			return rc;
+		v.verify = (rule_flags(v.rule) & SCORER_VERIFY) != 0;
 	}
 	m->out->v[m->out->n++] = v;
 	return 0;
@@ -326,8 +327,6 @@ find(struct maker *m, const struct recorded *r, const struct ynode *accept,
 {
 	const struct ynode *own = NULL;
 	struct setting last = { .samples = samples };
-	struct setting verify = { .samples = 1, .judged = true,
-		.verify = true, .label = "verify, as recorded" };
 
 	last.label = samples > 1 ? arena_printf(m->a, "%d samples", samples)
 	    : "first answer";
@@ -349,7 +348,7 @@ find(struct maker *m, const struct recorded *r, const struct ynode *accept,
 		return -1;
 	if (add_own(m, own, samples) < 0)
 		return -1;
-	if (r->verify && add(m, verify) < 0)
+	if (r->verify && add_scorer(m, "verify", "", 1) < 0)
 		return -1;
 	if (add_logprob(m, r) < 0)
 		return -1;

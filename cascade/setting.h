@@ -17,13 +17,13 @@ struct setting {
 	const char *label;   /* "agreement, 5 samples", for people */
 	int samples;
 	bool judged;         /* false: stands last, nobody asks for its score */
-	bool verify;         /* scored by the trace's `verify`, which no rule of
-	                        a configuration can ask for yet */
+	bool verify;         /* its rule looks at the verification, which has
+	                        its price */
 	bool learned;        /* scored by a model that is trained on the very
 	                        tasks (harvest_learn()) */
 	const char *file;    /* of that model, as in `before` */
 	struct str before, after; /* of `accept:`, around the threshold, in one
-	                        line of YAML; empty if not judged, or verify */
+	                        line of YAML; empty if not judged */
 	struct rule *rule;   /* with the threshold 0; NULL: the first completion
 	                        is taken as it is. Of a learned one: what its
 	                        answer must fulfil besides; NULL: nothing */

@@ -290,29 +290,32 @@ get_finish(const struct json *o, struct completion *c, struct err *e)
 
 /* `p_true` and, where it has more digits, its `logprob`. */
 static int
-get_verify(const struct json *o, struct trace_note *note, struct err *e)
+get_verify(const struct json *o, struct arena *a, struct completion *c,
+    struct err *e)
 {
 	const struct json *v = json_get(o, "verify");
+	bool has_ln = !json_is_null(json_get(v, "logprob"));
+	struct verified *out;
 	double p = -1;
 
-	note->verify_cost_picousd = MONEY_UNKNOWN;
 	if (json_is_null(v))
 		return 0;
 	if (json_type(v) != JSON_OBJECT)
 		return must_be("verify", "an object", v, e);
+	out = arena_alloc(a, sizeof(*out));
+	if (!out)
+		return err_nomem(e);
+	out->cost_picousd = MONEY_UNKNOWN;
 	if (get_amount(v, "p_true", 1, &p, e) < 0 ||
-	    get_money(v, "cost_usd", 1, &note->verify_cost_picousd, e) < 0)
+	    get_money(v, "cost_usd", 1, &out->cost_picousd, e) < 0)
 		return err_in(e, "'verify'");
-	if (p < 0 && json_is_null(json_get(v, "logprob")))
-		return 0;
-	note->has_verify = true;
-	if (!json_is_null(json_get(v, "logprob"))) {
-		if (!get_logprob(v, &note->verify_ln))
-			return must_be("logprob", "a number",
-			    json_get(v, "logprob"), e);
-	} else {
-		note->verify_ln = p > 0 ? log(p) : LOGPROB_FLOOR;
-	}
+	if (has_ln && !get_logprob(v, &out->ln))
+		return must_be("logprob", "a number", json_get(v, "logprob"),
+		    e);
+	if (!has_ln)
+		out->ln = p > 0 ? log(p) : LOGPROB_FLOOR;
+	if (has_ln || p >= 0)
+		c->verified = out;
 	return 0;
 }
 
@@ -338,7 +341,7 @@ read_completion(const struct json *o, struct arena *a, struct completion *c,
 	    get_logprobs(o, a, c, e) < 0 ||
 	    get_answer(o, a, c, note, e) < 0 ||
 	    get_finish(o, c, e) < 0 ||
-	    get_verify(o, note, e) < 0 ||
+	    get_verify(o, a, c, e) < 0 ||
 	    get_tokens(o, "prompt_tokens", &c->prompt_tokens, e) < 0 ||
 	    get_tokens(o, "completion_tokens", &c->completion_tokens, e) < 0 ||
 	    get_money(o, "cost_usd", 1, &c->cost_picousd, e) < 0 ||

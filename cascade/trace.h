@@ -24,12 +24,6 @@ struct trace_note {
 	                             completion's answer is to be believed, and
 	                             not to be looked for in its text */
 	enum tristate correct;    /* UNSET: not recorded */
-	/* What the same model said when it was asked whether its answer is
-	 * right (`verify`): the natural logarithm of the probability of yes, in
-	 * [LOGPROB_FLOOR, 0], and what that call cost (MONEY_UNKNOWN). */
-	bool has_verify;
-	double verify_ln;
-	int64_t verify_cost_picousd;
 };
 
 struct trace_tier {
@@ -39,7 +33,8 @@ struct trace_tier {
 	/*
 	 * Of each completion finish (FINISH_STOP where none is recorded), text, answer and has_answer (where one is
 	 * recorded) and tokens; model; cost_picousd (MONEY_UNKNOWN), prompt_tokens,
-	 * completion_tokens and latency_ms (-1) where recorded. Tokens that do
+	 * completion_tokens and latency_ms (-1) and verified (NULL) where
+	 * recorded. Tokens that do
 	 * not make up the text are taken for those of the answer:
 	 * tokens_of_answer is set and they have no place in the text, unless
 	 * `from` and `to` say where they lie.

@@ -265,14 +265,8 @@ tune_within(const struct tuned *t, double budget)
 	const struct lesson *best = NULL;
 
 	for (size_t i = 0; i < t->lessons && t->lesson[i].budget <= budget;
-	    i++) {
-		const struct lesson *l = &t->lesson[i];
-		bool better = !best || l->merit >= best->merit;
-		if (best && tune_beats_toss(l) != tune_beats_toss(best))
-			better = tune_beats_toss(l);
-		if (better)
-			best = l;
-	}
+	    i++)
+		best = &t->lesson[i];
 	return best;
 }
 

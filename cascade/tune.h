@@ -62,10 +62,32 @@ void tune_release(struct tuned *t);
 
 /* One model, or better than the coin toss also by its held quality alone. */
 bool tune_beats_toss(const struct lesson *l);
-/* The best such of budgets up to this, by merit; NULL: nothing is so cheap. */
+/* That of the largest budget up to this; NULL: nothing is so cheap. (The best by
+ * merit of all that are cheaper is the luckiest of them.) */
 const struct lesson *tune_within(const struct tuned *t, double budget);
 /* The cheapest such that gives this share of right answers. */
 const struct lesson *tune_reaching(const struct tuned *t, double right);
+
+/*
+ * What to take for a budget: the lesson, or a coin toss between one model and
+ * another or a cascade. Where nothing lies between two points of the frontier
+ * but what a toss beats, a toss makes use of the whole budget. It must be better
+ * by tune_margin(), by merit, and the two must stand in one list of tiers: no
+ * tier is in both, or the second is the end of the first. (Not between two
+ * cascades: the luckiest of so many pairs held less on other tasks.)
+ */
+struct tune_mix {
+	bool toss;                 /* false: `first` is for all */
+	struct lesson first, rest;
+	double share;              /* of the tasks, that `first` is for */
+	double right, cost, merit; /* as of a lesson */
+};
+/* False: nothing is so cheap. */
+bool tune_mix_within(const struct tuned *t, double budget,
+    struct tune_mix *out);
+/* The two in one list, over t->m, or with `harvest` over its matrix. */
+struct policy tune_mix_policy(const struct tuned *t,
+    const struct tune_mix *mix, bool harvest);
 
 /* Of a cascade over the harvest's matrix: the thresholds and columns. */
 struct policy tune_policy(const struct tuned *t, const struct lesson *l);

@@ -196,6 +196,11 @@ add_tier(struct buf *b, size_t number, const struct tier *t)
 	if (t->provider->ops->flags & PROVIDER_SIMULATED)
 		buf_adds(b, ", simulated");
 	buf_addc(b, '\n');
+	if (t->passed > 0) {
+		begin_line(b, "share");
+		buf_addf(b, "%g %% of the tasks begin here, the others at the "
+		    "next tier\n", 100 * (1 - t->passed));
+	}
 	add_samples(b, t);
 	begin_line(b, "accept");
 	rule_show(t->accept, b);

@@ -370,14 +370,31 @@ top_cost(const struct tune_cmd *c)
 	return matrix_mean_cost(c->h.m, c->h.tier[c->h.top].first);
 }
 
+static void
+choose_within(struct tune_cmd *c)
+{
+	double budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
+
+	if (!tune_mix_within(&c->t, budget, &c->mix))
+		return;
+	c->chosen = true;
+	c->lesson = &c->mix.first;
+	c->policy = tune_mix_policy(&c->t, &c->mix, true);
+	c->right = c->mix.right;
+	c->cost = c->mix.cost;
+}
+
 static int
 choose_lesson(struct tune_cmd *c, struct err *e)
 {
 	struct buf b;
-	double budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
 
-	c->lesson = c->target == TARGET_COST ? tune_within(&c->t, budget)
-	    : tune_reaching(&c->t, c->wish);
+	if (c->target == TARGET_COST)
+		choose_within(c);
+	else
+		c->lesson = tune_reaching(&c->t, c->wish);
+	if (c->chosen)
+		return 0;
 	if (c->lesson) {
 		c->chosen = true;
 		c->policy = tune_policy(&c->t, c->lesson);
@@ -538,7 +555,9 @@ tune_main(const struct command *self, int argc, char **argv)
 		COMMON_STORE_OPT(&c.common),
 		{ OPT_TEXT, 0, "max-cost", &c.max_cost, "USD|%",
 		    "the best for so much a task, or for this share of the\n"
-		    "top tier's cost", 0, 0, NULL },
+		    "top tier's cost: a cascade, or where none is worth the\n"
+		    "money a coin toss between two (a tier's share)", 0, 0,
+		    NULL },
 		{ OPT_TEXT, 0, "min-quality", &c.min_quality, "SHARE",
 		    "the cheapest that is right this often", 0, 0, NULL },
 		{ OPT_TEXT, 0, "max-loss", &c.max_loss, "SHARE",

@@ -52,6 +52,7 @@ struct tune_cmd {
 	double sure;                 /* --confidence */
 	struct certificate cert;     /* TARGET_LOSS */
 	const struct lesson *lesson; /* chosen; NULL with TARGET_LOSS */
+	struct tune_mix mix;         /* TARGET_COST: it and the other side */
 	bool chosen;                 /* policy is what is asked for */
 	struct policy policy;        /* over the harvest's matrix */
 	/* Of the policy, a task: on tasks not learned from (a lesson) or on

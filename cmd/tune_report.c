@@ -318,7 +318,7 @@ show_places(const struct tune_cmd *c, struct err *e)
 	table_cell(&t, "of those %s (95 %%)", tune_right_word(c));
 	for (size_t i = 0; i < c->policy.chain.n; i++) {
 		size_t k = c->policy.chain.col[i];
-		bool last = i + 1 == c->policy.chain.n;
+		bool last = !harvest_setting(&c->h, k)->judged;
 		table_cell(&t, "  %.*s", STR_ARG(tier_of(c, k)->name));
 		table_cell(&t, "%s", last ? "-" : harvest_setting(&c->h,
 		    k)->label);
@@ -357,14 +357,21 @@ show_promise(const struct tune_cmd *c, struct err *e)
 }
 
 /* Where chance does more for the same money, it can be had by dividing the
- * tasks. */
+ * tasks: between tiers, as was chosen, or models. */
 static int
 show_toss(const struct tune_cmd *c, struct err *e)
 {
+	const struct policy *p = &c->policy;
 	struct tune_toss t;
 
 	if (c->target != TARGET_COST)
 		return 0;
+	if (p->rest)
+		return out_line(e, "%.0f %% of the tasks begin at '%.*s', the "
+		    "others at '%.*s': no cascade between the two does so "
+		    "much\nfor the money.", 100 * p->share,
+		    STR_ARG(tier_of(c, p->chain.col[0])->name),
+		    STR_ARG(tier_of(c, p->chain.col[p->rest])->name));
 	t = tune_best_toss(&c->h, c->lesson->budget);
 	if (t.a == t.b || t.right <= c->right)
 		return 0;
@@ -461,12 +468,13 @@ json_policy(struct jw *w, const struct tune_cmd *c, const struct policy *p)
 		jw_open(w, '{');
 		jw_kstr(w, "name", tier_of(c, p->chain.col[i])->name);
 		jw_ki64(w, "samples", s->samples);
-		if (i + 1 < p->chain.n) {
+		if (p->rest && i < p->rest)
+			jw_kdouble(w, "share", i ? 0 : p->share);
+		if (s->judged) {
 			jw_kstr(w, "scorer", str_of(s->label));
 			jw_kdouble(w, "threshold_ln", p->threshold[i]);
 			buf_init(&accept, BUF_MAX);
-			if (!s->verify)
-				setting_accept(s, p->threshold[i], &accept);
+			setting_accept(s, p->threshold[i], &accept);
 			if (accept.n)
 				jw_kstr(w, "accept", buf_str(&accept));
 			buf_release(&accept);

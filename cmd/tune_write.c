@@ -41,6 +41,23 @@ add_accept(const struct setting *s, double threshold, bool fresh,
 	buf_release(&b);
 }
 
+/* How many of the tasks begin there; nothing where it is as it was. */
+static int
+add_share(const struct tune_cmd *c, size_t i, const struct tier *was,
+    struct rewrite_tier *out)
+{
+	const struct policy *p = &c->policy;
+	double share = i >= p->rest ? 1 : i == 0 ? p->share : 0;
+	const char *text;
+
+	if (i >= p->rest && !(was->passed > 0))
+		return 0;
+	text = arena_printf(c->arena, "%.4g", share);
+	if (text)
+		out->share = str_of(text);
+	return text ? 0 : -1;
+}
+
 /* The tiers as rewrite_cascade() wants them; the texts are in the arena. */
 static int
 plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
@@ -54,13 +71,14 @@ plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
 		const struct harvest_tier *t = &c->h.tier[c->h.m->col[k].tier];
 		const struct setting *s = harvest_setting(&c->h, k);
 		out[i] = (struct rewrite_tier){ .place = t->place };
+		if (add_share(c, i, &t->tier, &out[i]) < 0)
+			return err_nomem(e);
 		if (i + 1 == c->policy.chain.n)
 			break;
-		if (s->verify)
-			return err_set(e, ERR_CONFIG, "the score of tier '%.*s' "
-			    "is the trace's `verify`, which no rule can ask "
-			    "for yet; nothing was written",
-			    STR_ARG(t->tier.name));
+		if (!s->judged) {
+			out[i].accept = STR("always");
+			continue;
+		}
 		if (t->tier.samples_min != s->samples
 		    || t->tier.samples_max != s->samples)
 			out[i].samples = s->samples;

@@ -13,6 +13,7 @@
 	X(regex) \
 	X(agreement) \
 	X(logprob) \
+	X(verify) \
 	X(learned)
 
 #define DECLARE(name) extern const struct scorer_ops scorer_##name;

@@ -46,6 +46,8 @@ struct score_output {
 #define SCORER_FORMAT   (1u << 2) /* failing it is a matter of form, which the
                                      model may be asked to repair */
 #define SCORER_BINARY   (1u << 3) /* 0 or 1: its threshold is 1 if not said */
+#define SCORER_VERIFY   (1u << 4) /* looks at completion.verified, whose cost
+                                     is then paid */
 
 struct scorer_option {
 	const char *name;

@@ -121,6 +121,72 @@ holds() {
 	has_err "a loss of at most 1 % at confidence 95 % takes at least 437, with 2 chains"
 }
 
+# gap: two models of which nothing tells who is right, at 1 and 20 micro-dollars,
+# right in 6 and 9 of ten.
+gap() {
+	awk 'BEGIN {
+		for (i = 0; i < 400; i++) {
+			printf "{\"id\":\"t%d\",\"prompt\":\"%d?\",\"tier\":\"small\",\"completions\":[{\"text\":\"a\",\"correct\":%s,\"cost_usd\":0.000001}]}\n", i, i, i * 7 % 10 < 6 ? "true" : "false"
+			printf "{\"id\":\"t%d\",\"prompt\":\"%d?\",\"tier\":\"big\",\"completions\":[{\"text\":\"b\",\"correct\":%s,\"cost_usd\":0.00002}]}\n", i, i, i * 3 % 10 ? "true" : "false"
+		}
+	}' >gap.jsonl
+	cat >gap.yaml <<-'YAML'
+	providers: {rec: {api: recorded}}
+	cascades:
+	  default:
+	    tiers:
+	      - model: rec/small
+	        accept: {regex: a}
+	      - model: rec/big
+	YAML
+}
+
+@test "where no cascade pays a share of the tasks begins further up" {
+	gap
+	expect 0 tune gap.jsonl -c gap.yaml --max-cost 50% --write
+	has "% of the tasks begin at 'rec/small', the others at 'rec/big'"
+	grep -q '^        share: 0\.5[0-9]*$' gap.yaml
+	grep -q '^        accept: always$' gap.yaml
+	expect 0 frugal check -c gap.yaml
+	[ -z "$err" ] # all tiers are reached
+	has "% of the tasks begin here, the others at the next tier"
+	expect 0 frugal replay gap.jsonl -c gap.yaml --json
+	# 0.6 and 0.9, half and half; half of 0.00002 a task
+	holds "$(member accuracy <<<"$output") > 0.7"
+	holds "$(member accuracy <<<"$output") < 0.8"
+	holds "$(member cost_usd <<<"$output") > 0.0034"
+	holds "$(member cost_usd <<<"$output") < 0.0046"
+	# what a later wish does not need goes away
+	expect 0 tune gap.jsonl -c gap.yaml --max-cost 0.000001 --write
+	grep -q '^        share: 1$' gap.yaml
+}
+
+@test "a verification is a score like another: written, and replayed at its price" {
+	awk 'BEGIN {
+		for (i = 0; i < 300; i++) {
+			sure = i % 10 < 6
+			printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"small\",\"completions\":[{\"text\":\"a\",\"correct\":%s,\"cost_usd\":0.000001,\"verify\":{\"p_true\":%s,\"cost_usd\":0.000002}}]}\n", i, sure ? "true" : "false", sure ? 0.9 + i / 1e4 : 0.2 + i / 1e4
+			printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"big\",\"completions\":[{\"text\":\"b\",\"correct\":true,\"cost_usd\":0.00002}]}\n", i
+		}
+	}' >asked.jsonl
+	cat >asked.yaml <<-'YAML'
+	providers: {rec: {api: recorded}}
+	cascades:
+	  default:
+	    tiers:
+	      - model: rec/small
+	        accept: {verify: 0.1}
+	      - model: rec/big
+	YAML
+	expect 0 tune asked.jsonl -c asked.yaml --max-cost 60% --write
+	grep -q 'accept: {verify: {at_least: 0.9[0-9]*}}' asked.yaml
+	expect 0 frugal replay asked.jsonl -c asked.yaml --json
+	has '"correct":300'
+	# 300 * 0.000003, and big in four of ten at least
+	holds "$(member cost_usd <<<"$output") >= 0.0033"
+	holds "$(member cost_usd <<<"$output") <= 0.0036"
+}
+
 @test "--write puts the choice into the configuration and keeps the rest" {
 	chmod 640 cascade.yaml
 	expect 0 tune trace.jsonl -c cascade.yaml --max-cost 50% --write
@@ -231,8 +297,8 @@ holds() {
 	has "no cascade pays here"
 	lacks "->"
 	# (60 - 10) / (100 - 10) of the tasks to the one that is always right
-	has "'big' for a random 56 % of the tasks and 'small' for the others"
-	has "gives 77.78 %."
+	has "44 % of the tasks begin at 'small', the others at 'big'"
+	has "Chosen, the best within --max-cost 60%: 77.78 % right"
 }
 
 @test "tasks that lack a tier are left out, and bad lines are named" {

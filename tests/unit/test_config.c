@@ -936,6 +936,43 @@ an_unknown_price_is_warned_of_unless_it_is_recorded(void **state)
 	assert_all_warned(rows, COUNT(rows));
 }
 
+static void
+only_a_recorded_answer_was_verified(void **state)
+{
+	static const struct row rows[] = {
+		{ CASCADE("tiers: [{model: p/a, accept: {verify: 0.9}}]"),
+		    "t.yaml:5:36: 'verify' is for recorded answers alone: no "
+		    "model is asked whether it was right; see 'api: "
+		    "recorded'\n" },
+	};
+
+	(void)state;
+	assert_all_wrong(rows, COUNT(rows));
+	config_free(good("providers: {r: {api: recorded}}\n"
+	    "cascades: {c: {tiers: [{model: r/a, accept: {verify: 0.9}}, "
+	    "{model: r/b}]}}\n"));
+}
+
+static void
+a_tier_may_be_for_a_share_of_the_tasks(void **state)
+{
+	static const struct row rows[] = {
+		{ CASCADE("tiers: [{model: p/a, share: 1.5}]"),
+		    "t.yaml:5:35: share must be a number from 0 to 1, not "
+		    "'1.5'\n" },
+	};
+	struct config *c = good("providers: {r: {api: recorded}}\n"
+	    "cascades: {c: {tiers: [{model: r/a, share: 0.25, accept: "
+	    "always}, {model: r/b}]}}\n");
+
+	(void)state;
+	assert_true(c->cascades[0].tiers[0].passed == 0.75);
+	assert_true(c->cascades[0].tiers[1].passed == 0);
+	assert_null(c->cascades[0].tiers[0].accept);
+	config_free(c);
+	assert_all_wrong(rows, COUNT(rows));
+}
+
 /* --- choosing ----------------------------------------------------------- */
 
 #define THREE(a, b, c) HEAD PRICES "cascades:\n" \
@@ -1624,6 +1661,8 @@ main(void)
 		cmocka_unit_test(the_last_sixty_days_are_counted),
 		cmocka_unit_test(
 		    an_unknown_price_is_warned_of_unless_it_is_recorded),
+		cmocka_unit_test(only_a_recorded_answer_was_verified),
+		cmocka_unit_test(a_tier_may_be_for_a_share_of_the_tasks),
 		cmocka_unit_test(a_cascade_is_chosen_by_its_name),
 		cmocka_unit_test(without_a_name_the_only_one_is_meant),
 		cmocka_unit_test(a_single_model_needs_no_configuration),

@@ -344,6 +344,30 @@ log_probabilities_must_have_been_recorded(void **state)
 /* --- answers and labels -------------------------------------------------- */
 
 static void
+a_verification_is_paid_where_it_is_looked_at(void **state)
+{
+	static const struct verified sure = { -0.1, 30 }, unsure = { -5, 30 };
+	static const struct verified last = { -5, 70 };
+
+	(void)state;
+	load(HEAD "    tiers:\n"
+	    "      - {model: p/a, accept: {verify: {at_least: {log: -0.1}}}}\n"
+	    "      - {model: p/b}\n", "{\"prompt\":\"x\","
+	    "\"reference\":\"42\"}");
+	text_costing(tier("p/a"), "#### 41", 100)->verified = &sure;
+	text_costing(tier("p/b"), "#### 42", 900)->verified = &last;
+	assert_int_equal(replays()->tier, 1);
+	assert_int_equal(out.cascade.cost_picousd, 130);
+	assert_int_equal(out.alone[0].cost_picousd, 100);
+	trace.tiers[0].c[0].verified = &unsure;
+	assert_int_equal(replays()->tier, 2);
+	assert_int_equal(out.cascade.cost_picousd, 1030);
+	assert_int_equal(out.alone[1].cost_picousd, 900);
+	trace.tiers[0].c[0].verified = NULL;
+	misses("is scored by its verification, and none was recorded");
+}
+
+static void
 a_recorded_answer_is_believed(void **state)
 {
 	struct trace_tier *t;
@@ -607,6 +631,7 @@ main(void)
 		T(tiers_may_stand_in_any_order),
 		T(what_the_trace_lacks_is_said),
 		T(log_probabilities_must_have_been_recorded),
+		T(a_verification_is_paid_where_it_is_looked_at),
 		T(a_recorded_answer_is_believed),
 		T(a_recorded_label_is_believed_before_the_reference),
 		T(without_a_label_or_a_reference_nothing_says),

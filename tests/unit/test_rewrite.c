@@ -39,8 +39,8 @@ static void
 values_are_replaced_and_comments_stay(void **state)
 {
 	const struct rewrite_tier t[] = {
-		{ 0, 5, STR("{agreement: {at_least: 0.6}}") },
-		{ 1, 0, { NULL, 0 } },
+		{ 0, 5, STR("{agreement: {at_least: 0.6}}"), { NULL, 0 } },
+		{ 1, 0, { NULL, 0 }, { NULL, 0 } },
 	};
 
 	(void)state;
@@ -68,9 +68,9 @@ static void
 what_is_missing_is_added(void **state)
 {
 	const struct rewrite_tier t[] = {
-		{ 0, 5, STR("{agreement: {at_least: 0.6}}") },
-		{ 1, 0, STR("{regex: 'x'}") },
-		{ 2, 0, { NULL, 0 } },
+		{ 0, 5, STR("{agreement: {at_least: 0.6}}"), { NULL, 0 } },
+		{ 1, 0, STR("{regex: 'x'}"), { NULL, 0 } },
+		{ 2, 0, { NULL, 0 }, { NULL, 0 } },
 	};
 
 	(void)state;
@@ -91,8 +91,8 @@ static void
 rules_over_several_lines_are_replaced_whole(void **state)
 {
 	const struct rewrite_tier t[] = {
-		{ 0, 0, STR("{logprob: {at_least: {log: -1e-9}}}") },
-		{ 1, 0, { NULL, 0 } },
+		{ 0, 0, STR("{logprob: {at_least: {log: -1e-9}}}"), { NULL, 0 } },
+		{ 1, 0, { NULL, 0 }, { NULL, 0 } },
 	};
 
 	(void)state;
@@ -125,8 +125,8 @@ static void
 tiers_are_reordered_and_dropped_ones_commented_out(void **state)
 {
 	const struct rewrite_tier t[] = {
-		{ 2, 0, STR("{logprob: {at_least: 0.5}}") },
-		{ 0, 0, { NULL, 0 } },
+		{ 2, 0, STR("{logprob: {at_least: 0.5}}"), { NULL, 0 } },
+		{ 0, 0, { NULL, 0 }, { NULL, 0 } },
 	};
 
 	(void)state;
@@ -157,7 +157,8 @@ tiers_are_reordered_and_dropped_ones_commented_out(void **state)
 static void
 a_list_in_brackets_is_refused(void **state)
 {
-	const struct rewrite_tier t = { 0, 0, STR("{regex: 'x'}") };
+	const struct rewrite_tier t = { 0, 0, STR("{regex: 'x'}"),
+		{ NULL, 0 } };
 	struct buf out;
 	struct err e;
 

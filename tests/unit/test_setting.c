@@ -307,6 +307,8 @@ what_a_verification_cost_is_paid(void **state)
 	assert_int_equal(h.m->col[0].cost[0], INT64_C(1000000000000));
 	assert_int_equal(h.m->col[1].cost[0], INT64_C(3000000000000));
 	assert_true(h.m->col[1].score[0] == log(0.5));
+	assert_true(str_is(harvest_setting(&h, 1)->before,
+	    "{verify: {at_least: "));
 	harvest_release(&h);
 }
 
