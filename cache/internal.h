@@ -255,10 +255,8 @@ int migrate_1(struct store *s, struct err *e);
 
 /* What completions_read() reads, of completions AS c. */
 #define COMPLETION_COLUMNS \
-	"c.id, c.sample, c.kept_utc_ms, c.asked_utc_ms, c.latency_ms, c.finish," \
-	" c.cost_picousd, c.prompt_tokens, c.cached_tokens," \
-	" c.cache_write_tokens, c.completion_tokens, c.reasoning_tokens," \
-	" c.model, c.text, c.tokens_of_answer, c.tokens"
+	"c.id, c.sample, c.kept_utc_ms, c.cost_picousd, c.model, c.facts," \
+	" c.text, c.tokens"
 
 /* What says which one it is and when it was kept. */
 struct completion_place {
@@ -269,6 +267,14 @@ struct completion_place {
 /* The next columns, in memory of col->arena. */
 int completions_read(struct store *s, struct columns *col,
     struct completion *out, struct completion_place *at, struct err *e);
+/* The next column as the tokens of a completion; NULL: none. */
+int completions_tokens(struct store *s, struct columns *col,
+    struct completion *out, struct err *e);
+/* A new row, or in place of the one with this number; inside a transaction.
+ * `canon`: the text of the request is to be kept with it. */
+int completions_put(struct store *s, const struct completion_place *at,
+    const struct request_row *q, bool canon, const struct completion *c,
+    struct err *e);
 
 /*
  * SQL for "is this model meant by `arg`": "provider/model", "model", or a

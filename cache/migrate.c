@@ -178,23 +178,74 @@ move_tasks(struct store *s, struct err *e)
 	return rc < 0 ? -1 : segments_flush(s, e);
 }
 
-/* The ledger refers to completions by their numbers: they keep them. */
+#define COMPLETIONS \
+	"SELECT c.id, c.kept_utc_ms, c.asked_utc_ms, c.latency_ms, c.finish," \
+	" c.cost_picousd, c.prompt_tokens, c.cached_tokens," \
+	" c.cache_write_tokens, c.completion_tokens, c.reasoning_tokens," \
+	" c.model, c.text, c.tokens_of_answer, q.key, q.provider, q.model," \
+	" q.canon, c.id / 4096, c.tokens FROM completions_1 c" \
+	" JOIN requests q ON q.id = c.id / 4096 ORDER BY c.id"
+
+/* One row: the ledger refers to it by its number, which it keeps. Of a request's
+ * samples the first gets its text. */
+static int
+move_completion(struct store *s, struct params *p, struct arena *a,
+    int64_t *request, struct err *e)
+{
+	struct columns col = { .stmt = p->stmt, .arena = a };
+	struct completion_place at = { .row = column_int(&col) };
+	struct request_row q = { .canon = { 0 } };
+	struct completion c = { 0 };
+	int64_t finish, of;
+	struct str key;
+	bool first;
+
+	at.sample = (int)(at.row % STORE_SAMPLES);
+	at.kept_utc_ms = column_int(&col);
+	c.asked_utc_ms = column_int(&col);
+	c.latency_ms = column_int(&col);
+	finish = column_int(&col);
+	c.finish = finish >= FINISH_STOP && finish <= FINISH_OTHER
+	    ? (enum finish)finish : FINISH_OTHER;
+	c.cost_picousd = column_known(&col, MONEY_UNKNOWN);
+	c.prompt_tokens = column_known(&col, -1);
+	c.cached_tokens = column_known(&col, -1);
+	c.cache_write_tokens = column_known(&col, -1);
+	c.completion_tokens = column_known(&col, -1);
+	c.reasoning_tokens = column_known(&col, -1);
+	c.model = column_text(&col);
+	c.text = column_text(&col);
+	c.tokens_of_answer = column_int(&col) != 0;
+	key = column_blob(&col);
+	if (key.n == SHA256_BYTES)
+		memcpy(q.key, key.p, SHA256_BYTES);
+	q.provider = column_text(&col);
+	q.model = column_text(&col);
+	q.canon = column_text(&col);
+	of = column_int(&col);
+	first = of != *request;
+	*request = of;
+	if (col.failed)
+		return err_nomem(e);
+	return completions_tokens(s, &col, &c, e) < 0 ? -1
+	    : completions_put(s, &at, &q, first, &c, e);
+}
+
 static int
 move_completions(struct store *s, struct err *e)
 {
-	int64_t most;
+	struct params p = { 0 };
+	struct arena *a = arena_new(0);
+	int64_t request = 0, most = 0;
+	int rc = a ? store_prepare(s, COMPLETIONS, &p, e) : err_nomem(e);
 
-	if (store_exec(s, "INSERT INTO completions SELECT c.id, q.key64,"
-	    " c.id % 4096, c.kept_utc_ms, c.asked_utc_ms, c.latency_ms,"
-	    " c.finish, c.cost_picousd, c.prompt_tokens, c.cached_tokens,"
-	    " c.cache_write_tokens, c.completion_tokens, c.reasoning_tokens,"
-	    " c.tokens_of_answer, q.key, q.provider, q.model, c.model,"
-	    " c.text, c.tokens, CASE WHEN c.id = (SELECT min(o.id)"
-	    "  FROM completions_1 o WHERE o.id >= q.id * 4096"
-	    "  AND o.id < (q.id + 1) * 4096) THEN q.canon END"
-	    " FROM completions_1 c JOIN requests q ON q.id = c.id / 4096"
-	    " ORDER BY c.id", "set up", e) < 0
-	    || store_int(s, "SELECT (1 + coalesce((SELECT seq"
+	while (rc >= 0 && (rc = store_step(s, &p, "read", e)) == 1) {
+		rc = move_completion(s, &p, a, &request, e);
+		arena_clear(a);
+	}
+	sqlite3_finalize(p.stmt);
+	arena_free(a);
+	if (rc < 0 || store_int(s, "SELECT (1 + coalesce((SELECT seq"
 	    " FROM sqlite_sequence WHERE name = 'requests'), 0)) * 4096",
 	    &most, e) < 0)
 		return -1;

@@ -27,20 +27,12 @@ static const char tables[] =
 	" key64 INTEGER NOT NULL," /* the first 64 bits of key */
 	" sample INTEGER NOT NULL," /* 0, 1, ... of the request */
 	" kept_utc_ms INTEGER NOT NULL,"
-	" asked_utc_ms INTEGER NOT NULL,"
-	" latency_ms INTEGER NOT NULL,"
-	" finish INTEGER NOT NULL," /* enum finish */
-	" cost_picousd INTEGER," /* NULL: unknown, as are the next five */
-	" prompt_tokens INTEGER,"
-	" cached_tokens INTEGER,"
-	" cache_write_tokens INTEGER,"
-	" completion_tokens INTEGER,"
-	" reasoning_tokens INTEGER,"
-	" tokens_of_answer INTEGER NOT NULL,"
+	" cost_picousd INTEGER," /* NULL: unknown */
 	" key BLOB NOT NULL,"
 	" provider TEXT NOT NULL,"
 	" asked_model TEXT NOT NULL,"
 	" model TEXT NOT NULL," /* that answered */
+	" facts BLOB NOT NULL," /* tokens billed and more: see completions.c */
 	" text TEXT NOT NULL,"
 	" tokens BLOB," /* see completions.c; NULL: no log-probabilities */
 	" canon TEXT);" /* of the request; NULL: with another sample of it */

@@ -535,7 +535,7 @@ a_finish_of_another_version_is_other(void **state)
 
 	(void)state;
 	put_alone(s, 1, 0, "x", NULL);
-	assert_int_equal(store_exec(s, "UPDATE completions SET finish = 77",
+	assert_int_equal(store_exec(s, "UPDATE completions SET facts = x'9a01' || substr(facts, 2)",
 	    "test", &e), 0);
 	assert_int_equal(get(s, 1, 0, a, &c), 1);
 	assert_int_equal(c.finish, FINISH_OTHER);
