@@ -12,9 +12,9 @@
  * server sent comes back. That makes ten bytes of a usual token.
  *
  * What nobody asks SQL about is another, `facts`: why it ended, when it was asked
- * and for how long, the five counts of tokens (-1: unknown), and whether the
- * tokens above are of the answer alone. To read it is a fifth of reading a column
- * for each.
+ * and for how long, the five counts of tokens (-1: unknown), whether the tokens
+ * above are of the answer alone, and the model that answered. To read it takes a
+ * fifth of what a column for each does.
  */
 #include <string.h>
 
@@ -100,13 +100,14 @@ completions_tokens(struct store *s, struct columns *col, struct completion *out,
 	return rc == 1 ? 0 : store_fail(s, SQLITE_CORRUPT, "read", e);
 }
 
-#define FACTS_ROOM (9 * PACK_NUMBER)
-
-static struct str
-facts_encode(char *room, const struct completion *c)
+static bool
+facts_encode(struct buf *b, const struct completion *c)
 {
-	char *p = pack_i64(room, c->finish);
+	char *p;
 
+	if (!buf_reserve(b, 10 * PACK_NUMBER + c->model.n))
+		return false;
+	p = pack_i64(b->p, c->finish);
 	p = pack_i64(p, c->asked_utc_ms);
 	p = pack_i64(p, c->latency_ms);
 	p = pack_i64(p, c->prompt_tokens);
@@ -115,10 +116,13 @@ facts_encode(char *room, const struct completion *c)
 	p = pack_i64(p, c->completion_tokens);
 	p = pack_i64(p, c->reasoning_tokens);
 	p = pack_u64(p, c->tokens_of_answer);
-	return (struct str){ room, (size_t)(p - room) };
+	p = pack_str(p, c->model);
+	*p = '\0';
+	b->n = (size_t)(p - b->p);
+	return true;
 }
 
-/* False: damaged. */
+/* False: damaged. The model is borrowed. */
 static bool
 facts_decode(struct str facts, struct completion *out)
 {
@@ -135,22 +139,22 @@ facts_decode(struct str facts, struct completion *out)
 	out->completion_tokens = unpack_i64(&u);
 	out->reasoning_tokens = unpack_i64(&u);
 	out->tokens_of_answer = unpack_u64(&u) != 0;
+	out->model = unpack_str(&u);
 	return !u.bad;
 }
 
 int
 completions_read(struct store *s, struct columns *col, struct completion *out,
-    struct completion_place *at, struct err *e)
+    int64_t *row, struct err *e)
 {
 	bool sound;
 
 	*out = (struct completion){ 0 };
-	at->row = column_int(col);
-	at->sample = (int)column_int(col);
-	at->kept_utc_ms = column_int(col);
+	*row = column_int(col);
 	out->cost_picousd = column_known(col, MONEY_UNKNOWN);
-	out->model = column_text(col);
 	sound = facts_decode(column_blob(col), out);
+	if (!arena_str(col->arena, out->model, &out->model))
+		return err_nomem(e);
 	out->text = column_text(col);
 	if (col->failed)
 		return err_nomem(e);
@@ -190,13 +194,15 @@ check_sample(struct store *s, int sample, struct err *e)
 /* The completion that a bound statement selects, if any. */
 static int
 get(struct store *s, struct params *p, struct arena *a,
-    struct completion *out, struct completion_place *at, struct err *e)
+    struct completion *out, int64_t *row, int *sample, struct err *e)
 {
 	struct columns col = { .stmt = p->stmt, .arena = a };
 	int rc = store_step(s, p, "read", e);
 
-	if (rc == 1 && completions_read(s, &col, out, at, e) < 0)
+	if (rc == 1 && completions_read(s, &col, out, row, e) < 0)
 		rc = -1;
+	if (rc == 1 && sample)
+		*sample = (int)column_int(&col);
 	store_reset(p);
 	return rc;
 }
@@ -206,9 +212,9 @@ store_get(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
     bool any_finish, struct arena *a, struct completion *out, int64_t *row,
     struct err *e)
 {
-	struct completion_place at;
 	struct completion c;
 	struct params p;
+	int64_t found;
 	int rc;
 
 	if (check_sample(s, sample, e) < 0 ||
@@ -217,14 +223,14 @@ store_get(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
 		return -1;
 	param_key(&p, key);
 	param_int(&p, sample);
-	rc = get(s, &p, a, &c, &at, e);
+	rc = get(s, &p, a, &c, &found, NULL, e);
 	if (rc < 1)
 		return rc;
 	if (!any_finish && (c.finish == FINISH_LENGTH ||
 	    c.finish == FINISH_REFUSED))
 		return 0;
 	*out = c;
-	*row = at.row;
+	*row = found;
 	return 1;
 }
 
@@ -232,20 +238,20 @@ int
 store_get_row(struct store *s, int64_t row, struct arena *a,
     struct completion *out, int *sample, struct err *e)
 {
-	struct completion_place at;
 	struct completion c;
 	struct params p;
-	int rc;
+	int64_t found;
+	int of, rc;
 
 	if (store_stmt(s, STMT_GET_ROW, "SELECT " COMPLETION_COLUMNS
-	    " FROM completions c WHERE c.id = ?1", &p, e) < 0)
+	    ", c.sample FROM completions c WHERE c.id = ?1", &p, e) < 0)
 		return -1;
 	param_int(&p, row);
-	rc = get(s, &p, a, &c, &at, e);
+	rc = get(s, &p, a, &c, &found, &of, e);
 	if (rc == 1)
 		*out = c;
 	if (rc == 1 && sample)
-		*sample = at.sample;
+		*sample = of;
 	return rc;
 }
 
@@ -329,20 +335,21 @@ completions_put(struct store *s, const struct completion_place *at,
     const struct request_row *q, bool canon, const struct completion *c,
     struct err *e)
 {
-	char facts[FACTS_ROOM];
+	struct buf facts, tokens;
 	struct params p;
-	struct buf tokens;
 	int rc = -1;
 
+	buf_init(&facts, BUF_MAX);
 	buf_init(&tokens, BUF_MAX);
-	if (c->tokens && !tokens_encode(&tokens, c->tokens, c->n_tokens)) {
+	if (!facts_encode(&facts, c) || (c->tokens
+	    && !tokens_encode(&tokens, c->tokens, c->n_tokens))) {
 		err_nomem(e);
 		goto out;
 	}
 	if (store_stmt(s, STMT_PUT, "INSERT OR REPLACE INTO completions"
 	    " (id, key64, key, sample, kept_utc_ms, cost_picousd, provider,"
-	    " asked_model, model, facts, text, tokens, canon) VALUES (?1, ?2,"
-	    " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)", &p, e) < 0)
+	    " asked_model, facts, text, tokens, canon) VALUES (?1, ?2, ?3,"
+	    " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", &p, e) < 0)
 		goto out;
 	param_int(&p, at->row);
 	param_key(&p, q->key);
@@ -351,8 +358,7 @@ completions_put(struct store *s, const struct completion_place *at,
 	param_known(&p, c->cost_picousd, MONEY_UNKNOWN);
 	param_text(&p, q->provider);
 	param_text(&p, q->model);
-	param_text(&p, c->model);
-	param_blob(&p, facts_encode(facts, c));
+	param_blob(&p, buf_str(&facts));
 	param_text(&p, c->text);
 	if (c->tokens)
 		param_blob(&p, buf_str(&tokens));
@@ -364,6 +370,7 @@ completions_put(struct store *s, const struct completion_place *at,
 		param_null(&p);
 	rc = store_run(s, &p, "write to", e);
 out:
+	buf_release(&facts);
 	buf_release(&tokens);
 	return rc;
 }

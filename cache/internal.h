@@ -254,19 +254,17 @@ int migrate_1(struct store *s, struct err *e);
  */
 
 /* What completions_read() reads, of completions AS c. */
-#define COMPLETION_COLUMNS \
-	"c.id, c.sample, c.kept_utc_ms, c.cost_picousd, c.model, c.facts," \
-	" c.text, c.tokens"
+#define COMPLETION_COLUMNS "c.id, c.cost_picousd, c.facts, c.text, c.tokens"
 
+/* The next columns, in memory of col->arena. */
+int completions_read(struct store *s, struct columns *col,
+    struct completion *out, int64_t *row, struct err *e);
 /* What says which one it is and when it was kept. */
 struct completion_place {
 	int64_t row;
 	int sample;
 	int64_t kept_utc_ms;
 };
-/* The next columns, in memory of col->arena. */
-int completions_read(struct store *s, struct columns *col,
-    struct completion *out, struct completion_place *at, struct err *e);
 /* The next column as the tokens of a completion; NULL: none. */
 int completions_tokens(struct store *s, struct columns *col,
     struct completion *out, struct err *e);

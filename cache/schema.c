@@ -31,7 +31,6 @@ static const char tables[] =
 	" key BLOB NOT NULL,"
 	" provider TEXT NOT NULL,"
 	" asked_model TEXT NOT NULL,"
-	" model TEXT NOT NULL," /* that answered */
 	" facts BLOB NOT NULL," /* tokens billed and more: see completions.c */
 	" text TEXT NOT NULL,"
 	" tokens BLOB," /* see completions.c; NULL: no log-probabilities */

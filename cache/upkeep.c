@@ -33,7 +33,8 @@
 	" AND o.canon IS NOT NULL), '')"
 
 #define ROW_COLUMNS \
-	"c.key, " CANON ", c.provider, c.asked_model, " COMPLETION_COLUMNS
+	"c.key, " CANON ", c.provider, c.asked_model, c.sample," \
+	" c.kept_utc_ms, " COMPLETION_COLUMNS
 
 typedef bool each_row(void *cookie, const struct cached_row *row);
 
@@ -52,17 +53,12 @@ static int
 read_row(struct store *s, struct columns *col, struct cached_row *r,
     struct err *e)
 {
-	struct completion_place at;
-
 	r->request.canon = column_text(col);
 	r->request.provider = column_text(col);
 	r->request.model = column_text(col);
-	if (completions_read(s, col, &r->c, &at, e) < 0)
-		return -1;
-	r->row = at.row;
-	r->sample = at.sample;
-	r->kept_utc_ms = at.kept_utc_ms;
-	return 0;
+	r->sample = (int)column_int(col);
+	r->kept_utc_ms = column_int(col);
+	return completions_read(s, col, &r->c, &r->row, e);
 }
 
 /* Hand the rows of a bound statement of ROW_COLUMNS to `each`. */
