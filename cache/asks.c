@@ -2,6 +2,11 @@
  * asks.c -- requests written down before they leave, leases on what other
  * processes ask, and what a day has cost.
  *
+ * That a request was asked, and that it has ended, are entries of the ledger
+ * (segments.h). Which ones are under way is known in memory: from the last
+ * summary and the segments after it, and by reading on where others have
+ * written since. A request's id is its process's number and one of its own.
+ *
  * A process is alive while it holds a lock on one byte, its number, of the
  * file "<store>-live": the kernel drops the lock when the process ends, however
  * it ends. No clock and no process number is trusted. (The store's own file is
@@ -14,8 +19,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "cache/asks.h"
-#include "cache/internal.h"
+#include "base/map.h"
+#include "cache/segments.h"
 
 #define DAY_MS ((int64_t)86400000)
 
@@ -162,77 +167,331 @@ known(int64_t picousd)
 	return picousd == MONEY_UNKNOWN ? 0 : picousd;
 }
 
-/* --- the dead --------------------------------------------------------------------- */
+/* --- what is under way ------------------------------------------------------- */
 
-#define OPEN_RUNS "SELECT run, count(*), sum_saturating(worst_picousd)," \
-	" sum(worst_picousd IS NULL) FROM asks WHERE outcome IS NULL" \
-	" GROUP BY run"
+struct open_ask {
+	struct open_ask *next;    /* of another process, with the same key64 */
+	struct entry_ask ask;     /* its text is `model` */
+	bool put_now, ended_now;  /* in the transaction that is open */
+	char model[];
+};
+
+struct open_asks {
+	struct map *by_id;
+	struct map *by_key;       /* key64; of other processes alone */
+	struct open_ask **changed; /* in the transaction that is open */
+	size_t n_changed, cap_changed;
+	int64_t upto;             /* segments that are in it, */
+	int64_t upto_before;      /* and before this transaction */
+	int64_t version;          /* of the store, then */
+	int64_t of_txn;           /* it is known to be the present state of it */
+};
+
+static int64_t
+run_of(int64_t id)
+{
+	return id >> 32;
+}
+
+static struct str
+bytes_of(const int64_t *v)
+{
+	return (struct str){ (const char *)v, sizeof(*v) };
+}
+
+static void
+drop_all(struct open_asks *o)
+{
+	struct str key;
+	void *v;
+	size_t i = 0;
+
+	while (o->by_id && map_each(o->by_id, &i, &key, &v))
+		free(v);
+	map_free(o->by_id);
+	map_free(o->by_key);
+	free(o->changed);
+	free(o);
+}
+
+void
+asks_free(struct store *s)
+{
+	if (s->open)
+		drop_all(s->open);
+	s->open = NULL;
+}
+
+static struct open_asks *
+open_new(void)
+{
+	struct open_asks *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->by_id = map_new();
+	o->by_key = map_new();
+	if (o->by_id && o->by_key)
+		return o;
+	drop_all(o);
+	return NULL;
+}
+
+/* NULL: out of memory. */
+static struct open_ask *
+add_open(struct store *s, const struct entry_ask *a)
+{
+	struct open_ask *n = malloc(sizeof(*n) + a->model.n);
+	struct open_ask *first;
+	bool others = run_of(a->id) != s->run;
+
+	if (!n)
+		return NULL;
+	*n = (struct open_ask){ .ask = *a };
+	if (a->model.n)
+		memcpy(n->model, a->model.p, a->model.n);
+	n->ask.model.p = n->model;
+	if (!map_put(s->open->by_id, bytes_of(&a->id), n)) {
+		free(n);
+		return NULL;
+	}
+	if (!others)
+		return n;
+	first = map_get(s->open->by_key, bytes_of(&a->key64));
+	n->next = first;
+	if (map_put(s->open->by_key, bytes_of(&a->key64), n))
+		return n;
+	n->next = NULL;
+	map_remove(s->open->by_id, bytes_of(&a->id));
+	free(n);
+	return NULL;
+}
+
+/* Those of the same key are few. False: out of memory, and it stays. */
+static bool
+remove_open(struct store *s, int64_t id)
+{
+	struct open_asks *o = s->open;
+	struct open_ask *n = map_get(o->by_id, bytes_of(&id)), *first, **at;
+
+	if (!n)
+		return true;
+	first = run_of(id) == s->run ? NULL
+	    : map_get(o->by_key, bytes_of(&n->ask.key64));
+	if (first == n && !n->next) {
+		map_remove(o->by_key, bytes_of(&n->ask.key64));
+	} else if (first == n) {
+		if (!map_put(o->by_key, bytes_of(&n->ask.key64), n->next))
+			return false;
+	} else if (first) {
+		for (at = &first->next; *at && *at != n; at = &(*at)->next)
+			;
+		if (*at)
+			*at = n->next;
+	}
+	map_remove(o->by_id, bytes_of(&id));
+	free(n);
+	return true;
+}
+
+/* What this process has asked itself it knows already. */
+static int
+apply(struct store *s, struct str asks, struct err *e)
+{
+	struct unpack u = unpack_of(asks);
+	struct entry_end end;
+	bool ended;
+
+	while (entry_next_ask(&u, &ended, &end)) {
+		if (ended) {
+			struct open_ask *n = map_get(s->open->by_id,
+			    bytes_of(&end.ask.id));
+			if (n && n->ended_now)
+				continue;
+			if (!remove_open(s, end.ask.id))
+				return err_nomem(e);
+		} else if (run_of(end.ask.id) != s->run) {
+			if (!map_get(s->open->by_id, bytes_of(&end.ask.id))
+			    && !add_open(s, &end.ask))
+				return err_nomem(e);
+		}
+	}
+	return u.bad ? store_fail(s, SQLITE_CORRUPT, "read", e) : 0;
+}
+
+static int
+apply_segment(void *cookie, const struct segment *g, struct err *e)
+{
+	struct store *s = cookie;
+
+	if (apply(s, g->asks, e) < 0)
+		return -1;
+	s->open->upto = g->id;
+	return 1;
+}
+
+static int
+apply_summary(void *cookie, const struct summary *m, struct err *e)
+{
+	struct store *s = cookie;
+
+	s->open->upto = m->upto;
+	return apply(s, m->open, e); /* and no other */
+}
+
+static int
+load_open(struct store *s, struct err *e)
+{
+	s->open = open_new();
+	if (!s->open)
+		return err_nomem(e);
+	s->open->version = -1;
+	if (summaries_each(s, true, apply_summary, s, e) == 0)
+		return 0;
+	asks_free(s);
+	return -1;
+}
+
+/* Up to the present state of the transaction or snapshot. What was applied is
+ * applied, also where an error ends it half way. */
+static int
+see_open(struct store *s, struct err *e)
+{
+	struct segment_range r = { .asks_alone = true };
+	int64_t version;
+
+	if (s->open && s->writing && s->open->of_txn == s->txn)
+		return 0;
+	if (store_version(s, &version, e) < 0
+	    || (!s->open && load_open(s, e) < 0))
+		return -1;
+	s->open->upto_before = s->open->upto;
+	if (s->open->version != version) {
+		r.after = s->open->upto;
+		if (segments_each(s, &r, apply_segment, s, e) < 0)
+			return -1;
+	}
+	s->open->version = version;
+	s->open->of_txn = s->writing ? s->txn : 0;
+	return 0;
+}
+
+static int
+note_change(struct store *s, struct open_ask *n, struct err *e)
+{
+	struct open_asks *o = s->open;
+	size_t cap = o->cap_changed ? 2 * o->cap_changed : 64;
+	struct open_ask **more;
+
+	if (o->n_changed == o->cap_changed) {
+		more = reallocarray(o->changed, cap, sizeof(*more));
+		if (!more)
+			return err_nomem(e);
+		o->changed = more;
+		o->cap_changed = cap;
+	}
+	o->changed[o->n_changed++] = n;
+	return 0;
+}
+
+void
+asks_committed(struct store *s)
+{
+	struct open_asks *o = s->open;
+
+	for (size_t i = 0; o && i < o->n_changed; i++) {
+		struct open_ask *n = o->changed[i];
+		n->put_now = false;
+		/* Where memory is short it stays, and binds nobody: its process
+		 * is this one, or dead. */
+		if (n->ended_now)
+			(void)remove_open(s, n->ask.id);
+	}
+	if (o)
+		o->n_changed = 0;
+}
+
+void
+asks_rolled_back(struct store *s)
+{
+	struct open_asks *o = s->open;
+
+	for (size_t i = 0; o && i < o->n_changed; i++) {
+		o->changed[i]->ended_now = false;
+		if (o->changed[i]->put_now)
+			(void)remove_open(s, o->changed[i]->ask.id);
+	}
+	if (!o)
+		return;
+	o->n_changed = 0;
+	/* The numbers of segments that are gone will be those of others. */
+	if (o->of_txn == s->txn && o->upto > o->upto_before)
+		o->upto = o->upto_before;
+	o->version = -1;
+	o->of_txn = 0;
+}
+
+int
+asks_open_encode(struct store *s, struct buf *out, struct err *e)
+{
+	struct str key;
+	void *v;
+	size_t i = 0;
+
+	if (see_open(s, e) < 0)
+		return -1;
+	while (map_each(s->open->by_id, &i, &key, &v)) {
+		const struct open_ask *n = v;
+		if (!n->ended_now && !entry_put_ask(out, &n->ask))
+			return err_nomem(e);
+	}
+	return 0;
+}
+
+/* --- this process ------------------------------------------------------------ */
+
+static int
+put_end(struct store *s, struct open_ask *n, const struct ask_end *a,
+    struct err *e)
+{
+	struct entry_end end = { .ask = n->ask, .outcome = a->outcome,
+	    .status = a->status, .code = a->code,
+	    .ended_utc_ms = a->ended_utc_ms, .cost_picousd = a->cost_picousd,
+	    .booked = a->booked };
+	struct buf *asks;
+
+	if (segments_asks(s, &asks, e) < 0 || note_change(s, n, e) < 0)
+		return -1;
+	if (!entry_put_end(asks, &end))
+		return err_nomem(e);
+	n->ended_now = true;
+	return 0;
+}
 
 /* Their requests may have been billed: the worst case stays held. */
 static int
-end_run(struct store *s, int64_t run, struct err *e)
-{
-	struct params p = { 0 };
-	int rc;
-
-	rc = store_prepare(s, "UPDATE asks SET outcome = ?2, booked = 1,"
-	    " code = 'lost', ended_utc_ms = ?3, cost_picousd = worst_picousd"
-	    " WHERE run = ?1 AND outcome IS NULL", &p, e);
-	if (rc == 0) {
-		param_int(&p, run);
-		param_int(&p, ASK_LOST);
-		param_int(&p, clock_utc_ms());
-		rc = store_step(s, &p, "write to", e);
-	}
-	sqlite3_finalize(p.stmt);
-	return rc < 0 ? -1 : 0;
-}
-
-static int
 end_the_dead(struct store *s, struct asks_lost *lost, struct err *e)
 {
-	struct params p = { 0 };
-	int64_t dead[64];
-	size_t n = 0;
-	int rc = store_prepare(s, OPEN_RUNS, &p, e);
+	struct ask_end end = { .outcome = ASK_LOST, .code = STR("lost"),
+	    .ended_utc_ms = clock_utc_ms(), .booked = true };
+	struct str key;
+	void *v;
+	size_t i = 0;
 
-	/* More than these are found by the next process. */
-	while (rc >= 0 && n < sizeof(dead) / sizeof(*dead)
-	    && (rc = store_step(s, &p, "read", e)) == 1) {
-		struct columns c = { .stmt = p.stmt };
-		int64_t run = column_int(&c);
+	while (map_each(s->open->by_id, &i, &key, &v)) {
+		struct open_ask *n = v;
 
-		if (is_alive(s, run))
+		if (n->ended_now || is_alive(s, run_of(n->ask.id)))
 			continue;
-		dead[n++] = run;
-		lost->requests += column_int(&c);
-		lost->picousd = money_add(lost->picousd, column_int(&c));
-		lost->unknown += column_int(&c);
+		end.cost_picousd = n->ask.worst_picousd;
+		if (put_end(s, n, &end, e) < 0)
+			return -1;
+		lost->requests++;
+		lost->picousd = money_add(lost->picousd,
+		    known(n->ask.worst_picousd));
+		lost->unknown += n->ask.worst_picousd == MONEY_UNKNOWN;
 	}
-	sqlite3_finalize(p.stmt);
-	for (size_t i = 0; rc >= 0 && i < n; i++)
-		rc = end_run(s, dead[i], e);
-	return rc < 0 ? -1 : 0;
-}
-
-/* --- this process ------------------------------------------------------------------ */
-
-static int
-put_run(struct store *s, struct str run, struct str source, struct err *e)
-{
-	struct params p = { 0 };
-	int rc = store_prepare(s, "INSERT INTO runs (word, source, pid,"
-	    " started_utc_ms) VALUES (?1, ?2, ?3, ?4)", &p, e);
-
-	if (rc == 0) {
-		param_text(&p, run);
-		param_text(&p, source);
-		param_int(&p, getpid());
-		param_int(&p, clock_utc_ms());
-		rc = store_step(s, &p, "write to", e);
-	}
-	sqlite3_finalize(p.stmt);
-	return rc < 0 ? -1 : 0;
+	return 0;
 }
 
 int
@@ -250,14 +509,16 @@ asks_begin(struct store *s, struct str run, struct str source,
 	if (s->live >= 0)
 		close(s->live); /* it was opened for reading, by asks_totals() */
 	s->live = -1;
-	if (open_live(s, true, e) < 0 || put_run(s, run, source, e) < 0)
+	if (open_live(s, true, e) < 0
+	    || store_run_id(s, run, source, &id, e) < 0)
 		return -1;
-	id = sqlite3_last_insert_rowid(s->db);
 	l = byte_lock(id);
-	/* Nobody has this number yet: it is not committed. */
+	/* Nobody has asked under this number yet. */
 	if (s->live >= 0 && fcntl(s->live, F_OFD_SETLK, &l) < 0)
 		return err_sys(e, ERR_STORE, "cannot lock '%s-live'", s->path);
 	s->run = s->new_run = id;
+	if (see_open(s, e) < 0)
+		return -1;
 	return end_the_dead(s, lost ? lost : &none, e);
 }
 
@@ -269,199 +530,227 @@ asks_touch(struct store *s, struct err *e)
 	    "write to", e);
 }
 
-/* --- requests ------------------------------------------------------------------------ */
-
-static int64_t
-key64(const unsigned char key[SHA256_BYTES])
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | key[i];
-	return (int64_t)v;
-}
+/* --- requests ---------------------------------------------------------------- */
 
 int
 asks_elsewhere(struct store *s, const unsigned char key[SHA256_BYTES],
     int first, int last, int64_t now_utc_ms, struct err *e)
 {
-	struct params p;
-	int rc, found = 0;
+	int64_t key64 = store_key64(key);
+	const struct open_ask *n;
 
-	if (store_stmt(s, STMT_ASK_FIND, "SELECT run, first, last,"
-	    " until_utc_ms FROM asks WHERE key64 = ?1 AND outcome IS NULL",
-	    &p, e) < 0)
+	if (see_open(s, e) < 0)
 		return -1;
-	param_int(&p, key64(key));
-	while ((rc = store_step(s, &p, "read", e)) == 1) {
-		struct columns c = { .stmt = p.stmt };
-		int64_t run = column_int(&c);
-		int64_t a = column_int(&c), b = column_int(&c);
-
-		if (run != s->run && a <= last && b >= first
-		    && column_int(&c) > now_utc_ms && is_alive(s, run)) {
-			found = 1;
-			break;
-		}
-	}
-	store_reset(&p);
-	return rc < 0 ? -1 : found;
+	for (n = map_get(s->open->by_key, bytes_of(&key64)); n; n = n->next)
+		if (n->ask.first <= last && n->ask.last >= first
+		    && !n->ended_now && n->ask.until_utc_ms > now_utc_ms
+		    && is_alive(s, run_of(n->ask.id)))
+			return 1;
+	return 0;
 }
 
 int
 asks_put(struct store *s, const struct ask *a, int64_t *id, struct err *e)
 {
-	struct params p;
+	struct entry_ask ask = { .id = s->run << 32 | (s->n_asks + 1),
+	    .key64 = store_key64(a->key), .first = a->first, .last = a->last,
+	    .asked_utc_ms = a->asked_utc_ms, .until_utc_ms = a->until_utc_ms,
+	    .worst_picousd = a->worst_picousd, .model = a->model };
+	struct open_ask *n;
+	struct buf *asks;
 
-	if (store_must_write(s, e) < 0
-	    || store_stmt(s, STMT_ASK_PUT, "INSERT INTO asks (run, key64,"
-	    " first, last, model, asked_utc_ms, until_utc_ms, worst_picousd)"
-	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)", &p, e) < 0)
+	if (segments_asks(s, &asks, e) < 0 || see_open(s, e) < 0)
 		return -1;
-	param_int(&p, s->run);
-	param_int(&p, key64(a->key));
-	param_int(&p, a->first);
-	param_int(&p, a->last);
-	param_text(&p, a->model);
-	param_int(&p, a->asked_utc_ms);
-	param_int(&p, a->until_utc_ms);
-	param_known(&p, a->worst_picousd, MONEY_UNKNOWN);
-	if (store_run(s, &p, "write to", e) < 0)
-		return -1;
-	*id = sqlite3_last_insert_rowid(s->db);
-	return add_to_day(s, a->asked_utc_ms, known(a->worst_picousd), e);
-}
-
-/* What it held and when it was asked. 1, or 0: the row is gone (and its number
- * may be another's by now), or was ended by somebody who took this process for
- * dead. */
-static int
-find_open(struct store *s, int64_t id, int64_t *asked_utc_ms, int64_t *worst,
-    struct err *e)
-{
-	struct params p;
-	int rc;
-
-	if (store_stmt(s, STMT_ASK_GET, "SELECT asked_utc_ms, worst_picousd"
-	    " FROM asks WHERE id = ?1 AND run = ?2 AND outcome IS NULL", &p,
-	    e) < 0)
-		return -1;
-	param_int(&p, id);
-	param_int(&p, s->run);
-	rc = store_step(s, &p, "read", e);
-	if (rc == 1) {
-		struct columns c = { .stmt = p.stmt };
-		*asked_utc_ms = column_int(&c);
-		*worst = column_known(&c, MONEY_UNKNOWN);
+	n = entry_put_ask(asks, &ask) ? add_open(s, &ask) : NULL;
+	if (!n) {
+		s->spoiled = true; /* half of it may be among the entries */
+		return err_nomem(e);
 	}
-	store_reset(&p);
-	return rc;
+	n->put_now = true;
+	if (note_change(s, n, e) < 0) {
+		(void)remove_open(s, ask.id);
+		s->spoiled = true;
+		return -1;
+	}
+	s->n_asks++;
+	*id = ask.id;
+	return add_to_day(s, a->asked_utc_ms, known(a->worst_picousd), e);
 }
 
 int
 asks_end(struct store *s, const struct ask_end *a, struct err *e)
 {
-	struct params p;
-	int64_t asked = 0, worst = 0;
-	int rc = store_must_write(s, e);
+	struct open_ask *n;
 
-	if (rc == 0)
-		rc = find_open(s, a->id, &asked, &worst, e);
-	if (rc <= 0)
-		return rc;
-	if (store_stmt(s, STMT_ASK_END, "UPDATE asks SET outcome = ?2,"
-	    " status = ?3, code = ?4, ended_utc_ms = ?5, cost_picousd = ?6,"
-	    " booked = ?7 WHERE id = ?1", &p, e) < 0)
+	if (store_must_write(s, e) < 0 || see_open(s, e) < 0)
 		return -1;
-	param_int(&p, a->id);
-	param_int(&p, a->outcome);
-	param_int(&p, a->status);
-	param_text(&p, a->code);
-	param_int(&p, a->ended_utc_ms);
-	param_known(&p, a->cost_picousd, MONEY_UNKNOWN);
-	param_int(&p, a->booked);
-	if (store_run(s, &p, "write to", e) < 0)
+	n = map_get(s->open->by_id, bytes_of(&a->id));
+	/* It was ended by somebody who took this process for dead. */
+	if (!n || n->ended_now || run_of(a->id) != s->run)
+		return 0;
+	if (put_end(s, n, a, e) < 0) {
+		s->spoiled = true;
 		return -1;
+	}
 	if (a->cost_picousd == MONEY_UNKNOWN)
 		return 0;
-	return add_to_day(s, asked, a->cost_picousd - known(worst), e);
+	return add_to_day(s, n->ask.asked_utc_ms, a->cost_picousd
+	    - known(n->ask.worst_picousd), e);
 }
 
 int
 asks_others(struct store *s, int64_t now_utc_ms, int64_t *n, struct err *e)
 {
-	struct params p = { 0 };
-	int rc = store_prepare(s, "SELECT run, count(*) FROM asks"
-	    " WHERE outcome IS NULL AND until_utc_ms > ?1 GROUP BY run", &p,
-	    e);
+	struct str key;
+	void *v;
+	size_t i = 0;
 
 	*n = 0;
-	if (rc == 0)
-		param_int(&p, now_utc_ms);
-	while (rc >= 0 && (rc = store_step(s, &p, "read", e)) == 1) {
-		struct columns c = { .stmt = p.stmt };
-		int64_t run = column_int(&c), count = column_int(&c);
-
-		if (run != s->run && is_alive(s, run))
-			*n += count;
-	}
-	sqlite3_finalize(p.stmt);
-	return rc < 0 ? -1 : 0;
-}
-
-/* --- sums -------------------------------------------------------------------------------- */
-
-#define WHERE " FROM asks a WHERE asked_utc_ms >= ?1 AND asked_utc_ms < ?2" \
-	" AND (?3 = '' OR run IN (SELECT id FROM runs WHERE word = ?3))" \
-	" AND " SQL_MODEL_IS("model", "substr(model, instr(model, '/') + 1)", \
-	"?4")
-
-static int
-prepare_sum(struct store *s, const char *sql, int64_t since, int64_t until,
-    struct str run, struct str model, struct params *p, struct err *e)
-{
-	if (store_prepare(s, sql, p, e) < 0)
+	if (see_open(s, e) < 0)
 		return -1;
-	param_int(p, since_or_open(since));
-	param_int(p, until_or_open(until));
-	param_text(p, run);
-	param_text(p, model);
+	while (map_each(s->open->by_id, &i, &key, &v)) {
+		const struct open_ask *o = v;
+
+		if (run_of(o->ask.id) != s->run && !o->ended_now
+		    && o->ask.until_utc_ms > now_utc_ms
+		    && is_alive(s, run_of(o->ask.id)))
+			++*n;
+	}
 	return 0;
 }
 
-static void
-add_ended(struct columns *c, struct asks_totals *t)
-{
-	int64_t outcome = column_int(c), booked = column_int(c);
-	int64_t n = column_int(c), cost = column_int(c);
+/* --- sums -------------------------------------------------------------------- */
 
-	if (outcome < 0 || outcome >= ASK_OUTCOMES)
-		outcome = ASK_FAIL;
-	t->sent += n;
-	t->by_outcome[outcome] += n;
-	t->unknown_cost += column_int(c);
-	t->cost_picousd = money_add(t->cost_picousd, cost);
-	if (booked) {
-		t->booked += n;
-		t->booked_picousd = money_add(t->booked_picousd, cost);
-	}
+struct adding {
+	struct store *s;
+	int64_t since, until;
+	const int64_t *runs; /* these alone; NULL: all */
+	size_t n_runs;
+	struct str model;
+	struct tally *tally; /* of one summary, or of entries */
+	struct asks_totals *t;
+	int64_t upto;        /* what the summaries go to */
+};
+
+static bool
+of_runs(const struct adding *a, int64_t id)
+{
+	for (size_t i = 0; a->runs && i < a->n_runs; i++)
+		if (a->runs[i] == run_of(id))
+			return true;
+	return !a->runs;
+}
+
+static bool
+is_meant(const struct adding *a, const struct entry_ask *ask)
+{
+	return ask->asked_utc_ms >= a->since && ask->asked_utc_ms < a->until
+	    && of_runs(a, ask->id) && model_is(ask->model, a->model);
 }
 
 static void
-add_open(const struct store *s, struct columns *c, struct asks_totals *t)
+add_cells(struct adding *a)
 {
-	int64_t run = column_int(c), n = column_int(c), worst = column_int(c);
+	const struct tally_cell *c;
+	struct asks_totals *t = a->t;
+	size_t i = 0;
 
-	t->sent += n;
-	if (is_alive(s, run)) {
-		t->open += n;
-		return;
+	while ((c = tally_each(a->tally, &i))) {
+		if (c->kind != TALLY_ASK || !model_is(c->model, a->model)
+		    || c->verdict >= ASK_OUTCOMES)
+			continue;
+		t->sent += c->n[TALLY_COUNT];
+		t->by_outcome[c->verdict] += c->n[TALLY_COUNT];
+		t->unknown_cost += c->n[TALLY_UNKNOWN];
+		t->cost_picousd = money_add(t->cost_picousd,
+		    c->n[TALLY_COST]);
+		if (!c->booked)
+			continue;
+		t->booked += c->n[TALLY_COUNT];
+		t->booked_picousd = money_add(t->booked_picousd,
+		    c->n[TALLY_COST]);
 	}
-	t->by_outcome[ASK_LOST] += n;
-	t->booked += n;
-	t->unknown_cost += column_int(c);
-	t->cost_picousd = money_add(t->cost_picousd, worst);
-	t->booked_picousd = money_add(t->booked_picousd, worst);
+	tally_clear(a->tally);
+}
+
+static int
+add_entries(void *cookie, const struct segment *g, struct err *e)
+{
+	struct adding *a = cookie;
+	struct unpack u = unpack_of(g->asks);
+	struct entry_end end;
+	bool ended;
+
+	while (entry_next_ask(&u, &ended, &end))
+		if (ended && is_meant(a, &end.ask)
+		    && !tally_add_end(a->tally, &end))
+			return err_nomem(e);
+	return u.bad ? store_fail(a->s, SQLITE_CORRUPT, "read", e) : 1;
+}
+
+static int
+add_summary(void *cookie, const struct summary *m, struct err *e)
+{
+	struct adding *a = cookie;
+	struct segment_range r = { .after = m->after, .upto = m->upto,
+	    .asks_alone = true };
+	int rc;
+
+	a->upto = m->upto;
+	if (m->to_utc_ms < a->since || m->from_utc_ms >= a->until)
+		return 1;
+	if (a->runs || m->from_utc_ms < a->since || m->to_utc_ms >= a->until)
+		return segments_each(a->s, &r, add_entries, a, e) < 0 ? -1 : 1;
+	rc = tally_decode(a->tally, m->tally);
+	if (rc < 1)
+		return rc < 0 ? err_nomem(e)
+		    : store_fail(a->s, SQLITE_CORRUPT, "read", e);
+	add_cells(a);
+	return 1;
+}
+
+static void
+add_under_way(struct adding *a)
+{
+	struct asks_totals *t = a->t;
+	struct str key;
+	void *v;
+	size_t i = 0;
+
+	while (map_each(a->s->open->by_id, &i, &key, &v)) {
+		const struct open_ask *n = v;
+
+		if (!is_meant(a, &n->ask))
+			continue;
+		t->sent++;
+		if (is_alive(a->s, run_of(n->ask.id))) {
+			t->open++;
+			continue;
+		}
+		t->by_outcome[ASK_LOST]++;
+		t->booked++;
+		t->unknown_cost += n->ask.worst_picousd == MONEY_UNKNOWN;
+		t->cost_picousd = money_add(t->cost_picousd,
+		    known(n->ask.worst_picousd));
+		t->booked_picousd = money_add(t->booked_picousd,
+		    known(n->ask.worst_picousd));
+	}
+}
+
+static int
+add_all(struct adding *a, struct err *e)
+{
+	struct segment_range r = { .asks_alone = true };
+
+	if (summaries_each(a->s, false, add_summary, a, e) < 0)
+		return -1;
+	r.after = a->upto;
+	if (segments_each(a->s, &r, add_entries, a, e) < 0
+	    || see_open(a->s, e) < 0)
+		return -1;
+	add_cells(a);
+	add_under_way(a);
+	return 0;
 }
 
 int
@@ -469,30 +758,26 @@ asks_totals(struct store *s, int64_t since_utc_ms, int64_t until_utc_ms,
     struct str run, struct str model, struct asks_totals *out, struct err *e)
 {
 	struct asks_totals t = { 0 };
-	struct params p = { 0 };
-	int rc;
+	struct adding a = { .s = s, .since = since_or_open(since_utc_ms),
+	    .until = until_or_open(until_utc_ms), .model = model, .t = &t };
+	bool mine = false;
+	int64_t *runs = NULL;
+	int rc = -1;
 
-	if (open_live(s, false, e) < 0)
+	if (open_live(s, false, e) < 0 || store_look(s, &mine, e) < 0)
 		return -1;
-	rc = prepare_sum(s, "SELECT outcome, booked, count(*),"
-	    " sum_saturating(cost_picousd), sum(cost_picousd IS NULL)"
-	    WHERE " AND outcome IS NOT NULL GROUP BY outcome, booked",
-	    since_utc_ms, until_utc_ms, run, model, &p, e);
-	while (rc >= 0 && (rc = store_step(s, &p, "read", e)) == 1)
-		add_ended(&(struct columns){ .stmt = p.stmt }, &t);
-	sqlite3_finalize(p.stmt);
-	if (rc < 0)
-		return -1;
-	p = (struct params){ 0 };
-	rc = prepare_sum(s, "SELECT run, count(*),"
-	    " sum_saturating(worst_picousd), sum(worst_picousd IS NULL)"
-	    WHERE " AND outcome IS NULL GROUP BY run", since_utc_ms,
-	    until_utc_ms, run, model, &p, e);
-	while (rc >= 0 && (rc = store_step(s, &p, "read", e)) == 1)
-		add_open(s, &(struct columns){ .stmt = p.stmt }, &t);
-	sqlite3_finalize(p.stmt);
-	if (rc < 0)
-		return -1;
-	*out = t;
-	return 0;
+	a.tally = tally_new();
+	if (!a.tally)
+		err_nomem(e);
+	else if (store_runs(s, run, &runs, &a.n_runs, e) == 0) {
+		a.runs = runs;
+		rc = add_all(&a, e);
+	}
+	if (store_looked(s, mine, rc < 0 ? NULL : e) < 0)
+		rc = -1;
+	tally_free(a.tally);
+	free(runs);
+	if (rc == 0)
+		*out = t;
+	return rc;
 }

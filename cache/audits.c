@@ -1,68 +1,162 @@
 /*
  * audits.c -- what audits found, summed up over the ledger.
  */
-#include "cache/internal.h"
-#include "cache/ledger.h"
+#include <stdlib.h>
 
-/* The same completions of the top tier, which a second run had from the store,
- * are no second audit: an interval over them would be too narrow. What was not
- * kept cannot have been had twice. */
-#define ONCE "CASE WHEN instr(a.completions, '-') THEN 'task ' || t.number" \
-	" ELSE a.completions END"
+#include "cache/gather.h"
 
-/* 0 is TASK_ACCEPTED. An audit is looked for by the index that has nothing
- * else in it. */
-#define SUMS \
-	" sum(t.status = 0 AND t.tier > 0 AND t.tier < t.tiers)," \
-	" sum(t.tier > 0)," \
-	" count(DISTINCT CASE WHEN a.audit <> 0 THEN " ONCE " END)," \
-	" count(DISTINCT CASE WHEN a.audit = 2 THEN " ONCE " END)," \
-	" sum(a.audit IS NOT NULL AND a.audit = 0)," \
-	" sum_saturating(t.audit_picousd), sum(t.audit_picousd IS NULL)" \
-	" FROM tasks t LEFT JOIN attempts a ON a.task = t.number" \
-	" AND a.audit IS NOT NULL" \
-	" WHERE t.finished_utc_ms >= ?1 AND t.finished_utc_ms < ?2" \
-	" AND (?3 = '' OR t.cascade = ?3) AND (?4 = '' OR t.run = ?4)" \
-	" AND " SQL_TAG_IS("?5", "?6") " AND t.collected = 0" \
-	" GROUP BY 1, 2, 3, 4 HAVING count(a.audit) > 0" \
-	" ORDER BY 2, 3, 1, 4"
+struct group {
+	struct ledger_audits sum;
+	int64_t audits;
+	uint64_t *once; /* as in struct tally_cell */
+	size_t n_once, cap_once;
+};
 
-/* What names a group: its name, cascade, tier and model. */
-static const char *
-sql_of(enum ledger_group by)
+struct groups {
+	enum ledger_group by;
+	struct arena *arena;
+	struct group *v;
+	size_t n, cap;
+	struct buf name;
+};
+
+static void
+add_name(struct buf *b, enum ledger_group by, const struct tally_cell *c)
 {
 	switch (by) {
 	case LEDGER_BY_TIER:
-		return "SELECT t.cascade || ' ' || t.tier || ' ' || t.model,"
-		    " t.cascade, t.tier, t.model," SUMS;
+		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->cascade), c->tier,
+		    STR_ARG(c->model));
+		break;
 	case LEDGER_BY_CASCADE:
-		return "SELECT t.cascade, t.cascade, 0, ''," SUMS;
+		buf_add(b, c->cascade);
+		break;
 	case LEDGER_BY_TAG:
-		return "SELECT (SELECT CAST(j.value AS TEXT)"
-		    " FROM json_each(t.tags) j WHERE j.key = ?5),"
-		    " '', 0, ''," SUMS;
+		buf_add(b, c->word);
+		break;
 	case LEDGER_BY_MODEL:
 	case LEDGER_BY_DAY:
 	case LEDGER_TOTAL:
+		buf_adds(b, "total");
 		break;
 	}
-	return "SELECT 'total', '', 0, ''," SUMS;
+}
+
+/* What names a group; the rest of a cell is summed up. */
+static struct ledger_audits
+named(enum ledger_group by, const struct tally_cell *c, struct str name)
+{
+	struct ledger_audits g = { .group = name };
+
+	if (by == LEDGER_BY_TIER || by == LEDGER_BY_CASCADE)
+		g.cascade = c->cascade;
+	if (by == LEDGER_BY_TIER) {
+		g.tier = c->tier;
+		g.model = c->model;
+	}
+	return g;
+}
+
+/* NULL: out of memory. Groups are few. */
+static struct group *
+group_of(struct groups *gs, const struct tally_cell *c)
+{
+	struct ledger_audits like;
+	struct group *g;
+
+	buf_clear(&gs->name);
+	add_name(&gs->name, gs->by, c);
+	if (gs->name.failed)
+		return NULL;
+	like = named(gs->by, c, buf_str(&gs->name));
+	for (g = gs->v; g && g < gs->v + gs->n; g++)
+		if (g->sum.tier == like.tier
+		    && str_eq(g->sum.group, like.group)
+		    && str_eq(g->sum.cascade, like.cascade)
+		    && str_eq(g->sum.model, like.model))
+			return g;
+	if (gs->n == gs->cap) {
+		size_t cap = gs->cap ? 2 * gs->cap : 16;
+		g = reallocarray(gs->v, cap, sizeof(*g));
+		if (!g)
+			return NULL;
+		gs->v = g;
+		gs->cap = cap;
+	}
+	g = &gs->v[gs->n];
+	*g = (struct group){ .sum.tier = like.tier };
+	if (!arena_str(gs->arena, like.group, &g->sum.group)
+	    || !arena_str(gs->arena, like.cascade, &g->sum.cascade)
+	    || !arena_str(gs->arena, like.model, &g->sum.model))
+		return NULL;
+	gs->n++;
+	return g;
+}
+
+static int
+add_cell(void *cookie, const struct tally_cell *c, struct err *e)
+{
+	struct groups *gs = cookie;
+	struct group *g = group_of(gs, c);
+	uint64_t *more;
+
+	if (!g)
+		return err_nomem(e);
+	tally_sum(&g->sum.accepted, c->n[TALLY_ACCEPTED]);
+	tally_sum(&g->sum.tasks, c->n[TALLY_ANSWERED]);
+	tally_sum(&g->sum.unanswered, c->n[TALLY_UNANSWERED]);
+	tally_sum(&g->sum.cost_picousd, c->n[TALLY_COST]);
+	tally_sum(&g->sum.unknown_cost, c->n[TALLY_UNKNOWN]);
+	tally_sum(&g->audits, c->n[TALLY_AUDITS]);
+	if (g->cap_once - g->n_once < c->n_once) {
+		size_t cap = 2 * g->n_once + c->n_once;
+		more = reallocarray(g->once, cap, sizeof(*more));
+		if (!more)
+			return err_nomem(e);
+		g->once = more;
+		g->cap_once = cap;
+	}
+	if (c->n_once)
+		memcpy(g->once + g->n_once, c->once,
+		    c->n_once * sizeof(*c->once));
+	g->n_once += c->n_once;
+	return 0;
+}
+
+static int
+cmp_once(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
 }
 
 static void
-read_group(struct columns *col, struct ledger_audits *g)
+count_once(struct group *g)
 {
-	*g = (struct ledger_audits){ .group = column_text(col) };
-	g->cascade = column_text(col);
-	g->tier = (int)column_int(col);
-	g->model = column_text(col);
-	g->accepted = column_int(col);
-	g->tasks = column_int(col);
-	g->audited = column_int(col);
-	g->differ = column_int(col);
-	g->unanswered = column_int(col);
-	g->cost_picousd = column_int(col);
-	g->unknown_cost = column_int(col);
+	if (g->n_once > 1)
+		qsort(g->once, g->n_once, sizeof(*g->once), cmp_once);
+	for (size_t i = 0; i < g->n_once; i++) {
+		uint64_t v = g->once[i];
+		bool seen = i > 0 && g->once[i - 1] == v;
+
+		g->sum.audited += i == 0 || g->once[i - 1] >> 1 != v >> 1;
+		g->sum.differ += (v & 1) && !seen;
+	}
+}
+
+static int
+cmp_group(const void *a, const void *b)
+{
+	const struct ledger_audits *x = &((const struct group *)a)->sum;
+	const struct ledger_audits *y = &((const struct group *)b)->sum;
+	int order = str_cmp(x->cascade, y->cascade);
+
+	if (order == 0)
+		order = (x->tier > y->tier) - (x->tier < y->tier);
+	if (order == 0)
+		order = str_cmp(x->group, y->group);
+	return order ? order : str_cmp(x->model, y->model);
 }
 
 int
@@ -70,35 +164,28 @@ ledger_audits(struct store *s, const struct ledger_filter *f,
     enum ledger_group by, bool (*each)(void *cookie,
     const struct ledger_audits *g), void *cookie, struct err *e)
 {
-	struct ledger_audits g;
-	struct params p = { 0 };
-	struct columns col;
-	int64_t any;
-	int rc = -1;
+	struct groups gs = { .by = by, .arena = arena_new(0) };
+	struct ledger_filter climbs = *f;
+	bool on = true;
+	int rc;
 
-	/* Most stores have none, and may have a million tasks. */
-	if (store_int(s, "SELECT EXISTS (SELECT 1 FROM attempts"
-	    " WHERE audit IS NOT NULL)", &any, e) < 0)
-		return -1;
-	if (!any)
-		return 0;
-	if (store_prepare(s, sql_of(by), &p, e) < 0)
-		goto out;
-	param_int(&p, since_or_open(f->since_utc_ms));
-	param_int(&p, until_or_open(f->until_utc_ms));
-	param_text(&p, f->cascade);
-	param_text(&p, f->run);
-	param_text(&p, f->tag_key);
-	param_text(&p, f->tag_value);
-	while ((rc = store_step(s, &p, "read", e)) == 1) {
-		col = (struct columns){ .stmt = p.stmt };
-		read_group(&col, &g);
-		if (col.failed)
-			rc = err_nomem(e);
-		if (rc < 0 || !each(cookie, &g))
-			break;
+	climbs.model = STR("");
+	climbs.collected = false;
+	buf_init(&gs.name, BUF_MAX);
+	rc = gs.arena ? gather_cells(s, &climbs, TALLY_AUDIT,
+	    by == LEDGER_BY_TAG, add_cell, &gs, e) : err_nomem(e);
+	if (rc == 0 && gs.n > 1)
+		qsort(gs.v, gs.n, sizeof(*gs.v), cmp_group);
+	for (size_t i = 0; i < gs.n; i++) {
+		struct group *g = &gs.v[i];
+		if (rc == 0 && on && g->audits > 0) {
+			count_once(g);
+			on = each(cookie, &g->sum);
+		}
+		free(g->once);
 	}
-out:
-	sqlite3_finalize(p.stmt);
-	return rc < 0 ? -1 : 0;
+	free(gs.v);
+	buf_release(&gs.name);
+	arena_free(gs.arena);
+	return rc;
 }

@@ -19,13 +19,20 @@
 enum stmt_id {
 	STMT_BEGIN, STMT_COMMIT, STMT_ROLLBACK, STMT_HOLD,
 	STMT_GET, STMT_GET_ROW,
-	STMT_REQUEST_FIND, STMT_REQUEST_PUT, STMT_COMPLETION_PUT,
-	STMT_COMPLETION_DELETE, STMT_REQUEST_DELETE,
-	STMT_TASK_PUT, STMT_ATTEMPT_PUT,
+	STMT_FIND, STMT_HAS_CANON, STMT_PUT, STMT_HAND_ON, STMT_DELETE,
 	STMT_SYNC_FULL, STMT_SYNC_NORMAL, STMT_DATA_VERSION,
-	STMT_ASK_FIND, STMT_ASK_GET, STMT_ASK_PUT, STMT_ASK_END,
+	STMT_NUMBERS, STMT_SEGMENT_PUT, STMT_SUMMED, STMT_SUMMARY_PUT,
 	STMT_DAY_ADD, STMT_DAY_GET,
 	STMT_COUNT
+};
+
+/* What the open transaction has to say to the ledger: see segments.h. */
+struct pending {
+	struct buf asks, tasks; /* entries */
+	int64_t n_tasks;
+	int64_t run;            /* of the tasks */
+	int64_t at_utc_ms;
+	bool any;               /* there is something to write */
 };
 
 struct store {
@@ -36,10 +43,27 @@ struct store {
 	bool spoiled; /* a write failed: nothing but a rollback is left */
 	bool full;    /* synchronous is FULL, else NORMAL */
 	int error;    /* errno of the last step that failed, or 0 */
-	int live;     /* the file of asks.c; -1: not open */
+	int64_t txn;  /* the number of the transaction, rising */
+
+	/* segments.c */
+	struct pending pending;
+	int64_t next_segment;    /* 0: none of them is known */
+	int64_t next_task, next_completion;
+	int64_t summed_upto, summed_task; /* the last with a summary */
+	int64_t numbers_of;      /* the transaction in which they are known */
+	int64_t numbers_version; /* of the store, when they were read */
+	int64_t run_id;          /* the run last written to the table, */
+	struct buf run_word, run_source;
+	int64_t run_of;          /* in this transaction */
+
+	/* asks.c */
+	int live;     /* its file; -1: not open */
 	int64_t run;  /* this process among those that ask; 0: not yet */
 	int64_t new_run;         /* the same, until it is committed */
+	int64_t n_asks;          /* asked by this process so far */
+	struct open_asks *open;  /* NULL: not looked at yet */
 	int64_t day, day_change; /* not yet written: see asks_flush() */
+
 	sqlite3_stmt *stmt[STMT_COUNT];
 };
 
@@ -151,6 +175,18 @@ column_text(struct columns *c)
 	return s;
 }
 
+/* Borrowed until the next step, whatever the arena. */
+static inline struct str
+column_blob(struct columns *c)
+{
+	const char *p = sqlite3_column_blob(c->stmt, c->n);
+	struct str s = { p, (size_t)sqlite3_column_bytes(c->stmt, c->n) };
+
+	c->failed = c->failed || (!p && s.n);
+	c->n++;
+	return p ? s : STR("");
+}
+
 /*
  * store.c. `doing` completes "cannot ...".
  */
@@ -170,7 +206,8 @@ int store_step(struct store *s, struct params *p, const char *doing,
  * parameters. */
 int store_run(struct store *s, struct params *p, const char *doing,
     struct err *e);
-/* Let go of the row, the snapshot and the parameters of a kept statement. */
+/* Let go of the row and the snapshot of a kept statement. Whoever uses it next
+ * binds every parameter anew. */
 void store_reset(struct params *p);
 /* Statements without parameters or results. */
 int store_exec(struct store *s, const char *sql, const char *doing,
@@ -180,6 +217,26 @@ int store_int(struct store *s, const char *sql, int64_t *out, struct err *e);
 /* Refuse a write outside a sound transaction; a whole operation inside one. */
 int store_must_write(struct store *s, struct err *e);
 int store_must_not_write(struct store *s, struct err *e);
+/* Several questions about one state of the store. *mine: it was not held before,
+ * and is to be let go. */
+int store_look(struct store *s, bool *mine, struct err *e);
+int store_looked(struct store *s, bool mine, struct err *e);
+/* The first 64 bits of a key. */
+int64_t store_key64(const unsigned char key[SHA256_BYTES]);
+
+/*
+ * segments.c
+ */
+
+/* The number of a run, which is registered if it is not. */
+int store_run_id(struct store *s, struct str run, struct str source,
+    int64_t *id, struct err *e);
+/* Those with this word, the caller's to free; NULL for all if it is empty. */
+int store_runs(struct store *s, struct str run, int64_t **out, size_t *n,
+    struct err *e);
+/* Its word and source, in arena memory. */
+int store_run_words(struct store *s, int64_t id, struct arena *a,
+    struct str *run, struct str *source, struct err *e);
 
 /*
  * asks.c. What the open transaction changes of a day's sum, to be written
@@ -194,20 +251,31 @@ int asks_flush(struct store *s, struct err *e);
 int schema_open(struct store *s, bool create, struct err *e);
 
 /*
+ * migrate.c. What version 1 has kept, into the tables of version 2; inside the
+ * transaction that made them.
+ */
+int migrate_1(struct store *s, struct err *e);
+
+/*
  * completions.c
  */
 
 /* What completions_read() reads, of completions AS c. */
 #define COMPLETION_COLUMNS \
-	"c.id, c.kept_utc_ms, c.asked_utc_ms, c.latency_ms, c.finish," \
+	"c.id, c.sample, c.kept_utc_ms, c.asked_utc_ms, c.latency_ms, c.finish," \
 	" c.cost_picousd, c.prompt_tokens, c.cached_tokens," \
 	" c.cache_write_tokens, c.completion_tokens, c.reasoning_tokens," \
 	" c.model, c.text, c.tokens_of_answer, c.tokens"
 
+/* What says which one it is and when it was kept. */
+struct completion_place {
+	int64_t row;
+	int sample;
+	int64_t kept_utc_ms;
+};
 /* The next columns, in memory of col->arena. */
 int completions_read(struct store *s, struct columns *col,
-    struct completion *out, int64_t *row, int64_t *kept_utc_ms,
-    struct err *e);
+    struct completion *out, struct completion_place *at, struct err *e);
 
 /*
  * SQL for "is this model meant by `arg`": "provider/model", "model", or a
@@ -216,12 +284,6 @@ int completions_read(struct store *s, struct columns *col,
 #define SQL_GLOB(arg) "replace(replace(" arg ", '[', '[[]'), '?', '[?]')"
 #define SQL_MODEL_IS(full, part, arg) "(" arg " = '' OR " \
 	full " GLOB " SQL_GLOB(arg) " OR " part " GLOB " SQL_GLOB(arg) ")"
-
-/* SQL for "has the task t this tag", `key` '' being "whatever its tags are" and
- * `value` '' "of any value". */
-#define SQL_TAG_IS(key, value) "(" key " = '' OR EXISTS (SELECT 1" \
-	" FROM json_each(t.tags) j WHERE j.key = " key " AND (" value \
-	" = '' OR CAST(j.value AS TEXT) = " value ")))"
 
 /* Parameters for bounds of time; 0 is open. */
 static inline int64_t

@@ -1,24 +1,11 @@
 /*
  * ledger.c -- writing down what happened to a task, and reading it back.
  */
-#include "base/json.h"
-#include "base/utf8.h"
-#include "cache/internal.h"
-#include "cache/ledger.h"
+#include <stdlib.h>
 
-#define PROMPT_BYTES 1024 /* of a task's prompt that are kept */
-
-#define TASK_COLUMNS \
-	"number, id, run, cascade, source, status, tier, tiers, model," \
-	" cost_picousd, cached_picousd, top_picousd, finished_utc_ms," \
-	" latency_ms, cached, error, tags, prompt, booked_picousd," \
-	" audit_picousd, collected, reference"
-
-#define ATTEMPT_COLUMNS \
-	"tier, model, samples, cached, repairs, score, score_ln, threshold," \
-	" threshold_ln, scorer, verdict, reason, cost_picousd," \
-	" cached_picousd, prompt_tokens, completion_tokens, latency_ms," \
-	" requests, retries, completions, chosen, fallbacks, booked_picousd"
+#include "base/map.h"
+#include "cache/gather.h"
+#include "cache/segments.h"
 
 const char *
 task_status_name(enum task_status s)
@@ -90,389 +77,260 @@ audit_outcome_name(enum audit_outcome o)
 	return "no_answer";
 }
 
-static int
-put_task(struct store *s, const struct ledger_task *t, int64_t *number,
-    struct err *e)
-{
-	struct params p;
-
-	if (store_stmt(s, STMT_TASK_PUT, "INSERT INTO tasks (" TASK_COLUMNS
-	    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-	    " ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)", &p, e) < 0)
-		return -1;
-	param_null(&p); /* SQLite gives the number */
-	param_text(&p, t->id);
-	param_text(&p, t->run);
-	param_text(&p, t->cascade);
-	param_text(&p, t->source);
-	param_int(&p, t->status);
-	param_int(&p, t->tier);
-	param_int(&p, t->tiers);
-	param_text(&p, t->model);
-	param_known(&p, t->cost_picousd, MONEY_UNKNOWN);
-	param_known(&p, t->cached_picousd, MONEY_UNKNOWN);
-	param_known(&p, t->top_picousd, MONEY_UNKNOWN);
-	param_int(&p, t->finished_utc_ms);
-	param_int(&p, t->latency_ms);
-	param_int(&p, t->cached);
-	param_text(&p, t->error);
-	if (t->tags.n)
-		param_text(&p, t->tags);
-	else
-		param_null(&p);
-	param_text(&p, utf8_clip(t->prompt, PROMPT_BYTES));
-	param_int(&p, t->booked_picousd);
-	param_known(&p, t->audit_picousd, MONEY_UNKNOWN);
-	param_int(&p, t->collected);
-	/* Half a right answer is a wrong one. */
-	if (t->reference.n && t->reference.n <= LEDGER_MAX_REFERENCE)
-		param_text(&p, t->reference);
-	else
-		param_null(&p);
-	if (store_run(s, &p, "write to", e) < 0)
-		return -1;
-	*number = sqlite3_last_insert_rowid(s->db);
-	return 0;
-}
-
-static void
-rows_encode(struct buf *b, const int64_t *rows, size_t n)
-{
-	struct jw w = jw_on(b);
-
-	jw_open(&w, '[');
-	for (size_t i = 0; i < n; i++)
-		jw_i64(&w, rows[i]);
-	jw_close(&w, ']');
-}
-
-static void
-param_attempt(struct params *p, const struct ledger_attempt *a,
-    struct str rows)
-{
-	param_int(p, a->tier);
-	param_text(p, a->model);
-	param_int(p, a->samples);
-	param_int(p, a->cached);
-	param_int(p, a->repairs);
-	if (a->scored) {
-		param_real(p, a->score);
-		param_real(p, a->score_ln);
-	} else {
-		param_null(p);
-		param_null(p);
-	}
-	param_real(p, a->threshold);
-	param_real(p, a->threshold_ln);
-	param_text(p, a->scorer);
-	param_int(p, a->verdict);
-	param_text(p, a->reason);
-	param_known(p, a->cost_picousd, MONEY_UNKNOWN);
-	param_known(p, a->cached_picousd, MONEY_UNKNOWN);
-	param_known(p, a->prompt_tokens, -1);
-	param_known(p, a->completion_tokens, -1);
-	param_int(p, a->latency_ms);
-	param_int(p, a->requests);
-	param_int(p, a->retries);
-	param_text(p, rows);
-	param_int(p, a->chosen);
-	param_int(p, a->fallbacks);
-	param_int(p, a->booked_picousd);
-}
-
-/* Where the task ended: at the last visit of the tier that answered it, else
- * with its last attempt. So the attempts that ended a task sum up to tasks. */
-static size_t
-last_attempt(const struct ledger_task *t)
-{
-	for (size_t i = t->n_attempts; i-- > 0;)
-		if (t->attempts[i].tier == t->tier)
-			return i;
-	return t->n_attempts - 1;
-}
-
-/* Attempt number i; the audit comes after them all. */
-static int
-put_attempt(struct store *s, const struct ledger_task *t, int64_t number,
-    size_t i, struct buf *rows, struct err *e)
-{
-	const struct ledger_attempt *a = i < t->n_attempts ? &t->attempts[i]
-	    : t->audit;
-	struct params p;
-
-	buf_clear(rows);
-	rows_encode(rows, a->rows, a->n_rows);
-	if (rows->failed)
-		return err_nomem(e);
-	if (store_stmt(s, STMT_ATTEMPT_PUT, "INSERT INTO attempts (task, seq,"
-	    " ended, audit, " ATTEMPT_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5,"
-	    " ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,"
-	    " ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)", &p, e) < 0)
-		return -1;
-	param_int(&p, number);
-	param_int(&p, (int64_t)i);
-	param_int(&p, i < t->n_attempts && i == last_attempt(t));
-	if (i < t->n_attempts)
-		param_null(&p);
-	else
-		param_int(&p, t->audit_outcome);
-	param_attempt(&p, a, buf_str(rows));
-	return store_run(s, &p, "write to", e);
-}
-
-static int
-put_attempts(struct store *s, const struct ledger_task *t, int64_t number,
-    struct err *e)
-{
-	size_t n = t->n_attempts + (t->audit != NULL);
-	struct buf rows;
-	int rc = 0;
-
-	buf_init(&rows, BUF_MAX);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = put_attempt(s, t, number, i, &rows, e);
-	buf_release(&rows);
-	return rc;
-}
-
 int
 ledger_put(struct store *s, const struct ledger_task *t, struct err *e)
 {
-	int64_t number;
+	struct buf *tasks;
+	int64_t at_utc_ms;
 
-	if (store_must_write(s, e) < 0)
+	if (segments_tasks(s, t->run, t->source, &tasks, &at_utc_ms, e) < 0)
 		return -1;
-	if (put_task(s, t, &number, e) == 0 &&
-	    put_attempts(s, t, number, e) == 0)
-		return 0;
-	/* There may be a task without its attempts: never commit that. */
-	s->spoiled = true;
-	return -1;
-}
-
-static int
-read_task(struct columns *col, struct ledger_task *t, struct err *e)
-{
-	int64_t status;
-
-	*t = (struct ledger_task){ 0 };
-	t->number = column_int(col);
-	t->id = column_text(col);
-	t->run = column_text(col);
-	t->cascade = column_text(col);
-	t->source = column_text(col);
-	status = column_int(col);
-	t->status = status >= TASK_ACCEPTED && status <= TASK_BUDGET ?
-	    (enum task_status)status : TASK_FAILED;
-	t->tier = (int)column_int(col);
-	t->tiers = (int)column_int(col);
-	t->model = column_text(col);
-	t->cost_picousd = column_known(col, MONEY_UNKNOWN);
-	t->cached_picousd = column_known(col, MONEY_UNKNOWN);
-	t->top_picousd = column_known(col, MONEY_UNKNOWN);
-	t->finished_utc_ms = column_int(col);
-	t->latency_ms = column_int(col);
-	t->cached = column_int(col) != 0;
-	t->error = column_text(col);
-	t->tags = column_text(col);
-	t->prompt = column_text(col);
-	t->booked_picousd = column_int(col);
-	t->audit_picousd = column_known(col, MONEY_UNKNOWN);
-	t->collected = column_int(col) != 0;
-	t->reference = column_text(col);
-	return col->failed ? err_nomem(e) : 0;
-}
-
-static int
-rows_decode(struct store *s, struct str text, struct arena *a,
-    struct ledger_attempt *out, struct err *e)
-{
-	struct json *doc = json_parse(text, e);
-	const struct json *v;
-	int64_t *rows;
-	int rc = -1;
-
-	if (!doc) /* e->code tells lack of memory from bad JSON */
-		return e && e->code == ERR_NOMEM ? -1 :
-		    store_fail(s, SQLITE_CORRUPT, "read", e);
-	rows = arena_array(a, json_count(doc), sizeof(*rows));
-	if (!rows) {
-		err_nomem(e);
-		goto out;
-	}
-	for (v = json_first(doc); v; v = json_next(v)) {
-		if (!json_i64(v, &rows[out->n_rows])) {
-			store_fail(s, SQLITE_CORRUPT, "read", e);
-			goto out;
-		}
-		out->n_rows++;
-	}
-	out->rows = rows;
-	rc = 0;
-out:
-	json_free(doc);
-	return rc;
-}
-
-static int
-read_attempt(struct store *s, struct columns *col, struct ledger_attempt *t,
-    struct err *e)
-{
-	int64_t verdict;
-	struct str rows;
-
-	*t = (struct ledger_attempt){ 0 };
-	t->tier = (int)column_int(col);
-	t->model = column_text(col);
-	t->samples = (int)column_int(col);
-	t->cached = (int)column_int(col);
-	t->repairs = (int)column_int(col);
-	t->scored = sqlite3_column_type(col->stmt, col->n) != SQLITE_NULL;
-	t->score = column_real(col);
-	t->score_ln = column_real(col);
-	t->threshold = column_real(col);
-	t->threshold_ln = column_real(col);
-	t->scorer = column_text(col);
-	verdict = column_int(col);
-	t->verdict = verdict >= ATTEMPT_ACCEPT &&
-	    verdict < ATTEMPT_VERDICTS ?
-	    (enum attempt_verdict)verdict : ATTEMPT_FAILED;
-	t->reason = column_text(col);
-	t->cost_picousd = column_known(col, MONEY_UNKNOWN);
-	t->cached_picousd = column_known(col, MONEY_UNKNOWN);
-	t->prompt_tokens = column_known(col, -1);
-	t->completion_tokens = column_known(col, -1);
-	t->latency_ms = column_int(col);
-	t->requests = (int)column_int(col);
-	t->retries = (int)column_int(col);
-	rows = column_text(col);
-	t->chosen = (int)column_int(col);
-	t->fallbacks = (int)column_int(col);
-	t->booked_picousd = column_int(col);
-	if (col->failed)
+	if (!entry_put_task(tasks, t, at_utc_ms))
 		return err_nomem(e);
-	return rows_decode(s, rows, col->arena, t, e);
+	segments_count_task(s);
+	return 0;
 }
 
-static enum audit_outcome
-audit_of(int64_t v)
+/* --- one task ---------------------------------------------------------------- */
+
+struct finding {
+	struct store *s;
+	struct arena *arena;
+	struct str id;
+	int64_t number;    /* sought; 0: the last with the id */
+	struct str entry;  /* found, in arena memory */
+	int64_t found;     /* its number; 0: not yet */
+	int64_t at_utc_ms, run;
+	int64_t upto;      /* summaries go so far */
+};
+
+/* What is damaged, if an entry could not be read. */
+static int
+damaged(struct store *s, struct err *e)
 {
-	return v >= AUDIT_NO_ANSWER && v <= AUDIT_DIFFERS
-	    ? (enum audit_outcome)v : AUDIT_NO_ANSWER;
+	return store_fail(s, SQLITE_CORRUPT, "read", e);
 }
 
 static int
-find_attempts(struct store *s, struct arena *a, struct ledger_task *t,
+find_in(void *cookie, const struct segment *g, struct err *e)
+{
+	struct finding *f = cookie;
+	struct unpack u = unpack_of(g->entries);
+	struct str entry, best = STR("");
+	int64_t number = g->first;
+
+	for (; entry_next_task(&u, &entry); number++) {
+		if (f->number ? number != f->number
+		    : !str_eq(entry_task_id(entry), f->id))
+			continue;
+		best = entry;
+		f->found = number;
+	}
+	if (u.bad)
+		return damaged(f->s, e);
+	if (!f->found)
+		return 1;
+	if (!arena_str(f->arena, best, &f->entry))
+		return err_nomem(e);
+	f->at_utc_ms = g->at_utc_ms;
+	f->run = g->run;
+	return 0;
+}
+
+static int
+find_in_summary(void *cookie, const struct summary *m, struct err *e)
+{
+	struct finding *f = cookie;
+	struct segment_range r = { .after = m->after, .upto = m->upto,
+	    .newest_first = true };
+
+	if (!summary_may_have(m, f->id))
+		return 1;
+	if (segments_each(f->s, &r, find_in, f, e) < 0)
+		return -1;
+	return f->found ? 0 : 1;
+}
+
+static int
+find_by_id(struct finding *f, struct err *e)
+{
+	struct segment_range r = { .newest_first = true };
+	int64_t task;
+
+	if (summaries_last(f->s, &r.after, &task, e) < 0
+	    || segments_each(f->s, &r, find_in, f, e) < 0)
+		return -1;
+	return f->found ? 0
+	    : summaries_each(f->s, true, find_in_summary, f, e);
+}
+
+static int
+find_by_number(struct finding *f, struct err *e)
+{
+	struct segment_range r = { 0 };
+	int rc = segments_of_number(f->s, f->number, &r, e);
+
+	return rc < 1 ? rc : segments_each(f->s, &r, find_in, f, e);
+}
+
+/* The entry, which is in arena memory, and what its run says. */
+static int
+read_found(struct store *s, struct str entry, int64_t number,
+    int64_t at_utc_ms, int64_t run, struct arena *a, struct ledger_task *out,
     struct err *e)
 {
-	struct ledger_attempt *v = NULL;
-	struct params p = { 0 };
-	struct columns col;
-	int64_t n, audit;
-	int rc = -1;
+	struct ledger_task t;
+	int rc = entry_get_task(entry, at_utc_ms, a, &t);
 
-	if (store_prepare(s, "SELECT (SELECT count(*) FROM attempts"
-	    " WHERE task = ?1), coalesce(audit, -1), " ATTEMPT_COLUMNS
-	    " FROM attempts WHERE task = ?1 ORDER BY seq", &p, e) < 0)
-		goto out;
-	param_int(&p, t->number);
-	while ((rc = store_step(s, &p, "read", e)) == 1) {
-		col = (struct columns){ .stmt = p.stmt, .arena = a };
-		n = column_int(&col);
-		audit = column_int(&col);
-		if (!v)
-			v = arena_array(a, (size_t)n, sizeof(*v));
-		if (!v) {
-			rc = err_nomem(e);
-			goto out;
-		}
-		rc = read_attempt(s, &col, &v[t->n_attempts], e);
-		if (rc < 0)
-			goto out;
-		if (audit < 0) {
-			t->n_attempts++;
-			continue;
-		}
-		/* It is the last one. */
-		t->audit = &v[t->n_attempts];
-		t->audit_outcome = audit_of(audit);
-	}
-	t->attempts = v;
-out:
-	sqlite3_finalize(p.stmt);
-	return rc;
+	if (rc < 1)
+		return rc < 0 ? err_nomem(e) : damaged(s, e);
+	t.number = number;
+	if (store_run_words(s, run, a, &t.run, &t.source, e) < 0)
+		return -1;
+	*out = t;
+	return 0;
 }
 
 int
 ledger_find(struct store *s, struct str id, int64_t number, struct arena *a,
     struct ledger_task *out, struct err *e)
 {
-	struct ledger_task t = { 0 };
-	struct params p = { 0 };
-	struct columns col;
-	int rc = -1;
+	struct finding f = { .s = s, .arena = a, .id = id,
+	    .number = number > 0 ? number : 0 };
+	bool mine;
+	int rc;
 
-	if (store_prepare(s, number > 0 ?
-	    "SELECT " TASK_COLUMNS " FROM tasks WHERE number = ?1" :
-	    "SELECT " TASK_COLUMNS " FROM tasks WHERE id = ?1"
-	    " ORDER BY number DESC LIMIT 1", &p, e) < 0)
-		goto out;
-	if (number > 0)
-		param_int(&p, number);
-	else
-		param_text(&p, id);
-	rc = store_step(s, &p, "read", e);
-	if (rc < 1)
-		goto out;
-	col = (struct columns){ .stmt = p.stmt, .arena = a };
-	if (read_task(&col, &t, e) < 0 || find_attempts(s, a, &t, e) < 0) {
+	if (store_look(s, &mine, e) < 0)
+		return -1;
+	rc = f.number ? find_by_number(&f, e) : find_by_id(&f, e);
+	if (rc == 0 && f.found)
+		rc = read_found(s, f.entry, f.found, f.at_utc_ms, f.run, a,
+		    out, e) < 0 ? -1 : 1;
+	if (store_looked(s, mine, rc < 0 ? NULL : e) < 0)
 		rc = -1;
-		goto out;
-	}
-	*out = t;
-out:
-	sqlite3_finalize(p.stmt);
 	return rc;
+}
+
+/* --- the newest -------------------------------------------------------------- */
+
+struct recent {
+	struct store *s;
+	struct arena *arena;
+	struct ledger_task *v;
+	size_t n, most;
+};
+
+static int
+take_recent(void *cookie, const struct segment *g, struct err *e)
+{
+	struct recent *r = cookie;
+	struct unpack u = unpack_of(g->entries);
+	struct str *entries, copy;
+	size_t n = 0, room = g->tasks > 0 ? (size_t)g->tasks : 0;
+
+	if (room > g->entries.n)
+		return damaged(r->s, e);
+	entries = arena_array(r->arena, room, sizeof(*entries));
+	if (!entries)
+		return err_nomem(e);
+	while (n < room && entry_next_task(&u, &entries[n]))
+		n++;
+	if (u.bad)
+		return damaged(r->s, e);
+	while (n > 0 && r->n < r->most) {
+		n--;
+		if (!arena_str(r->arena, entries[n], &copy))
+			return err_nomem(e);
+		if (read_found(r->s, copy, g->first + (int64_t)n, g->at_utc_ms,
+		    g->run, r->arena, &r->v[r->n], e) < 0)
+			return -1;
+		r->n++;
+	}
+	return r->n < r->most;
 }
 
 int
 ledger_recent(struct store *s, int limit, struct arena *a,
     struct ledger_task **out, size_t *n, struct err *e)
 {
-	struct ledger_task *v;
-	struct params p = { 0 };
-	struct columns col;
-	int64_t room; /* no more than the highest number */
-	size_t count = 0;
-	int rc = -1;
+	struct segment_range range = { .newest_first = true };
+	struct recent r = { .s = s, .arena = a };
+	int64_t room; /* no more than there are */
+	bool mine;
+	int rc = 0;
 
-	if (store_int(s, "SELECT max(number) FROM tasks", &room, e) < 0)
+	if (store_look(s, &mine, e) < 0)
 		return -1;
-	if (room > limit)
+	if (store_int(s, "SELECT first + tasks FROM segments ORDER BY id DESC"
+	    " LIMIT 1", &room, e) < 0)
+		rc = -1;
+	else if (room > limit)
 		room = limit;
-	if (room < 0)
-		room = 0;
-	v = arena_array(a, (size_t)room, sizeof(*v));
+	if (rc == 0) {
+		r.most = room > 0 ? (size_t)room : 0;
+		r.v = arena_array(a, r.most, sizeof(*r.v));
+		rc = !r.v ? err_nomem(e) : r.most == 0 ? 0
+		    : segments_each(s, &range, take_recent, &r, e);
+	}
+	if (store_looked(s, mine, rc < 0 ? NULL : e) < 0)
+		rc = -1;
+	if (rc == 0) {
+		*out = r.v;
+		*n = r.n;
+	}
+	return rc;
+}
+
+/* --- the latest of each ------------------------------------------------------ */
+
+struct latest {
+	struct store *s;
+	struct arena *arena; /* what the map has */
+	struct map *by_id;
+};
+
+static int
+take_latest(void *cookie, const struct ledger_task *t, struct err *e)
+{
+	struct latest *l = cookie;
+	int64_t *number = map_get(l->by_id, t->id);
+
+	if (!number) {
+		number = arena_alloc(l->arena, sizeof(*number));
+		if (!number || !map_put(l->by_id, t->id, number))
+			return err_nomem(e);
+	}
+	*number = t->number;
+	return 0;
+}
+
+static int
+cmp_number(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static int
+each_latest(struct latest *l, int (*each)(void *cookie, int64_t number,
+    struct err *e), void *cookie, struct err *e)
+{
+	int64_t *v = arena_array(l->arena, map_count(l->by_id), sizeof(*v));
+	struct str key;
+	void *number;
+	size_t i = 0, n = 0;
+
 	if (!v)
 		return err_nomem(e);
-	if (store_prepare(s, "SELECT " TASK_COLUMNS " FROM tasks"
-	    " ORDER BY number DESC LIMIT ?1", &p, e) < 0)
-		goto out;
-	param_int(&p, room);
-	while ((rc = store_step(s, &p, "read", e)) == 1) {
-		col = (struct columns){ .stmt = p.stmt, .arena = a };
-		if (read_task(&col, &v[count++], e) < 0) {
-			rc = -1;
-			break;
-		}
-	}
-	if (rc == 0) {
-		*out = v;
-		*n = count;
-	}
-out:
-	sqlite3_finalize(p.stmt);
-	return rc;
+	while (map_each(l->by_id, &i, &key, &number))
+		v[n++] = *(const int64_t *)number;
+	if (n > 1)
+		qsort(v, n, sizeof(*v), cmp_number);
+	for (i = 0; i < n; i++)
+		if (each(cookie, v[i], e) < 0)
+			return -1;
+	return 0;
 }
 
 int
@@ -480,27 +338,14 @@ ledger_latest(struct store *s, const struct ledger_filter *f,
     int (*each)(void *cookie, int64_t number, struct err *e), void *cookie,
     struct err *e)
 {
-	struct params p = { 0 };
+	struct latest l = { .s = s, .arena = arena_new(0), .by_id = map_new() };
 	int rc = -1;
 
-	if (store_prepare(s, "SELECT max(t.number) FROM tasks t"
-	    " WHERE t.finished_utc_ms >= ?1 AND t.finished_utc_ms < ?2"
-	    " AND (?3 = '' OR t.cascade = ?3) AND (?4 = '' OR t.run = ?4)"
-	    " AND " SQL_TAG_IS("?5", "?6") " GROUP BY t.id ORDER BY 1", &p, e)
-	    < 0)
-		goto out;
-	param_int(&p, since_or_open(f->since_utc_ms));
-	param_int(&p, until_or_open(f->until_utc_ms));
-	param_text(&p, f->cascade);
-	param_text(&p, f->run);
-	param_text(&p, f->tag_key);
-	param_text(&p, f->tag_value);
-	while ((rc = store_step(s, &p, "read", e)) == 1) {
-		rc = each(cookie, sqlite3_column_int64(p.stmt, 0), e);
-		if (rc < 0)
-			break;
-	}
-out:
-	sqlite3_finalize(p.stmt);
-	return rc < 0 ? -1 : 0;
+	if (!l.arena || !l.by_id)
+		err_nomem(e);
+	else if (gather_tasks(s, f, take_latest, &l, e) == 0)
+		rc = each_latest(&l, each, cookie, e);
+	map_free(l.by_id);
+	arena_free(l.arena);
+	return rc;
 }

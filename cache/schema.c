@@ -14,25 +14,18 @@
 #define WAL_PAUSE_MS 5
 
 /*
- * migration[n] makes version n + 1 out of version n. Numbers of enums and the
- * names of columns are the file's format: a released one is never changed.
+ * Numbers of enums and the names of columns are the file's format: a released
+ * one is never changed.
  *
- * requests.id is never used twice (AUTOINCREMENT): the ledger refers to it
- * when the completions are long deleted. Long columns stand last, so that a
- * walk over the short ones leaves overflow pages alone.
+ * A completion's id is never used twice: the ledger refers to it when the
+ * completion is long deleted. Long columns stand last, so that a walk over the
+ * short ones leaves overflow pages alone.
  */
-static const char *const migration[] = {
-	"CREATE TABLE requests ("
-	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
-	" key64 INTEGER NOT NULL," /* the first 64 bits of key */
-	" key BLOB NOT NULL,"
-	" provider TEXT NOT NULL,"
-	" model TEXT NOT NULL,"
-	" canon TEXT NOT NULL);"
-	"CREATE INDEX requests_key64 ON requests (key64);"
-
+static const char tables[] =
 	"CREATE TABLE completions ("
-	" id INTEGER PRIMARY KEY," /* request * 4096 + sample */
+	" id INTEGER PRIMARY KEY,"
+	" key64 INTEGER NOT NULL," /* the first 64 bits of key */
+	" sample INTEGER NOT NULL," /* 0, 1, ... of the request */
 	" kept_utc_ms INTEGER NOT NULL,"
 	" asked_utc_ms INTEGER NOT NULL,"
 	" latency_ms INTEGER NOT NULL,"
@@ -43,113 +36,51 @@ static const char *const migration[] = {
 	" cache_write_tokens INTEGER,"
 	" completion_tokens INTEGER,"
 	" reasoning_tokens INTEGER,"
-	" model TEXT NOT NULL,"
-	" text TEXT NOT NULL,"
 	" tokens_of_answer INTEGER NOT NULL,"
-	" tokens BLOB);" /* see completions.c; NULL: no log-probabilities */
-	"CREATE INDEX completions_kept ON completions (kept_utc_ms);"
+	" key BLOB NOT NULL,"
+	" provider TEXT NOT NULL,"
+	" asked_model TEXT NOT NULL,"
+	" model TEXT NOT NULL," /* that answered */
+	" text TEXT NOT NULL,"
+	" tokens BLOB," /* see completions.c; NULL: no log-probabilities */
+	" canon TEXT);" /* of the request; NULL: with another sample of it */
+	"CREATE INDEX completions_key ON completions (key64, sample);"
 
-	"CREATE TABLE tasks ("
-	" number INTEGER PRIMARY KEY,"
-	" id TEXT NOT NULL,"
-	" run TEXT NOT NULL,"
-	" cascade TEXT NOT NULL,"
-	" source TEXT NOT NULL,"
-	" status INTEGER NOT NULL," /* enum task_status */
-	" tier INTEGER NOT NULL,"
-	" tiers INTEGER NOT NULL,"
-	" model TEXT NOT NULL,"
-	" cost_picousd INTEGER," /* NULL: unknown, as are the next two */
-	" cached_picousd INTEGER,"
-	" top_picousd INTEGER,"
-	" finished_utc_ms INTEGER NOT NULL,"
-	" latency_ms INTEGER NOT NULL,"
-	" cached INTEGER NOT NULL,"
-	" error TEXT NOT NULL,"
-	" tags TEXT CHECK (tags IS NULL OR json_valid(tags)),"
-	" prompt TEXT NOT NULL);"
-	"CREATE INDEX tasks_id ON tasks (id);"
-	"CREATE INDEX tasks_finished ON tasks (finished_utc_ms);"
-
-	"CREATE TABLE attempts ("
-	" task INTEGER NOT NULL,"
-	" seq INTEGER NOT NULL," /* 0, 1, ... within the task */
-	" ended INTEGER NOT NULL," /* 1: the task ended with this one */
-	" tier INTEGER NOT NULL,"
-	" model TEXT NOT NULL,"
-	" samples INTEGER NOT NULL,"
-	" cached INTEGER NOT NULL,"
-	" repairs INTEGER NOT NULL,"
-	" score REAL," /* NULL: not scored */
-	" score_ln REAL,"
-	" threshold REAL,"
-	" threshold_ln REAL,"
-	" scorer TEXT NOT NULL,"
-	" verdict INTEGER NOT NULL," /* enum attempt_verdict */
-	" reason TEXT NOT NULL,"
-	" cost_picousd INTEGER," /* NULL: unknown, as are the next three */
-	" cached_picousd INTEGER,"
-	" prompt_tokens INTEGER,"
-	" completion_tokens INTEGER,"
-	" latency_ms INTEGER NOT NULL,"
-	" requests INTEGER NOT NULL,"
-	" retries INTEGER NOT NULL,"
-	" completions TEXT NOT NULL," /* JSON array of completions.id */
-	" chosen INTEGER NOT NULL," /* index therein, or -1 */
-	" PRIMARY KEY (task, seq)) WITHOUT ROWID;",
-
-	/* Version 2: requests are written down before they leave. */
 	"CREATE TABLE runs ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT," /* locked in <store>-live */
-	" word TEXT NOT NULL," /* as in tasks.run */
+	" word TEXT NOT NULL,"
 	" source TEXT NOT NULL,"
 	" pid INTEGER NOT NULL,"
 	" started_utc_ms INTEGER NOT NULL);"
 
-	"CREATE TABLE asks ("
-	" id INTEGER PRIMARY KEY,"
-	" run INTEGER NOT NULL,"
-	" key64 INTEGER NOT NULL," /* as in requests */
-	" first INTEGER NOT NULL,"
-	" last INTEGER NOT NULL,"
-	" model TEXT NOT NULL,"
-	" asked_utc_ms INTEGER NOT NULL,"
-	" until_utc_ms INTEGER NOT NULL,"
-	" worst_picousd INTEGER," /* NULL: unknown */
-	" outcome INTEGER," /* enum ask_outcome; NULL: under way */
-	" status INTEGER,"
-	" code TEXT,"
-	" ended_utc_ms INTEGER,"
-	" cost_picousd INTEGER," /* NULL: unknown */
-	" booked INTEGER);" /* 1: the worst case, unconfirmed */
-	"CREATE INDEX asks_open ON asks (key64) WHERE outcome IS NULL;"
+	"CREATE TABLE segments ("
+	" id INTEGER PRIMARY KEY," /* 1, 2, ... */
+	" first INTEGER NOT NULL," /* the number of its first task */
+	" run INTEGER NOT NULL," /* of its tasks */
+	" at_utc_ms INTEGER NOT NULL,"
+	" tasks INTEGER NOT NULL," /* how many */
+	" next_completion INTEGER NOT NULL," /* an id that was never used */
+	" asks BLOB NOT NULL," /* entry.h */
+	" entries BLOB NOT NULL);" /* likewise: the tasks */
+
+	"CREATE TABLE summaries ("
+	" upto INTEGER PRIMARY KEY," /* the last segment that it is of */
+	" after INTEGER NOT NULL," /* and the one before its first */
+	" last_task INTEGER NOT NULL," /* the number of the last task in it */
+	" from_utc_ms INTEGER NOT NULL,"
+	" to_utc_ms INTEGER NOT NULL,"
+	" tally BLOB NOT NULL," /* tally.h */
+	" open BLOB NOT NULL," /* requests under way then: entry.h */
+	" ids BLOB NOT NULL);" /* 4 bytes of a hash of each task's id */
 
 	"CREATE TABLE days ("
 	" day INTEGER PRIMARY KEY," /* UTC days since 1970 */
-	" held_picousd INTEGER NOT NULL);" /* spent, or may yet be */
+	" held_picousd INTEGER NOT NULL);"; /* spent, or may yet be */
 
-	"ALTER TABLE attempts ADD COLUMN"
-	" fallbacks INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE attempts ADD COLUMN"
-	" booked_picousd INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE tasks ADD COLUMN"
-	" booked_picousd INTEGER NOT NULL DEFAULT 0;"
-
-	/* An audit is an attempt that is no part of the climb. */
-	"ALTER TABLE attempts ADD COLUMN"
-	" audit INTEGER;" /* enum audit_outcome; NULL: of the climb */
-	"CREATE INDEX attempts_audit ON attempts (task)"
-	" WHERE audit IS NOT NULL;"
-	"ALTER TABLE tasks ADD COLUMN"
-	" audit_picousd INTEGER DEFAULT 0;" /* NULL: unknown */
-	"ALTER TABLE tasks ADD COLUMN" /* 1: by `collect`, not a climb */
-	" collected INTEGER NOT NULL DEFAULT 0;"
-	"ALTER TABLE tasks ADD COLUMN"
-	" reference TEXT;", /* NULL: none */
-};
-
-_Static_assert(sizeof(migration) / sizeof(migration[0]) == VERSION,
-    "one migration a version");
+/* Version 1 had a row for each request, task and attempt: see migrate.c. */
+static const char make_room_for_2[] =
+	"ALTER TABLE completions RENAME TO completions_1;"
+	"DROP INDEX completions_kept;";
 
 enum state { STATE_EMPTY, STATE_CURRENT, STATE_OLDER };
 
@@ -159,7 +90,7 @@ static int
 look(struct store *s, enum state *state, int64_t *version, struct err *e)
 {
 	struct params p = { 0 };
-	int64_t application, tables;
+	int64_t application, n;
 	int rc = -1;
 
 	if (store_prepare(s, "SELECT (SELECT count(*) FROM sqlite_schema),"
@@ -167,10 +98,10 @@ look(struct store *s, enum state *state, int64_t *version, struct err *e)
 	    " FROM pragma_application_id, pragma_user_version", &p, e) < 0 ||
 	    store_step(s, &p, "open", e) < 0)
 		goto out;
-	tables = sqlite3_column_int64(p.stmt, 0);
+	n = sqlite3_column_int64(p.stmt, 0);
 	application = sqlite3_column_int64(p.stmt, 1);
 	*version = sqlite3_column_int64(p.stmt, 2);
-	if (application == 0 && *version == 0 && tables == 0) {
+	if (application == 0 && *version == 0 && n == 0) {
 		*state = STATE_EMPTY;
 	} else if (application != APPLICATION_ID || *version < 1) {
 		err_set(e, ERR_STORE, "'%s' is a database of another program, "
@@ -239,12 +170,12 @@ migrate(struct store *s, struct err *e)
 		return -1;
 	if (look(s, &state, &version, e) < 0)
 		goto err;
-	for (int64_t v = version; v < VERSION; v++)
-		if (store_exec(s, migration[v], "set up", e) < 0)
-			goto err;
-	if (version < VERSION && store_exec(s,
-	    "PRAGMA application_id = " TEXT(APPLICATION_ID) ";"
-	    "PRAGMA user_version = " TEXT(VERSION), "set up", e) < 0)
+	if (version < VERSION && ((version == 1
+	    && store_exec(s, make_room_for_2, "set up", e) < 0)
+	    || store_exec(s, tables, "set up", e) < 0
+	    || (version == 1 && migrate_1(s, e) < 0)
+	    || store_exec(s, "PRAGMA application_id = " TEXT(APPLICATION_ID) ";"
+	    "PRAGMA user_version = " TEXT(VERSION), "set up", e) < 0))
 		goto err;
 	return store_commit(s, e);
 err:

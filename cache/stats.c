@@ -1,55 +1,29 @@
 /*
- * stats.c -- the ledger summed up.
- *
- * What is summed is one item for each attempt, with its task; a task that was
- * never attempted is an item without an attempt. Exactly one item of a task
- * has `ended` set (see ledger.c): sums over those count tasks. A filter on the
- * model keeps nothing but its attempts, hence only tasks that came to it.
- *
- * SQL picks the items and names their groups; they are added up here, in one
- * pass: GROUP BY would sort a row of everything for each attempt, and take ten
- * times as long over a million tasks.
+ * stats.c -- the ledger summed up: cells of a tally (tally.h) brought together
+ * into the groups that somebody wants to see.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/map.h"
-#include "cache/internal.h"
-#include "cache/ledger.h"
-
-/* Parameters of every statement here; bound by param_filter(). */
-#define WHERE \
-	" WHERE t.finished_utc_ms >= ?1 AND t.finished_utc_ms < ?2" \
-	" AND (?3 = '' OR t.cascade = ?3) AND (?4 = '' OR t.run = ?4)" \
-	" AND " SQL_MODEL_IS("a.model", \
-	    "substr(a.model, instr(a.model, '/') + 1)", "?5") \
-	" AND " SQL_TAG_IS("?6", "?7") " AND t.collected = ?8"
-
-static void
-param_filter(struct params *p, const struct ledger_filter *f)
-{
-	param_int(p, since_or_open(f->since_utc_ms));
-	param_int(p, until_or_open(f->until_utc_ms));
-	param_text(p, f->cascade);
-	param_text(p, f->run);
-	param_text(p, f->model);
-	param_text(p, f->tag_key);
-	param_text(p, f->tag_value);
-	param_int(p, f->collected);
-}
+#include "cache/gather.h"
 
 struct group {
 	struct ledger_stats sum;
-	int64_t last_task; /* items of one task come one after another */
-	int64_t *latency;  /* every one of them: percentiles are exact */
-	size_t n, cap;
+	struct hist latency;
 };
 
-/* What tells one group from the next, in SQL, and their order. */
-struct grouping {
-	const char *name, *cascade, *tier, *model;
-	bool of_attempts; /* else of tasks: also those without attempts */
-	int (*order)(const void *a, const void *b);
+/* The groups by name and all that names them; their texts are in the arena. */
+struct summary_of {
+	enum ledger_group by;
+	struct arena *arena;
+	struct map *map;
+	struct buf key, name;
+	struct group **v; /* sorted, when all is summed up */
+	size_t n;
 };
+
+/* --- the order of groups ----------------------------------------------------- */
 
 static const struct ledger_stats *
 stats_at(const void *p)
@@ -82,264 +56,179 @@ by_tier(const void *a, const void *b)
 	return order ? order : by_tasks(a, b);
 }
 
-static const struct grouping grouping[] = {
-	[LEDGER_BY_TIER] = {
-		"t.cascade || ' ' || a.tier || ' ' || a.model",
-		"t.cascade", "a.tier", "a.model", true, by_tier,
-	},
-	[LEDGER_BY_CASCADE] = {
-		"t.cascade", "t.cascade", "0", "''", false, by_tasks,
-	},
-	[LEDGER_BY_MODEL] = {
-		"a.model", "''", "0", "a.model", true, by_tasks,
-	},
-	[LEDGER_BY_TAG] = {
-		"(SELECT CAST(j.value AS TEXT) FROM json_each(t.tags) j"
-		" WHERE j.key = ?6)", "''", "0", "''", false, by_tasks,
-	},
-	[LEDGER_BY_DAY] = {
-		"strftime('%Y-%m-%d', t.finished_utc_ms / 1000, 'unixepoch',"
-		" 'localtime')", "''", "0", "''", false, by_name,
-	},
-	[LEDGER_TOTAL] = {
-		"'total'", "''", "0", "''", false, by_name,
-	},
+/* What tells one group from the next. */
+static const struct grouping {
+	bool cascade, tier, model;
+	bool of_attempts; /* else of tasks: also those without attempts */
+	enum tally_count tasks; /* which counts a task once a group */
+	int (*order)(const void *a, const void *b);
+} grouping[] = {
+	[LEDGER_BY_TIER] = { true, true, true, true, TALLY_TASKS_OF_TIER,
+	    by_tier },
+	[LEDGER_BY_CASCADE] = { true, false, false, false, TALLY_TASKS,
+	    by_tasks },
+	[LEDGER_BY_MODEL] = { false, false, true, true, TALLY_TASKS_OF_MODEL,
+	    by_tasks },
+	[LEDGER_BY_TAG] = { false, false, false, false, TALLY_TASKS, by_tasks },
+	[LEDGER_BY_DAY] = { false, false, false, false, TALLY_TASKS, by_name },
+	[LEDGER_TOTAL] = { false, false, false, false, TALLY_TASKS, by_name },
 };
 
-/* A struct grouping is filled in. */
-#define ITEMS \
-	"SELECT %s, %s, %s, %s, t.number, t.status, t.cost_picousd," \
-	" t.cached_picousd, t.top_picousd, t.latency_ms, t.cached," \
-	" a.task IS NOT NULL, coalesce(a.ended, 1), a.verdict, a.samples," \
-	" a.cached, a.repairs, a.requests, a.retries, a.fallbacks, a.cost_picousd," \
-	" a.cached_picousd, a.prompt_tokens, a.completion_tokens," \
-	" a.latency_ms, a.score IS NOT NULL, a.score, t.audit_picousd" \
-	" FROM tasks t %s JOIN attempts a ON a.task = t.number" \
-	" AND a.audit IS NULL" WHERE
+/* --- groups ------------------------------------------------------------------ */
 
-struct item {
-	struct str group, cascade, model;
-	int tier;
-	struct ledger_task task; /* as far as it is needed here */
-	int64_t status, verdict; /* perhaps of another version */
-	bool attempted, ended;
-	struct ledger_attempt attempt;
-};
-
+/* Zones are whole quarters of an hour from UTC. */
 static void
-read_item(struct columns *col, struct item *i)
+add_day(struct buf *b, int64_t quarter)
 {
-	struct ledger_task *t = &i->task;
-	struct ledger_attempt *a = &i->attempt;
+	time_t t = (time_t)(quarter * (TALLY_QUARTER_MS / 1000));
+	char day[32];
+	struct tm tm;
 
-	*i = (struct item){ 0 };
-	i->group = column_text(col);
-	i->cascade = column_text(col);
-	i->tier = (int)column_int(col);
-	i->model = column_text(col);
-	t->number = column_int(col);
-	i->status = column_int(col);
-	t->cost_picousd = column_known(col, MONEY_UNKNOWN);
-	t->cached_picousd = column_known(col, MONEY_UNKNOWN);
-	t->top_picousd = column_known(col, MONEY_UNKNOWN);
-	t->latency_ms = column_int(col);
-	t->cached = column_int(col) != 0;
-	i->attempted = column_int(col) != 0;
-	i->ended = column_int(col) != 0;
-	i->verdict = column_int(col);
-	a->samples = (int)column_int(col);
-	a->cached = (int)column_int(col);
-	a->repairs = (int)column_int(col);
-	a->requests = (int)column_int(col);
-	a->retries = (int)column_int(col);
-	a->fallbacks = (int)column_int(col);
-	a->cost_picousd = column_known(col, MONEY_UNKNOWN);
-	a->cached_picousd = column_known(col, MONEY_UNKNOWN);
-	a->prompt_tokens = column_known(col, 0);
-	a->completion_tokens = column_known(col, 0);
-	a->latency_ms = column_int(col);
-	a->scored = column_int(col) != 0;
-	a->score = column_real(col);
-	t->audit_picousd = column_known(col, MONEY_UNKNOWN);
-}
-
-/* Saturates; what is unknown is left out. */
-static void
-add(int64_t *sum, int64_t v)
-{
-	if (v != MONEY_UNKNOWN && __builtin_add_overflow(*sum, v, sum))
-		*sum = v < 0 ? INT64_MIN : INT64_MAX;
+	if (localtime_r(&t, &tm)
+	    && strftime(day, sizeof(day), "%Y-%m-%d", &tm) > 0)
+		buf_adds(b, day);
 }
 
 static void
-add_attempt(struct ledger_stats *g, const struct item *i)
+add_name(struct buf *b, enum ledger_group by, const struct tally_cell *c)
 {
-	static const double bound[LEDGER_BINS - 1] = {
-		0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
-	};
-	const struct ledger_attempt *a = &i->attempt;
-	int bin = 0;
-
-	if (i->verdict >= 0 && i->verdict < ATTEMPT_VERDICTS)
-		g->by_verdict[i->verdict]++;
-	g->completions += a->samples;
-	g->cached_completions += a->cached;
-	g->repairs += a->repairs;
-	g->requests += a->requests;
-	g->retries += a->retries;
-	g->fallbacks += a->fallbacks;
-	g->unknown_cost += a->cost_picousd == MONEY_UNKNOWN;
-	add(&g->cost_picousd, a->cost_picousd);
-	add(&g->cached_picousd, a->cached_picousd);
-	add(&g->prompt_tokens, a->prompt_tokens);
-	add(&g->completion_tokens, a->completion_tokens);
-	if (!a->scored)
-		return;
-	/* The bounds as they are written: multiplying would round. */
-	while (bin < LEDGER_BINS - 1 && a->score >= bound[bin])
-		bin++;
-	g->bins[bin]++;
-}
-
-static void
-add_task(struct ledger_stats *g, const struct item *i)
-{
-	const struct ledger_task *t = &i->task;
-
-	if (i->status >= 0 && i->status <= TASK_BUDGET)
-		g->by_status[i->status]++;
-	g->unknown_cost += t->audit_picousd == MONEY_UNKNOWN;
-	add(&g->cost_picousd, t->audit_picousd);
-	add(&g->audit_picousd, t->audit_picousd);
-	if (t->top_picousd == MONEY_UNKNOWN ||
-	    t->cost_picousd == MONEY_UNKNOWN ||
-	    t->cached_picousd == MONEY_UNKNOWN)
-		return;
-	g->top_known++;
-	add(&g->top_picousd, t->top_picousd);
-	add(&g->top_paid_picousd, t->cost_picousd);
-	add(&g->top_paid_picousd, t->cached_picousd);
-}
-
-/* What was waited for, or -1 if nobody was asked. */
-static int64_t
-latency_of(const struct item *i, bool of_attempts)
-{
-	const struct ledger_attempt *a = &i->attempt;
-
-	if (of_attempts)
-		return a->cached < a->samples || a->requests > 0 ?
-		    a->latency_ms : -1;
-	return i->attempted && i->ended && !i->task.cached &&
-	    i->verdict != ATTEMPT_UNKNOWN_IN_CACHE ? i->task.latency_ms : -1;
-}
-
-/* False: out of memory. */
-static bool
-add_item(struct group *g, const struct item *i, bool of_attempts)
-{
-	int64_t latency_ms = latency_of(i, of_attempts);
-	int64_t *v;
-	size_t cap;
-
-	if (g->last_task != i->task.number)
-		g->sum.tasks++;
-	g->last_task = i->task.number;
-	if (i->attempted)
-		add_attempt(&g->sum, i);
-	if (i->ended)
-		add_task(&g->sum, i);
-	if (latency_ms < 0)
-		return true;
-	if (g->n == g->cap) {
-		cap = g->cap ? 2 * g->cap : 8;
-		v = realloc(g->latency, cap * sizeof(*v));
-		if (!v)
-			return false;
-		g->latency = v;
-		g->cap = cap;
+	switch (by) {
+	case LEDGER_BY_TIER:
+		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->cascade), c->tier,
+		    STR_ARG(c->model));
+		break;
+	case LEDGER_BY_CASCADE:
+		buf_add(b, c->cascade);
+		break;
+	case LEDGER_BY_MODEL:
+		buf_add(b, c->model);
+		break;
+	case LEDGER_BY_TAG:
+		buf_add(b, c->word);
+		break;
+	case LEDGER_BY_DAY:
+		add_day(b, c->quarter);
+		break;
+	case LEDGER_TOTAL:
+		buf_adds(b, "total");
+		break;
 	}
-	g->latency[g->n++] = latency_ms;
-	return true;
 }
 
-/* The groups by name and all that names them; their texts are in the arena. */
-struct summary {
-	struct arena *arena;
-	struct map *map;
-	struct buf key;
-	struct group **v; /* sorted, when all is summed up */
-	size_t n;
-};
-
-/* The group of an item, which is made if there is none. NULL: no memory. */
+/* The group of a cell, which is made if there is none. NULL: no memory. */
 static struct group *
-group_of(struct summary *s, const struct item *i)
+group_of(struct summary_of *s, const struct tally_cell *c)
 {
+	const struct grouping *by = &grouping[s->by];
 	struct group *g;
 
+	buf_clear(&s->name);
+	add_name(&s->name, s->by, c);
 	buf_clear(&s->key);
-	buf_addf(&s->key, "%d ", i->tier);
-	buf_add(&s->key, i->cascade);
+	if (by->tier)
+		buf_addf(&s->key, "%d ", c->tier);
+	if (by->cascade)
+		buf_add(&s->key, c->cascade);
 	buf_addc(&s->key, '\0');
-	buf_add(&s->key, i->model);
+	if (by->model)
+		buf_add(&s->key, c->model);
 	buf_addc(&s->key, '\0');
-	buf_add(&s->key, i->group);
-	if (s->key.failed)
+	buf_add(&s->key, buf_str(&s->name));
+	if (s->key.failed || s->name.failed)
 		return NULL;
 	g = map_get(s->map, buf_str(&s->key));
 	if (g)
 		return g;
 	g = arena_alloc(s->arena, sizeof(*g));
-	if (!g || !arena_str(s->arena, i->group, &g->sum.group) ||
-	    !arena_str(s->arena, i->cascade, &g->sum.cascade) ||
-	    !arena_str(s->arena, i->model, &g->sum.model))
+	if (!g || !arena_str(s->arena, buf_str(&s->name), &g->sum.group)
+	    || (by->cascade
+	    && !arena_str(s->arena, c->cascade, &g->sum.cascade))
+	    || (by->model && !arena_str(s->arena, c->model, &g->sum.model)))
 		return NULL;
-	g->sum.tier = i->tier;
-	g->last_task = INT64_MIN;
+	g->sum.tier = by->tier ? c->tier : 0;
 	return map_put(s->map, buf_str(&s->key), g) ? g : NULL;
 }
 
+static void
+add_counts(struct ledger_stats *g, const int64_t *n, enum tally_count tasks)
+{
+	const struct {
+		int64_t *to;
+		enum tally_count from;
+	} sums[] = {
+		{ &g->tasks, tasks },
+		{ &g->completions, TALLY_COMPLETIONS },
+		{ &g->cached_completions, TALLY_CACHED_COMPLETIONS },
+		{ &g->repairs, TALLY_REPAIRS },
+		{ &g->requests, TALLY_REQUESTS },
+		{ &g->retries, TALLY_RETRIES },
+		{ &g->fallbacks, TALLY_FALLBACKS },
+		{ &g->cost_picousd, TALLY_COST },
+		{ &g->audit_picousd, TALLY_AUDIT_COST },
+		{ &g->unknown_cost, TALLY_UNKNOWN },
+		{ &g->top_picousd, TALLY_TOP },
+		{ &g->top_paid_picousd, TALLY_TOP_PAID },
+		{ &g->top_known, TALLY_TOP_KNOWN },
+		{ &g->cached_picousd, TALLY_CACHED_COST },
+		{ &g->prompt_tokens, TALLY_PROMPT_TOKENS },
+		{ &g->completion_tokens, TALLY_COMPLETION_TOKENS },
+	};
+
+	for (size_t i = 0; i < sizeof(sums) / sizeof(*sums); i++)
+		tally_sum(sums[i].to, n[sums[i].from]);
+	for (int i = 0; i <= TASK_BUDGET; i++)
+		tally_sum(&g->by_status[i], n[TALLY_STATUS + i]);
+	for (int i = 0; i < ATTEMPT_VERDICTS; i++)
+		tally_sum(&g->by_verdict[i], n[TALLY_VERDICT + i]);
+	for (int i = 0; i < LEDGER_BINS; i++)
+		tally_sum(&g->bins[i], n[TALLY_BINS + i]);
+}
+
 static int
-summary_init(struct summary *s, struct err *e)
+add_cell(void *cookie, const struct tally_cell *c, struct err *e)
+{
+	struct summary_of *s = cookie;
+	const struct grouping *by = &grouping[s->by];
+	struct group *g;
+
+	/* Tasks that were never attempted are of no tier. */
+	if (by->of_attempts && c->tier == 0 && c->model.n == 0)
+		return 0;
+	g = group_of(s, c);
+	if (!g || !hist_merge(&g->latency, by->of_attempts ? &c->attempts
+	    : &c->tasks))
+		return err_nomem(e);
+	add_counts(&g->sum, c->n, by->tasks);
+	return 0;
+}
+
+static int
+summary_init(struct summary_of *s, struct err *e)
 {
 	buf_init(&s->key, BUF_MAX);
+	buf_init(&s->name, BUF_MAX);
 	s->arena = arena_new(0);
 	s->map = map_new();
 	return s->arena && s->map ? 0 : err_nomem(e);
 }
 
 static void
-summary_release(struct summary *s)
+summary_release(struct summary_of *s)
 {
 	struct str key;
 	void *value;
 	size_t i = 0;
 
 	while (s->map && map_each(s->map, &i, &key, &value))
-		free(((struct group *)value)->latency);
+		hist_release(&((struct group *)value)->latency);
 	map_free(s->map);
 	arena_free(s->arena);
 	buf_release(&s->key);
+	buf_release(&s->name);
 }
 
 static int
-cmp_latency(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The least latency that p in a hundred do not exceed; v is sorted. */
-static int64_t
-percentile(const int64_t *v, size_t n, size_t p)
-{
-	return n ? v[(n * p + 99) / 100 - 1] : -1;
-}
-
-static int
-summary_finish(struct summary *s, const struct grouping *by, struct err *e)
+summary_finish(struct summary_of *s, struct err *e)
 {
 	struct group *g;
 	struct str key;
@@ -351,57 +240,12 @@ summary_finish(struct summary *s, const struct grouping *by, struct err *e)
 		return err_nomem(e);
 	while (map_each(s->map, &i, &key, &value)) {
 		s->v[s->n++] = g = value;
-		if (g->n > 1)
-			qsort(g->latency, g->n, sizeof(*g->latency),
-			    cmp_latency);
-		g->sum.latency_p50_ms = percentile(g->latency, g->n, 50);
-		g->sum.latency_p95_ms = percentile(g->latency, g->n, 95);
+		g->sum.latency_p50_ms = hist_percentile(&g->latency, 50);
+		g->sum.latency_p95_ms = hist_percentile(&g->latency, 95);
 	}
 	if (s->n > 1)
-		qsort(s->v, s->n, sizeof(*s->v), by->order);
+		qsort(s->v, s->n, sizeof(*s->v), grouping[s->by].order);
 	return 0;
-}
-
-static int
-prepare_items(struct store *s, const struct grouping *by, struct params *p,
-    struct err *e)
-{
-	struct buf sql;
-	int rc;
-
-	buf_init(&sql, BUF_MAX);
-	buf_addf(&sql, ITEMS, by->name, by->cascade, by->tier, by->model,
-	    by->of_attempts ? "INNER" : "LEFT");
-	rc = sql.failed ? err_nomem(e) : store_prepare(s, sql.p, p, e);
-	buf_release(&sql);
-	return rc;
-}
-
-static int
-sum_up(struct store *s, const struct ledger_filter *f,
-    const struct grouping *by, struct summary *sum, struct err *e)
-{
-	struct params p = { 0 };
-	struct columns col;
-	struct group *g;
-	struct item i;
-	int rc = -1;
-
-	if (prepare_items(s, by, &p, e) < 0)
-		goto out;
-	param_filter(&p, f);
-	while ((rc = store_step(s, &p, "read", e)) == 1) {
-		col = (struct columns){ .stmt = p.stmt };
-		read_item(&col, &i);
-		g = col.failed ? NULL : group_of(sum, &i);
-		if (!g || !add_item(g, &i, by->of_attempts)) {
-			rc = err_nomem(e);
-			break;
-		}
-	}
-out:
-	sqlite3_finalize(p.stmt);
-	return rc < 0 ? -1 : summary_finish(sum, by, e);
 }
 
 int
@@ -413,14 +257,15 @@ ledger_stats(struct store *s, const struct ledger_filter *f,
 		.group = { "total", 5 },
 		.latency_p50_ms = -1, .latency_p95_ms = -1,
 	};
-	struct summary sum = { 0 };
+	struct summary_of sum = { .by = by };
 	int rc = -1;
 
 	if (by == LEDGER_BY_TAG && f->tag_key.n == 0)
 		return err_set(e, ERR_USAGE, "cannot sum up by a tag without "
 		    "its name");
-	if (summary_init(&sum, e) < 0 ||
-	    sum_up(s, f, &grouping[by], &sum, e) < 0)
+	if (summary_init(&sum, e) < 0 || gather_cells(s, f, TALLY_CLIMB,
+	    by == LEDGER_BY_TAG, add_cell, &sum, e) < 0
+	    || summary_finish(&sum, e) < 0)
 		goto out;
 	if (by == LEDGER_TOTAL && sum.n == 0)
 		each(cookie, &nothing);
@@ -433,43 +278,83 @@ out:
 	return rc;
 }
 
+/* --- reasons ----------------------------------------------------------------- */
+
+struct reasons {
+	struct arena *arena;
+	struct reason {
+		struct str cascade, scorer;
+		int tier, verdict;
+		int64_t count;
+	} *v;
+	size_t n, cap;
+};
+
+static int
+add_reason(void *cookie, const struct tally_cell *c, struct err *e)
+{
+	struct reasons *r = cookie;
+	struct reason *v;
+
+	for (v = r->v; v && v < r->v + r->n; v++) {
+		if (v->tier == c->tier && v->verdict == c->verdict
+		    && str_eq(v->cascade, c->cascade)
+		    && str_eq(v->scorer, c->word)) {
+			tally_sum(&v->count, c->n[TALLY_COUNT]);
+			return 0;
+		}
+	}
+	if (r->n == r->cap) {
+		size_t cap = r->cap ? 2 * r->cap : 16;
+		v = reallocarray(r->v, cap, sizeof(*v));
+		if (!v)
+			return err_nomem(e);
+		r->v = v;
+		r->cap = cap;
+	}
+	v = &r->v[r->n];
+	*v = (struct reason){ .tier = c->tier, .verdict = c->verdict,
+	    .count = c->n[TALLY_COUNT] };
+	if (!arena_str(r->arena, c->cascade, &v->cascade)
+	    || !arena_str(r->arena, c->word, &v->scorer))
+		return err_nomem(e);
+	r->n++;
+	return 0;
+}
+
+static int
+cmp_reason(const void *a, const void *b)
+{
+	const struct reason *x = a, *y = b;
+	int order = (x->count < y->count) - (x->count > y->count);
+
+	if (order == 0)
+		order = str_cmp(x->cascade, y->cascade);
+	if (order == 0)
+		order = (x->tier > y->tier) - (x->tier < y->tier);
+	if (order == 0)
+		order = (x->verdict > y->verdict) - (x->verdict < y->verdict);
+	return order ? order : str_cmp(x->scorer, y->scorer);
+}
+
 int
 ledger_reasons(struct store *s, const struct ledger_filter *f,
     bool (*each)(void *cookie, struct str cascade, int tier,
     enum attempt_verdict v, struct str scorer, int64_t count), void *cookie,
     struct err *e)
 {
-	struct params p = { 0 };
-	struct columns col;
-	struct str cascade, scorer;
-	int64_t tier, verdict, count;
-	int rc = -1;
+	struct reasons r = { .arena = arena_new(0) };
+	int rc = r.arena ? gather_cells(s, f, TALLY_REASON, false, add_reason,
+	    &r, e) : err_nomem(e);
 
-	/* 0 is ATTEMPT_ACCEPT. */
-	if (store_prepare(s, "SELECT t.cascade, a.tier, a.verdict, a.scorer,"
-	    " count(*) AS n FROM tasks t JOIN attempts a ON a.task = t.number"
-	    " AND a.audit IS NULL" WHERE " AND a.verdict BETWEEN 1 AND 6 GROUP BY 1, 2, 3, 4"
-	    " ORDER BY n DESC, 1, 2, 3, 4", &p, e) < 0)
-		goto out;
-	param_filter(&p, f);
-	while ((rc = store_step(s, &p, "read", e)) == 1) {
-		col = (struct columns){ .stmt = p.stmt };
-		cascade = column_text(&col);
-		tier = column_int(&col);
-		verdict = column_int(&col);
-		scorer = column_text(&col);
-		count = column_int(&col);
-		if (col.failed) {
-			rc = err_nomem(e);
+	if (rc == 0 && r.n > 1)
+		qsort(r.v, r.n, sizeof(*r.v), cmp_reason);
+	for (size_t i = 0; rc == 0 && i < r.n; i++)
+		if (!each(cookie, r.v[i].cascade, r.v[i].tier,
+		    (enum attempt_verdict)r.v[i].verdict, r.v[i].scorer,
+		    r.v[i].count))
 			break;
-		}
-		if (!each(cookie, cascade, (int)tier,
-		    (enum attempt_verdict)verdict, scorer, count)) {
-			rc = 0;
-			break;
-		}
-	}
-out:
-	sqlite3_finalize(p.stmt);
+	free(r.v);
+	arena_free(r.arena);
 	return rc;
 }

@@ -15,7 +15,7 @@
 #include <threads.h>
 #include <unistd.h>
 
-#include "cache/internal.h"
+#include "cache/segments.h"
 
 #define BUSY_MS 60000
 #define AUTOCHECKPOINT_PAGES 4096
@@ -137,7 +137,6 @@ void
 store_reset(struct params *p)
 {
 	sqlite3_reset(p->stmt); /* repeats the error of the last step */
-	sqlite3_clear_bindings(p->stmt);
 }
 
 int
@@ -304,6 +303,10 @@ store_open(struct store **out, const char *path, unsigned flags, struct err *e)
 	if (!s)
 		return err_nomem(e);
 	s->readonly = readonly;
+	buf_init(&s->pending.asks, BUF_MAX);
+	buf_init(&s->pending.tasks, BUF_MAX);
+	buf_init(&s->run_word, BUF_MAX);
+	buf_init(&s->run_source, BUF_MAX);
 	s->live = -1;
 	s->full = true;
 	s->path = str_dup(str_of(path));
@@ -336,6 +339,11 @@ store_close(struct store *s)
 	sqlite3_close(s->db);
 	if (s->live >= 0)
 		close(s->live); /* and nobody waits for us any more */
+	asks_free(s);
+	buf_release(&s->pending.asks);
+	buf_release(&s->pending.tasks);
+	buf_release(&s->run_word);
+	buf_release(&s->run_source);
 	free(s->path);
 	free(s);
 }
@@ -449,6 +457,7 @@ begin(struct store *s, bool full, struct err *e)
 		return -1;
 	s->writing = true;
 	s->spoiled = false;
+	s->txn++;
 	return 0;
 }
 
@@ -481,15 +490,30 @@ store_let_go(struct store *s, struct err *e)
 }
 
 int
+store_look(struct store *s, bool *mine, struct err *e)
+{
+	*mine = sqlite3_get_autocommit(s->db) != 0;
+	return *mine ? store_hold(s, e) : 0;
+}
+
+int
+store_looked(struct store *s, bool mine, struct err *e)
+{
+	return mine ? store_let_go(s, e) : 0;
+}
+
+int
 store_commit(struct store *s, struct err *e)
 {
 	if (store_must_write(s, e) < 0 || asks_flush(s, e) < 0 ||
+	    segments_flush(s, e) < 0 ||
 	    run_simple(s, STMT_COMMIT, "COMMIT", e) < 0) {
 		store_rollback(s);
 		return -1;
 	}
 	s->writing = false;
 	s->new_run = 0;
+	asks_committed(s);
 	return 0;
 }
 
@@ -501,10 +525,16 @@ store_rollback(struct store *s)
 		run_simple(s, STMT_ROLLBACK, "ROLLBACK", NULL);
 	s->writing = false;
 	s->day_change = 0;
-	if (s->new_run) { /* its row is gone, its number somebody else's */
+	segments_forget(s);
+	asks_rolled_back(s);
+	s->next_segment = 0; /* to be read again */
+	if (s->run_of == s->txn)
+		s->run_id = 0; /* its row is gone, its number somebody else's */
+	if (s->new_run) {
 		if (s->live >= 0)
 			close(s->live);
 		s->live = -1;
 		s->run = s->new_run = 0;
+		asks_free(s);
 	}
 }

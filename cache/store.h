@@ -53,10 +53,9 @@ int store_let_go(struct store *s, struct err *e);
 /*
  * Completions. A request is known by the SHA-256 of its canonical form (JSON,
  * see cascade/key.h); its answers are numbered: samples 0, 1, 2, ... up to
- * STORE_SAMPLES - 1. Layout: a rowid table of requests with a plain index on
- * the first 64 bits of the key, the key compared in the row; completions in a
- * rowid table whose rowid is request * STORE_SAMPLES + sample, so that the
- * samples of one request lie together and need no index.
+ * STORE_SAMPLES - 1. Layout: a rowid table with a plain index on the first 64
+ * bits of the key and the number of the sample; the key is compared in the row.
+ * The text of a request is in one row of its samples.
  */
 #define STORE_SAMPLES 4096
 
@@ -72,12 +71,13 @@ struct request_row {
 int store_get(struct store *s, const unsigned char key[SHA256_BYTES],
     int sample, bool any_finish, struct arena *a, struct completion *out,
     int64_t *row, struct err *e);
-/* Keep; replaces the same sample. *row (may be NULL) gets the row number. */
+/* Keep, in place of the same sample if it is there. *row (may be NULL) gets the
+ * row number, which is never that of another. */
 int store_put(struct store *s, const struct request_row *q, int sample,
     const struct completion *c, int64_t *row, struct err *e);
-/* By row number, for the ledger's references. 1, 0, -1. */
+/* By row number, for the ledger's references. `sample` may be NULL. 1, 0, -1. */
 int store_get_row(struct store *s, int64_t row, struct arena *a,
-    struct completion *out, struct err *e);
+    struct completion *out, int *sample, struct err *e);
 
 /* The request that a completion of this row number answers. 1, 0, -1. */
 int store_get_request(struct store *s, int64_t row, struct arena *a,
@@ -100,7 +100,8 @@ struct cache_filter { /* zeroed: everything */
 	int64_t after_utc_ms;  /* kept at or after; 0: any */
 	struct str contains;   /* in prompt or answer, case-insensitive ASCII */
 	struct str key_prefix; /* hex digits */
-	int64_t limit;         /* newest first; 0: all, oldest first */
+	int64_t limit;         /* newest first; 0: all, oldest first: in the order
+	                          in which they were kept */
 };
 int store_each(struct store *s, const struct cache_filter *f,
     bool (*each)(void *cookie, const struct cached_row *row), void *cookie,

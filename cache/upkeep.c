@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "cache/internal.h"
+#include "cache/segments.h"
 
 #define BATCH 512 /* rows deleted in one transaction */
 
@@ -16,19 +16,24 @@
  * text of its messages is searched, not the JSON around it.
  */
 #define FILTER \
-	" FROM completions c CROSS JOIN requests q ON q.id = c.id / 4096" \
+	" FROM completions c" \
 	" WHERE c.kept_utc_ms < ?1 AND c.kept_utc_ms >= ?2" \
-	" AND " SQL_MODEL_IS("(q.provider || '/' || q.model)", "q.model", \
-	    "?3") \
+	" AND " SQL_MODEL_IS("(c.provider || '/' || c.asked_model)", \
+	    "c.asked_model", "?3") \
 	" AND (?4 = '' OR instr(lower(c.text), lower(?4)) OR EXISTS" \
-	"  (SELECT 1 FROM json_tree(CASE WHEN json_valid(q.canon)" \
-	"   THEN q.canon END, '$.messages') j WHERE j.type = 'text'" \
+	"  (SELECT 1 FROM json_tree(CASE WHEN json_valid(" CANON ")" \
+	"   THEN " CANON " END, '$.messages') j WHERE j.type = 'text'" \
 	"   AND j.key NOT IN ('role', 'type')" \
 	"   AND instr(lower(j.atom), lower(?4))))" \
-	" AND substr(hex(q.key), 1, length(?5)) = upper(?5)"
+	" AND substr(hex(c.key), 1, length(?5)) = upper(?5)"
+
+/* The text of the request is with one of its samples. */
+#define CANON "coalesce(c.canon, (SELECT o.canon FROM completions o" \
+	" WHERE o.key64 = c.key64 AND o.key = c.key" \
+	" AND o.canon IS NOT NULL), '')"
 
 #define ROW_COLUMNS \
-	"q.key, q.canon, q.provider, q.model, " COMPLETION_COLUMNS
+	"c.key, " CANON ", c.provider, c.asked_model, " COMPLETION_COLUMNS
 
 typedef bool each_row(void *cookie, const struct cached_row *row);
 
@@ -47,12 +52,16 @@ static int
 read_row(struct store *s, struct columns *col, struct cached_row *r,
     struct err *e)
 {
+	struct completion_place at;
+
 	r->request.canon = column_text(col);
 	r->request.provider = column_text(col);
 	r->request.model = column_text(col);
-	if (completions_read(s, col, &r->c, &r->row, &r->kept_utc_ms, e) < 0)
+	if (completions_read(s, col, &r->c, &at, e) < 0)
 		return -1;
-	r->sample = (int)(r->row % STORE_SAMPLES);
+	r->row = at.row;
+	r->sample = at.sample;
+	r->kept_utc_ms = at.kept_utc_ms;
 	return 0;
 }
 
@@ -94,10 +103,8 @@ store_each(struct store *s, const struct cache_filter *f, each_row *each,
 	int rc = -1;
 
 	if (store_prepare(s, f->limit > 0 ?
-	    "SELECT " ROW_COLUMNS FILTER
-	    " ORDER BY c.kept_utc_ms DESC, c.id DESC LIMIT ?6" :
-	    "SELECT " ROW_COLUMNS FILTER
-	    " ORDER BY c.kept_utc_ms, c.id", &p, e) == 0) {
+	    "SELECT " ROW_COLUMNS FILTER " ORDER BY c.id DESC LIMIT ?6" :
+	    "SELECT " ROW_COLUMNS FILTER " ORDER BY c.id", &p, e) == 0) {
 		param_filter(&p, f);
 		if (f->limit > 0)
 			param_int(&p, f->limit);
@@ -116,16 +123,13 @@ store_similar(struct store *s, struct str messages, int limit,
 
 	/* instr() spares the parsing of nearly every request. */
 	if (store_prepare(s, "SELECT " ROW_COLUMNS " FROM"
-	    " (SELECT id, CASE WHEN instr(canon, ?1) = 0 THEN 0"
+	    " (SELECT id AS row, CASE WHEN instr(canon, ?1) = 0 THEN 0"
 	    "  WHEN json_valid(canon) THEN"
 	    "   json_extract(canon, '$.messages') IS ?1"
-	    "  ELSE 0 END AS same FROM requests"
+	    "  ELSE 0 END AS same FROM completions WHERE canon IS NOT NULL"
 	    "  ORDER BY same DESC, id DESC LIMIT ?2) likely"
-	    " JOIN requests q ON q.id = likely.id"
-	    " JOIN completions c ON c.id = (SELECT min(id) FROM completions"
-	    "  WHERE id / 4096 = likely.id AND id >= likely.id * 4096"
-	    "  AND id < (likely.id + 1) * 4096)"
-	    " ORDER BY same DESC, likely.id DESC", &p, e) == 0) {
+	    " JOIN completions c ON c.id = likely.row"
+	    " ORDER BY same DESC, c.id DESC", &p, e) == 0) {
 		param_text(&p, messages);
 		param_int(&p, limit > 0 ? limit : 0);
 		rc = each_of(s, &p, each, cookie, e);
@@ -160,7 +164,7 @@ store_totals(struct store *s, struct cache_totals *out, struct err *e)
 	int64_t bytes;
 	int rc = -1;
 
-	if (store_prepare(s, "SELECT (SELECT count(*) FROM requests), " TOTALS
+	if (store_prepare(s, "SELECT count(DISTINCT c.key64), " TOTALS
 	    " FROM completions c", &p, e) == 0)
 		rc = store_step(s, &p, "read", e);
 	if (rc == 1) {
@@ -187,11 +191,9 @@ store_totals_by_model(struct store *s, bool (*each)(void *cookie,
 	struct params p;
 	int rc = -1;
 
-	if (store_prepare(s, "SELECT q.provider, q.model,"
-	    " count(DISTINCT q.id), " TOTALS " FROM completions c"
-	    " CROSS JOIN requests q ON q.id = c.id / 4096"
-	    " GROUP BY q.provider, q.model"
-	    " ORDER BY cost DESC, n DESC, q.provider, q.model", &p, e) < 0)
+	if (store_prepare(s, "SELECT c.provider, c.asked_model,"
+	    " count(DISTINCT c.key64), " TOTALS " FROM completions c"
+	    " GROUP BY 1, 2 ORDER BY cost DESC, n DESC, 1, 2", &p, e) < 0)
 		goto out;
 	while ((rc = store_step(s, &p, "read", e)) == 1) {
 		col = (struct columns){ .stmt = p.stmt };
@@ -227,26 +229,29 @@ take_rows(struct store *s, struct params *p, int64_t *rows, size_t *n,
 	return rc < 0 ? -1 : 0;
 }
 
-/* One completion, and its request if it was the last one of it. */
+/* One completion. If it has the text of its request, that is handed on to
+ * another sample. */
 static int
 delete_row(struct store *s, int64_t row, int64_t *deleted, struct err *e)
 {
 	struct params p;
 
-	if (store_stmt(s, STMT_COMPLETION_DELETE,
+	if (store_stmt(s, STMT_HAND_ON, "UPDATE completions SET canon ="
+	    " (SELECT canon FROM completions WHERE id = ?1)"
+	    " WHERE id = (SELECT o.id FROM completions c JOIN completions o"
+	    "  ON o.key64 = c.key64 AND o.key = c.key AND o.id <> c.id"
+	    "  WHERE c.id = ?1 AND c.canon IS NOT NULL LIMIT 1)", &p, e) < 0)
+		return -1;
+	param_int(&p, row);
+	if (store_run(s, &p, "write to", e) < 0
+	    || store_stmt(s, STMT_DELETE,
 	    "DELETE FROM completions WHERE id = ?1", &p, e) < 0)
 		return -1;
 	param_int(&p, row);
 	if (store_run(s, &p, "write to", e) < 0)
 		return -1;
 	*deleted += sqlite3_changes(s->db);
-
-	if (store_stmt(s, STMT_REQUEST_DELETE, "DELETE FROM requests"
-	    " WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM completions"
-	    "  WHERE id >= ?1 * 4096 AND id < (?1 + 1) * 4096)", &p, e) < 0)
-		return -1;
-	param_int(&p, row / STORE_SAMPLES);
-	return store_run(s, &p, "write to", e);
+	return 0;
 }
 
 static int
@@ -324,18 +329,17 @@ surplus(struct store *s, int64_t max_bytes, int64_t *n, struct err *e)
 static int
 check_ledger_fits(struct store *s, int64_t max_bytes, struct err *e)
 {
-	int64_t tasks, attempts;
+	int64_t bytes;
 
-	if (store_int(s, "SELECT total(length(prompt) + length(id)"
-	    " + length(error)) FROM tasks", &tasks, e) < 0 ||
-	    store_int(s, "SELECT total(length(reason) + length(model)"
-	    " + length(completions)) FROM attempts", &attempts, e) < 0)
+	if (store_int(s, "SELECT (SELECT total(length(asks)"
+	    " + length(entries)) FROM segments) + (SELECT total(length(tally)"
+	    " + length(ids)) FROM summaries)", &bytes, e) < 0)
 		return -1;
-	if (tasks + attempts <= max_bytes)
+	if (bytes <= max_bytes)
 		return 0;
 	return err_set(e, ERR_STORE, "cannot shrink store '%s' to %" PRId64
 	    " bytes: its ledger alone has %" PRId64 "; clear the ledger, or "
-	    "allow more", s->path, max_bytes, tasks + attempts);
+	    "allow more", s->path, max_bytes, bytes);
 }
 
 int
@@ -351,7 +355,7 @@ store_shrink(struct store *s, int64_t max_bytes, int64_t *deleted,
 	if (store_must_not_write(s, e) < 0 ||
 	    check_ledger_fits(s, max_bytes, e) < 0 ||
 	    store_prepare(s, "SELECT id FROM completions"
-	    " ORDER BY kept_utc_ms, id LIMIT ?1", &p, e) < 0)
+	    " ORDER BY id LIMIT ?1", &p, e) < 0)
 		goto out;
 	while ((rc = surplus(s, max_bytes, &most, e)) == 0 && most > 0) {
 		p.n = 0;
@@ -382,12 +386,10 @@ store_clear(struct store *s, bool ledger_too, struct err *e)
 {
 	if (store_begin(s, e) < 0)
 		return -1;
-	if (store_exec(s, "DELETE FROM completions; DELETE FROM requests",
-	    "write to", e) < 0 || (ledger_too && store_exec(s,
-	    "DELETE FROM attempts; DELETE FROM tasks;"
-	    /* What is under way, and a day's sum, bind others. */
-	    "DELETE FROM asks WHERE outcome IS NOT NULL", "write to", e)
-	    < 0)) {
+	/* What is under way, and a day's sum, bind others: they stay. So do the
+	 * numbers, which the last segment has. */
+	if (store_exec(s, "DELETE FROM completions", "write to", e) < 0
+	    || (ledger_too && segments_clear(s, e) < 0)) {
 		store_rollback(s);
 		return -1;
 	}

@@ -186,7 +186,7 @@ read_top(struct load *l, const struct ynode *root)
 	config_run(l, root);
 	n = ynode_get(root, "store");
 	if (ynode_str(n, "store", &c->store, l->r) && n &&
-	    !str_is(c->store, ":memory:"))
+	    !str_is(c->store, ":memory:") && !str_is(c->store, "none"))
 		c->store = config_path(l, c->store);
 	ynode_count(ynode_get(root, "retries"), "retries", 0, MAX_RETRIES,
 	    &retries, l->r);

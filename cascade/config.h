@@ -92,17 +92,20 @@ struct caps {
 	int64_t run, day, task;
 };
 
-/* `limits:`: bounds on what servers, files of tasks and traces give, for who
- * needs more or less. What has no name here has a fixed bound. */
+/* `limits:`: bounds on what servers, files of tasks and traces give and on what
+ * waits, for who needs more or less. What has no name here has a fixed bound. */
 struct limits_config {
 	struct task_limits task; /* of files of tasks and of traces */
 	size_t template;   /* bytes of a prompt file or a --template */
 	size_t response;   /* bytes of a server's answer, unpacked */
 	size_t result;     /* bytes of a line of an output file that is resumed */
 	size_t trace;      /* bytes in memory of one task of a trace */
+	size_t held;       /* bytes of results in memory that come before their
+	                      turn; see cmd/order.h */
 	size_t json_values; /* of one document */
 	uint32_t regex_steps; /* of one search */
 };
+#define LIMITS_HELD ((size_t)8 << 20) /* default of `held` */
 #define LIMITS_MAX_PROMPT ((size_t)10 << 20) /* of what `prompt` may be */
 #define LIMITS_MAX_TEMPLATE ((size_t)10 << 20)
 extern const struct limits_config limits_default;

@@ -1,5 +1,6 @@
 /*
- * config_limits.c -- `limits:`: bounds on what comes from outside.
+ * config_limits.c -- `limits:`: bounds on what comes from outside, and on what
+ * waits in memory.
  *
  * One table says what each is called, where it goes and what it may be; the
  * manual's section LIMITS lists it for users, with the bounds that are fixed.
@@ -21,6 +22,7 @@ const struct limits_config limits_default = {
 	.response = (size_t)64 << 20,
 	.result = (size_t)512 << 20,
 	.trace = (size_t)256 << 20,
+	.held = LIMITS_HELD,
 	.json_values = JSON_MAX_VALUES,
 	.regex_steps = REGEX_STEPS,
 };
@@ -48,6 +50,7 @@ static const struct bound {
 	{ "response", "limit 'response'", SIZE, AT(response), KIB, GIB },
 	{ "result", "limit 'result'", SIZE, AT(result), KIB, GIB },
 	{ "trace", "limit 'trace'", SIZE, AT(trace), MIB, 64 * GIB },
+	{ "held", "limit 'held'", SIZE, AT(held), KIB, GIB },
 	{ "json_values", "limit 'json_values'", COUNT, AT(json_values), 1000,
 	    100000000 },
 	{ "regex_steps", "limit 'regex_steps'", STEPS, AT(regex_steps), 1000,

@@ -1115,6 +1115,22 @@ time_to_wait(const struct engine *en)
 	return wait;
 }
 
+/* What arrives while the first of it is being read shares its transaction. */
+static int
+wait_for_news(struct engine *en, struct err *e)
+{
+	size_t n, most = calls_in_flight(en->calls) / 2;
+
+	if (http_turn(en->http, time_to_wait(en), e) < 0)
+		return -1;
+	do {
+		n = calls_to_keep(en->calls);
+		if (n > 0 && n < most && http_turn(en->http, 0, e) < 0)
+			return -1;
+	} while (calls_to_keep(en->calls) > n);
+	return 0;
+}
+
 static int
 turn(struct engine *en, struct err *e)
 {
@@ -1124,7 +1140,7 @@ turn(struct engine *en, struct err *e)
 	/* What has come and what is about to leave, in one transaction. */
 	if (commit_due(en, e) < 0)
 		return -1;
-	if (http_turn(en->http, time_to_wait(en), e) < 0)
+	if (wait_for_news(en, e) < 0)
 		return -1;
 	ask_fallen(en);
 	en->state.to_keep = (int64_t)calls_to_keep(en->calls);

@@ -23,28 +23,35 @@ struct making {
 
 /* --- completions ----------------------------------------------------------- */
 
-static int
-sample_of(int64_t row)
-{
-	return (int)(row % STORE_SAMPLES);
-}
+/* A completion of an attempt that the store still has. */
+struct kept {
+	int sample;
+	struct completion c;
+};
 
 /* By number of the sample; those of one number stay as they are. A row that was
  * not kept has no number, and what it stood for is not there. */
-static size_t
-sort_rows(const struct ledger_attempt *at, int64_t *v)
+static int
+read_rows(struct making *m, const struct ledger_attempt *at, struct arena *a,
+    struct kept *v, size_t *n_out, struct err *e)
 {
 	size_t n = 0, k;
 
 	for (size_t i = 0; i < at->n_rows; i++) {
-		if (at->rows[i] <= 0)
+		struct kept got;
+		int rc = at->rows[i] <= 0 ? 0 : store_get_row(m->s,
+		    at->rows[i], a, &got.c, &got.sample, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 0)
 			continue;
-		for (k = n++; k > 0 && sample_of(v[k - 1])
-		    > sample_of(at->rows[i]); k--)
+		for (k = n++; k > 0 && v[k - 1].sample > got.sample; k--)
 			v[k] = v[k - 1];
-		v[k] = at->rows[i];
+		v[k] = got;
 	}
-	return n;
+	*n_out = n;
+	return 0;
 }
 
 /* Sample number `sample` of each of so many prompts: the how-manieth may it be?
@@ -55,29 +62,22 @@ first_of_sample(int sample, size_t prompts)
 	return (size_t)sample * prompts;
 }
 
-static int
-read_rows(struct making *m, const int64_t *v, size_t n, size_t prompts,
-    struct arena *a, struct trace_tier *tier, struct err *e)
+static void
+take_rows(const struct kept *v, size_t n, size_t prompts,
+    struct trace_tier *tier)
 {
 	size_t given = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t first = first_of_sample(sample_of(v[i]), prompts);
-		int rc;
+		size_t first = first_of_sample(v[i].sample, prompts);
 
 		if (given >= first + prompts)
 			continue; /* a repair */
 		if (given < first)
 			break;    /* one before it is not there */
-		rc = store_get_row(m->s, v[i], a, &tier->c[given], e);
-		if (rc < 0)
-			return -1;
-		if (rc == 0)
-			break;
-		given++;
+		tier->c[given++] = v[i].c;
 	}
 	tier->n = given;
-	return 0;
 }
 
 /* --- tiers ----------------------------------------------------------------- */
@@ -154,20 +154,20 @@ add_attempt(struct making *m, const struct cascade *k,
 	const struct tier *known = find_tier(k, at);
 	struct trace_tier *tier = &t->tiers[t->n_tiers];
 	struct arena *a = t->task->arena;
-	int64_t *v = arena_array(a, at->n_rows, sizeof(*v));
+	struct kept *v = arena_array(a, at->n_rows, sizeof(*v));
 	size_t n;
 
 	if (!v)
 		return err_nomem(e);
-	n = sort_rows(at, v);
+	if (read_rows(m, at, a, v, &n, e) < 0)
+		return -1;
 	*tier = (struct trace_tier){ .c = arena_array(a, n, sizeof(*tier->c)),
 	    .notes = arena_array(a, n, sizeof(*tier->notes)) };
 	if (!tier->c || !tier->notes)
 		return err_nomem(e);
-	if (name_tier(known, at, a, tier, e) < 0
-	    || read_rows(m, v, n, known && known->n_prompts
-	    ? known->n_prompts : 1, a, tier, e) < 0)
+	if (name_tier(known, at, a, tier, e) < 0)
 		return -1;
+	take_rows(v, n, known && known->n_prompts ? known->n_prompts : 1, tier);
 	find_answers(k, tier);
 	if (tier->n && !is_there(t, tier->name))
 		t->n_tiers++;

@@ -11,8 +11,7 @@
 #include "cmd/audits.h"
 #include "cmd/estimate.h"
 #include "cmd/files.h"
-#include "cmd/order.h"
-#include "cmd/output.h"
+#include "cmd/ordered.h"
 #include "cmd/progress.h"
 #include "cmd/resume.h"
 #include "cmd/runner.h"
@@ -26,12 +25,12 @@ struct batch {
 	const char *out_file;
 	int order_mode, format;
 	bool quiet, to_file;
-	struct order *order;
+	struct ordered ordered;
 	struct resume *resume;
 	struct output *out;
 	struct progress progress;
 	int64_t seq, skipped, bad;
-	struct buf text, ready;
+	struct buf text;
 };
 
 /* --- input ---------------------------------------------------------------------------- */
@@ -56,7 +55,8 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 		struct task *t = NULL;
 		int rc;
 
-		if (b->order && b->seq >= order_limit(b->order))
+		if (b->ordered.order
+		    && b->seq >= order_limit(b->ordered.order))
 			return 2;
 		rc = files_next(&b->files, &t, fd, e);
 		if (rc == 0 || rc == 2)
@@ -99,13 +99,7 @@ done(void *cookie, const struct result *r, struct err *e)
 	buf_addc(&b->text, '\n');
 	if (b->text.failed)
 		return err_nomem(e);
-	if (!b->order)
-		return output_add(b->out, buf_str(&b->text), e);
-	buf_clear(&b->ready);
-	if (order_put(b->order, r->task->seq, buf_str(&b->text), &b->ready, e)
-	    < 0)
-		return -1;
-	return output_add(b->out, buf_str(&b->ready), e);
+	return ordered_put(&b->ordered, r->task->seq, buf_str(&b->text), e);
 }
 
 static int
@@ -114,6 +108,8 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 	struct batch *b = cookie;
 
 	progress_turn(&b->progress, s, files_total(&b->files));
+	if (ordered_turn(&b->ordered, !s->active, e) < 0)
+		return -1;
 	return output_flush(b->out, e);
 }
 
@@ -140,14 +136,28 @@ next_id(void *cookie, struct str *id, struct err *e)
 	return rc;
 }
 
-/* A resumed file has its new lines last: put them where they belong. */
 static int
-restore_order(const struct batch *b, struct err *e)
+with_ids(const struct batch *b, int (*what)(const char *path, size_t max_line,
+    int (*next)(void *cookie, struct str *id, struct err *e), void *cookie,
+    struct err *e), struct err *e)
 {
 	struct ids c = { .f = {
 	    .names = b->files.names, .n = b->files.n,
 	    .format = b->files.format, .limits = b->files.limits,
 	    .needs_prompt = b->files.needs_prompt } };
+	int rc = what(b->out_file, b->runner.cfg->limits.result, next_id, &c,
+	    e);
+
+	task_free(c.t);
+	files_close(&c.f);
+	return rc;
+}
+
+/* A resumed file has its new lines last: put them where they belong, unless it
+ * was the end that was missing. */
+static int
+restore_order(const struct batch *b, struct err *e)
+{
 	int rc;
 
 	if (b->order_mode != ORDER_INPUT || !b->to_file
@@ -158,11 +168,10 @@ restore_order(const struct batch *b, struct err *e)
 		    "input cannot be read again to sort them", b->out_file);
 		return 0;
 	}
-	rc = resume_sort(b->out_file, b->runner.cfg->limits.result, next_id,
-	    &c, e);
-	task_free(c.t);
-	files_close(&c.f);
-	return rc;
+	rc = with_ids(b, resume_in_order, e);
+	if (rc == 0)
+		rc = with_ids(b, resume_sort, e);
+	return rc < 0 ? -1 : 0;
 }
 
 /* --- the command --------------------------------------------------------------------------- */
@@ -199,10 +208,12 @@ prepare(struct batch *b, int argc, char **argv, struct err *e)
 	if (b->to_file && resume_open(&b->resume, b->out_file,
 	    b->runner.cfg->limits.result, e) < 0)
 		return -1;
-	if (b->order_mode == ORDER_INPUT && !b->o.estimate
-	    && !(b->order = order_new()))
-		return err_nomem(e);
-	return output_open(&b->out, b->out_file, OUTPUT_APPEND, e);
+	if (output_open(&b->out, b->out_file, OUTPUT_APPEND, e) < 0)
+		return -1;
+	b->ordered.out = b->out;
+	return b->order_mode == ORDER_INPUT && !b->o.estimate
+	    ? ordered_open(&b->ordered, b->out, b->runner.cfg->limits.held, e)
+	    : 0;
 }
 
 static void
@@ -230,14 +241,10 @@ finish(struct batch *b, int rc, struct err *e)
 {
 	struct err ending;
 
-	if (b->order) {
-		buf_clear(&b->ready);
-		order_flush(b->order, &b->ready);
-		if (output_add(b->out, buf_str(&b->ready), &ending) < 0
-		    && rc == 0) {
-			*e = ending;
-			rc = -1;
-		}
+	if (ordered_finish(&b->ordered, &b->runner, rc < 0 ? e : NULL,
+	    &ending) < 0 && rc == 0) {
+		*e = ending;
+		rc = -1;
 	}
 	if (output_finish(b->out, &ending) < 0 && rc == 0) {
 		*e = ending;
@@ -252,6 +259,7 @@ static void
 say_how_to_resume(const struct batch *b, enum err_code why,
     const char *source)
 {
+	int64_t waiting = ordered_waiting(&b->ordered);
 	const struct engine_state *s;
 
 	if (!b->runner.engine)
@@ -263,7 +271,12 @@ say_how_to_resume(const struct batch *b, enum err_code why,
 		    s->undone == 1 ? " was" : "s were");
 	if (!s->done)
 		return;
-	if (b->to_file)
+	if (b->to_file && waiting)
+		say("what is done is in '%s', but for %lld results that come "
+		    "after a missing one: they are in the store; the same "
+		    "command goes on from there", b->out_file,
+		    (long long)waiting);
+	else if (b->to_file)
 		say("what is done is in '%s'; the same command goes on from "
 		    "there", b->out_file);
 	else
@@ -311,6 +324,8 @@ go(struct batch *b, struct err *e)
 	rc = finish(b, rc, e);
 	if (b->runner.engine)
 		progress_end(&b->progress, engine_state(b->runner.engine));
+	if (!b->quiet)
+		ordered_say(&b->ordered);
 	if (b->runner.engine && engine_state(b->runner.engine)->audited)
 		warn_of_drift(b);
 	if (rc < 0 && !is_closed_pipe(e)) {
@@ -337,7 +352,9 @@ batch_main(const struct command *self, int argc, char **argv)
 		    "append result objects to FILE; what it holds already is\n"
 		    "not done again (default: standard output)", 0, 0, NULL },
 		{ OPT_CHOICE, 0, "order", &b.order_mode, "ORDER",
-		    "done: as they finish (default); input: as in the files",
+		    "done: as they finish (default); input: as in the files;\n"
+		    "what comes before its turn waits, in a temporary file if\n"
+		    "it is much",
 		    0, 0, orders },
 		{ OPT_CHOICE, 0, "format", &b.format, "FORMAT",
 		    "jsonl, csv, tsv or txt (default: by the file's name)",
@@ -351,7 +368,6 @@ batch_main(const struct command *self, int argc, char **argv)
 	int first, rc, status = 0;
 
 	buf_init(&b.text, BUF_MAX);
-	buf_init(&b.ready, BUF_MAX);
 	b.runner.signals = -1;
 	rc = opt_parse(self, table, argc, argv, &first, &e);
 	if (rc == 0)
@@ -373,13 +389,12 @@ batch_main(const struct command *self, int argc, char **argv)
 	    && engine_state(b.runner.engine)->by_status[TASK_BUDGET])
 		status = err_status(ERR_BUDGET);
 out:
+	ordered_close(&b.ordered);
 	output_free(b.out);
 	files_close(&b.files);
-	order_free(b.order);
 	resume_free(b.resume);
 	runner_close(&b.runner);
 	buf_release(&b.text);
-	buf_release(&b.ready);
 	opt_list_release(&b.o.set);
 	opt_list_release(&b.o.tag);
 	return status;

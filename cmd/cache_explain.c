@@ -435,6 +435,9 @@ question_main(const struct command *self, int argc, char **argv)
 		rc = read_prompt(&q, argc - first, argv + first, &e);
 	if (rc == 0)
 		rc = runner_open(&q.runner, &q.o, &e);
+	if (rc == 0 && !q.runner.store)
+		rc = err_set(&e, ERR_USAGE, "with the store 'none' there is "
+		    "nothing to look at");
 	if (rc == 0)
 		rc = runner_prepare(&q.runner, q.task, &q.cascade, &e);
 	if (rc == 0)

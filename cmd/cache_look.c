@@ -269,7 +269,7 @@ understand_which(struct store *s, struct show *w, struct err *e)
 	a = arena_new(0);
 	if (!a)
 		return err_nomem(e);
-	rc = store_get_row(s, w->row, a, &c, e);
+	rc = store_get_row(s, w->row, a, &c, NULL, e);
 	arena_free(a);
 	if (rc > 0)
 		w->filter.key_prefix = (struct str){ 0 };

@@ -12,23 +12,26 @@
 #include "cmd/estimate.h"
 #include "cmd/files.h"
 #include "cmd/gathered.h"
-#include "cmd/output.h"
+#include "cmd/ordered.h"
 #include "cmd/progress.h"
 #include "cmd/runner.h"
 
 #define MAX_SAID 10 /* tasks that lack something are named so often */
+
+enum { ORDER_DONE, ORDER_INPUT };
 
 struct collect {
 	struct runner runner;
 	struct runner_options o;
 	struct files files;
 	const char *out_file, *since;
-	int format;
+	int format, order_mode;
 	bool quiet, to_file, from_ledger;
 	struct gathered *gathered;
 	struct output *out;
+	struct ordered ordered;
 	struct progress progress;
-	int64_t bad, again;
+	int64_t seq, bad, again;
 	struct buf text, tags;
 	int said;
 };
@@ -72,14 +75,19 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 
 	for (;;) {
 		struct task *t = NULL;
-		int rc = files_next(&c->files, &t, fd, e);
+		int rc;
 
+		if (c->ordered.order
+		    && c->seq >= order_limit(c->ordered.order))
+			return 2;
+		rc = files_next(&c->files, &t, fd, e);
 		if (rc == 0 || rc == 2)
 			return rc;
 		if (rc > 0) {
 			rc = take(c, t, e);
 			if (rc > 0 && runner_prepare(&c->runner, t, cascade, e)
 			    == 0) {
+				t->seq = c->seq++;
 				*task = t;
 				return 1;
 			}
@@ -128,7 +136,7 @@ put_visits(struct collect *c, const struct result *r, struct err *e)
 	}
 	if (c->text.failed || c->tags.failed)
 		return err_nomem(e);
-	return output_add(c->out, buf_str(&c->text), e);
+	return ordered_put(&c->ordered, r->task->seq, buf_str(&c->text), e);
 }
 
 static int
@@ -156,6 +164,8 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 	struct collect *c = cookie;
 
 	progress_turn(&c->progress, s, files_total(&c->files));
+	if (ordered_turn(&c->ordered, !s->active, e) < 0)
+		return -1;
 	return output_flush(c->out, e);
 }
 
@@ -203,8 +213,13 @@ prepare(struct collect *c, int argc, char **argv, struct err *e)
 	c->runner.quiet = c->quiet;
 	if (c->o.estimate)
 		c->out_file = NULL; /* it is not touched */
-	return look_at_output(c, e) < 0 ? -1
-	    : output_open(&c->out, c->out_file, OUTPUT_APPEND, e);
+	if (look_at_output(c, e) < 0
+	    || output_open(&c->out, c->out_file, OUTPUT_APPEND, e) < 0)
+		return -1;
+	c->ordered.out = c->out;
+	return c->order_mode == ORDER_INPUT && !c->o.estimate
+	    ? ordered_open(&c->ordered, c->out, c->runner.cfg->limits.held, e)
+	    : 0;
 }
 
 static void
@@ -232,8 +247,9 @@ say_how_to_resume(const struct collect *c)
 	if (!c->runner.engine || !engine_state(c->runner.engine)->done)
 		return;
 	if (c->to_file)
-		say("what is whole is in '%s'; the same command goes on from "
-		    "there", c->out_file);
+		say("what is whole is in '%s'%s; the same command goes on from "
+		    "there", c->out_file, ordered_waiting(&c->ordered)
+		    ? " or, behind what is missing, in the store" : "");
 	else
 		say("the same command pays only for what is missing: the rest "
 		    "is in the store");
@@ -266,12 +282,15 @@ ask(struct collect *c, struct err *e)
 	    gathered_counts(c->gathered).kept);
 	c->progress.collect = true;
 	rc = runner_run(&c->runner, &io, source, e);
-	if (output_finish(c->out, &ending) < 0 && rc == 0) {
+	if ((ordered_finish(&c->ordered, &c->runner, rc < 0 ? e : NULL,
+	    &ending) < 0 || output_finish(c->out, &ending) < 0) && rc == 0) {
 		*e = ending;
 		rc = -1;
 	}
 	if (c->runner.engine)
 		progress_end(&c->progress, engine_state(c->runner.engine));
+	if (!c->quiet)
+		ordered_say(&c->ordered);
 	if (rc < 0 && !is_closed_pipe(e)) {
 		say_err(e);
 		e->msg[0] = '\0';
@@ -349,7 +368,7 @@ check_from_ledger(const struct collect *c, int argc, struct err *e)
 		    "tasks: it asks nobody");
 	if (o->model || o->system || o->template_file || o->set.n
 	    || o->max_cost || o->task_timeout || o->no_cache || o->refresh
-	    || o->cache_only || o->estimate)
+	    || o->cache_only || o->estimate || c->order_mode != ORDER_DONE)
 		return err_set(e, ERR_USAGE, "--from-ledger asks nobody: of "
 		    "the other options only -o, -k, -c, --since, --tag, "
 		    "--store and -q go with it");
@@ -392,6 +411,7 @@ from_ledger(struct collect *c, int argc, struct err *e)
 static void
 release(struct collect *c)
 {
+	ordered_close(&c->ordered);
 	output_free(c->out);
 	files_close(&c->files);
 	gathered_free(c->gathered);
@@ -415,6 +435,7 @@ run(struct collect *c, int argc, char **argv, struct err *e)
 static int
 collect_main(const struct command *self, int argc, char **argv)
 {
+	static const char *const orders[] = { "done", "input", NULL };
 	static const char *const formats[] = {
 		"auto", "jsonl", "csv", "tsv", "txt", NULL
 	};
@@ -430,6 +451,9 @@ collect_main(const struct command *self, int argc, char **argv)
 		{ OPT_TEXT, 0, "since", &c.since, "TIME",
 		    "with --from-ledger: only tasks since then: 2h, 7d, today,\n"
 		    "yesterday, 2026-11-23", 0, 0, NULL },
+		{ OPT_CHOICE, 0, "order", &c.order_mode, "ORDER",
+		    "done: as tasks get whole (default); input: as in the\n"
+		    "files, as by `frugal batch`", 0, 0, orders },
 		{ OPT_CHOICE, 0, "format", &c.format, "FORMAT",
 		    "jsonl, csv, tsv or txt (default: by the file's name)",
 		    0, 0, formats },

@@ -158,6 +158,15 @@ common_store(const struct common *c, const struct config *cfg, bool create,
 	}
 	if (rc == 0 && path.failed)
 		rc = err_nomem(e);
+	if (rc == 0 && strcmp(path.p, "none") == 0) {
+		*out = NULL;
+		if (!create)
+			rc = err_set(e, ERR_USAGE, "with the store 'none' "
+			    "nothing is kept: there is nothing to look at; a "
+			    "file of that name is ./none");
+		buf_release(&path);
+		return rc;
+	}
 	if (rc == 0 && !create && strcmp(path.p, ":memory:") != 0
 	    && access(path.p, F_OK) < 0 && errno == ENOENT)
 		rc = err_set(e, ERR_STORE, "there is no store '%s' yet; "

@@ -41,7 +41,7 @@ struct common { /* zeroed, then filled by the options below */
 	    0, 0, NULL }
 #define COMMON_STORE_OPT(c) \
 	{ OPT_TEXT, 0, "store", &(c)->store_path, "FILE", \
-	    "the SQLite store (default: $FRUGAL_STORE, the\n" \
+	    "the SQLite store, or `none` (default: $FRUGAL_STORE, the\n" \
 	    "configuration's, ~/.local/state/frugal/store.db)", 0, 0, NULL }
 
 /*
@@ -54,7 +54,8 @@ int common_config(const struct common *c, bool optional, bool warn,
     struct config **out, struct err *e);
 /* The store of --store, $FRUGAL_STORE, the configuration (which may be NULL)
  * or the default place. `create`: make it if it is not there; else
- * ERR_STORE says that there is none yet. */
+ * ERR_STORE says that there is none yet. "none" is NULL for those who create, and
+ * an error for those who look. */
 int common_store(const struct common *c, const struct config *cfg,
     bool create, struct store **out, struct err *e);
 

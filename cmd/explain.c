@@ -55,7 +55,8 @@ get_sample(struct explain *x, int64_t row, struct sample *s, struct err *e)
 
 	*s = (struct sample){ .row = row };
 	if (row > 0)
-		rc = store_get_row(x->store, row, x->arena, &s->c, e);
+		rc = store_get_row(x->store, row, x->arena, &s->c,
+		    NULL, e);
 	if (rc < 1)
 		return rc;
 	s->there = true;

@@ -1,76 +1,214 @@
 /*
- * order.c -- a ring of lines, by number. Its size bounds how many wait, and
- * their bytes are counted, since one may be large: when too much waits, nothing
- * new is let in but what is under way, until the line that is missing comes.
+ * order.c -- lines by number: a heap of those in memory, a file of the others.
+ * When there are too many in memory, all of them go into the file, as one run.
  */
 #include "cmd/order.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#include "base/heap.h"
+#include "cmd/spill.h"
+
+struct line {
+	struct heap_entry at; /* first member; by its number */
+	struct line *next;    /* while they are written to the file */
+	size_t n;
+	char p[];
+};
 
 struct order {
 	int64_t next; /* to be let through */
-	size_t bytes; /* of the lines that wait */
-	char *line[ORDER_WINDOW];
-	size_t n[ORDER_WINDOW];
+	size_t held, bytes;
+	struct heap lines;
+	struct line *given; /* by order_next() */
+	struct spill *spill; /* NULL: never needed yet */
+	char *beside;
+	bool full, told;
+	struct err why;     /* it is full */
+	struct order_counts counts;
 };
 
 struct order *
-order_new(void)
+order_new(size_t held, const char *beside)
 {
-	return calloc(1, sizeof(struct order));
+	struct order *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return NULL;
+	o->held = held;
+	if (beside && !(o->beside = str_dup(str_of(beside)))) {
+		free(o);
+		return NULL;
+	}
+	return o;
+}
+
+static struct line *
+pop(struct order *o)
+{
+	struct line *l = (struct line *)heap_first(&o->lines);
+
+	if (l)
+		heap_remove(&o->lines, &l->at);
+	return l;
 }
 
 void
 order_free(struct order *o)
 {
+	struct line *l;
+
 	if (!o)
 		return;
-	for (size_t i = 0; i < ORDER_WINDOW; i++)
-		free(o->line[i]);
+	while ((l = pop(o)))
+		free(l);
+	heap_release(&o->lines);
+	spill_free(o->spill);
+	free(o->given);
+	free(o->beside);
 	free(o);
 }
+
+static int64_t
+first_in_memory(const struct order *o)
+{
+	const struct heap_entry *first = heap_first(&o->lines);
+
+	return first ? first->due_ms : INT64_MAX;
+}
+
+static int64_t
+first_in_file(const struct order *o)
+{
+	return o->spill ? spill_first(o->spill) : INT64_MAX;
+}
+
+/* --- into the file ------------------------------------------------------------- */
+
+static size_t
+cost_of(const struct line *l)
+{
+	return l->n + 64; /* the struct, malloc()'s, a place in the heap */
+}
+
+static void
+note_spilled(struct order *o)
+{
+	int64_t bytes = spill_bytes(o->spill);
+
+	if (bytes > o->counts.most)
+		o->counts.most = bytes;
+	o->bytes = 0;
+}
+
+/* All that is in memory; or nothing, if it cannot be. */
+static void
+spill_all(struct order *o)
+{
+	struct line *list = NULL, *l;
+	int rc = o->spill ? 0 : spill_open(&o->spill, o->beside, &o->why);
+
+	while (rc == 0 && (l = pop(o))) {
+		spill_add(o->spill, l->at.due_ms, (struct str){ l->p, l->n });
+		l->next = list;
+		list = l;
+	}
+	if (rc == 0)
+		rc = spill_end(o->spill, &o->why);
+	o->full = rc < 0;
+	while ((l = list)) {
+		list = l->next;
+		if (rc < 0) {
+			/* There is room in the heap: it was there before. */
+			(void)heap_set(&o->lines, &l->at, l->at.due_ms);
+			continue;
+		}
+		o->counts.spilled++;
+		free(l);
+	}
+	if (rc == 0)
+		note_spilled(o);
+}
+
+int
+order_put(struct order *o, int64_t seq, struct str line, struct err *e)
+{
+	struct line *l = malloc(sizeof(*l) + line.n);
+
+	if (!l)
+		return err_nomem(e);
+	l->at = (struct heap_entry){ 0 };
+	l->n = line.n;
+	if (line.n)
+		memcpy(l->p, line.p, line.n);
+	if (!heap_set(&o->lines, &l->at, seq)) {
+		free(l);
+		return err_nomem(e);
+	}
+	o->bytes += cost_of(l);
+	o->counts.waiting++;
+	/* What is about to go is not written first. */
+	if (o->bytes > o->held && !o->full && first_in_memory(o) != o->next)
+		spill_all(o);
+	return 0;
+}
+
+/* --- out ------------------------------------------------------------------------- */
+
+int
+order_next(struct order *o, struct str *line, struct err *e)
+{
+	free(o->given);
+	o->given = NULL;
+	if (first_in_memory(o) == o->next) {
+		o->given = pop(o);
+		o->bytes -= cost_of(o->given);
+		*line = (struct str){ o->given->p, o->given->n };
+	} else if (first_in_file(o) == o->next) {
+		if (spill_take(o->spill, line, e) < 0)
+			return -1;
+	} else {
+		return 0;
+	}
+	o->next++;
+	o->counts.waiting--;
+	if (!o->counts.waiting)
+		o->full = false; /* perhaps there is room by the next time */
+	return 1;
+}
+
+bool
+order_jump(struct order *o)
+{
+	int64_t memory = first_in_memory(o), file = first_in_file(o);
+
+	if (!o->counts.waiting)
+		return false;
+	o->next = memory < file ? memory : file;
+	return true;
+}
+
+/* --- what there is to know ------------------------------------------------------- */
 
 int64_t
 order_limit(const struct order *o)
 {
-	return o->bytes > ORDER_BYTES ? o->next : o->next + ORDER_WINDOW;
+	return o->full && o->bytes > o->held ? o->next : INT64_MAX;
 }
 
-static bool
-let_through(struct order *o, struct buf *ready)
+bool
+order_trouble(struct order *o, struct err *e)
 {
-	size_t at = (size_t)(o->next % ORDER_WINDOW);
-
-	if (!o->line[at])
+	if (!o->full || o->told)
 		return false;
-	buf_add(ready, (struct str){ o->line[at], o->n[at] });
-	free(o->line[at]);
-	o->line[at] = NULL;
-	o->bytes -= o->n[at];
+	o->told = true;
+	*e = o->why;
 	return true;
 }
 
-int
-order_put(struct order *o, int64_t seq, struct str line, struct buf *ready,
-    struct err *e)
+struct order_counts
+order_counts(const struct order *o)
 {
-	size_t at = (size_t)(seq % ORDER_WINDOW);
-
-	o->line[at] = str_dup(line);
-	if (!o->line[at])
-		return err_nomem(e);
-	o->n[at] = line.n;
-	o->bytes += line.n;
-	while (let_through(o, ready))
-		o->next++;
-	return ready->failed ? err_nomem(e) : 0;
-}
-
-void
-order_flush(struct order *o, struct buf *ready)
-{
-	int64_t end = o->next + ORDER_WINDOW;
-
-	for (; o->next < end; o->next++)
-		(void)let_through(o, ready);
+	return o->counts;
 }

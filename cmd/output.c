@@ -153,6 +153,29 @@ output_flush(struct output *o, struct err *e)
 	return 0;
 }
 
+/* --- who reads it ------------------------------------------------------------------ */
+
+const char *
+output_path(const struct output *o)
+{
+	struct stat st;
+
+	return o->is_file && fstat(o->fd, &st) == 0 && S_ISREG(st.st_mode)
+	    ? o->path : NULL;
+}
+
+int
+output_reader(const struct output *o, struct err *e)
+{
+	struct pollfd p = { .fd = o->fd };
+
+	if (o->is_file || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
+		return 0;
+	return err_set(e, ERR_IO, "closed pipe");
+}
+
+/* --- the end ------------------------------------------------------------------- */
+
 int
 output_finish(struct output *o, struct err *e)
 {

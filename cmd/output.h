@@ -23,6 +23,11 @@ int output_open(struct output **out, const char *path, enum output_mode mode,
  * lines as far as it goes: a file never ends in a torn line. */
 int output_add(struct output *o, struct str s, struct err *e);
 int output_flush(struct output *o, struct err *e);
+/* The regular file that is written, or NULL; borrowed. */
+const char *output_path(const struct output *o);
+/* An error as output_flush() gives it, if there is a pipe that nobody reads any
+ * more: for who has nothing to write for a long time. */
+int output_reader(const struct output *o, struct err *e);
 /* Flush, sync a file and, with OUTPUT_REPLACE, rename it. */
 int output_finish(struct output *o, struct err *e);
 void output_free(struct output *o); /* unfinished: a new file is removed */

@@ -355,6 +355,43 @@ write_places(const char *path, const struct places *l, struct err *e)
 	return linefile_replace(&w, rc, e);
 }
 
+struct walk {
+	int (*next)(void *cookie, struct str *id, struct err *e);
+	void *cookie;
+	bool in_order;
+};
+
+/* On to the next task of this line's id. */
+static int
+follow(void *cookie, const struct line *line, struct err *e)
+{
+	struct walk *w = cookie;
+	struct str id;
+	int rc = 1;
+
+	while (w->in_order) {
+		rc = w->next(w->cookie, &id, e);
+		if (rc < 0)
+			return -1;
+		w->in_order = rc > 0;
+		if (rc > 0 && hash64(id, HASH_SEED) == line->hash)
+			break;
+	}
+	return 0;
+}
+
+int
+resume_in_order(const char *path, size_t max_line, int (*next)(void *cookie,
+    struct str *id, struct err *e), void *cookie, struct err *e)
+{
+	struct walk w = { next, cookie, true };
+	int64_t end;
+
+	if (scan(path, max_line, follow, &w, &end, e) < 0)
+		return -1;
+	return w.in_order;
+}
+
 int
 resume_sort(const char *path, size_t max_line, int (*next)(void *cookie,
     struct str *id, struct err *e), void *cookie, struct err *e)

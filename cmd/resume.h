@@ -28,6 +28,11 @@ struct resume_counts resume_counts(const struct resume *r);
 /* Is there a result for this id? Each line answers for one task. */
 bool resume_take(struct resume *r, struct str id);
 
+/* 1: the lines are in the order in which next() gives the ids (1: *id, 0: the
+ * end, -1: *e), and there are no others; 0: perhaps not; -1. In little memory,
+ * where resume_sort() takes some 80 bytes a line. */
+int resume_in_order(const char *path, size_t max_line, int (*next)(void *cookie,
+    struct str *id, struct err *e), void *cookie, struct err *e);
 /*
  * Put the lines of the file into the order in which next() gives the ids
  * (1: *id, 0: the end, -1: *e), lines of other ids last; nothing is written if

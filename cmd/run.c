@@ -14,8 +14,7 @@
 #include "base/money.h"
 #include "base/utf8.h"
 #include "cmd/estimate.h"
-#include "cmd/order.h"
-#include "cmd/output.h"
+#include "cmd/ordered.h"
 #include "cmd/runner.h"
 
 struct run {
@@ -25,12 +24,12 @@ struct run {
 	bool lines, jsonl, stdin_first, no_stdin, verbose, json, answer_only;
 	struct task *only;        /* the one task of an ordinary run */
 	struct task_reader *reader;
-	struct order *order;
+	struct ordered ordered;
 	int64_t seq;
 	int64_t bad, failed;      /* lines that could not be read; tasks */
 	int64_t over_budget;      /* tasks */
 	struct output *out;
-	struct buf text, ready;
+	struct buf text;
 };
 
 /* --- input ------------------------------------------------------------------------ */
@@ -157,11 +156,8 @@ bad_task(struct run *r, const struct task *t, struct err *e)
 static int
 no_answer(struct run *r, int64_t seq, struct err *e)
 {
-	buf_clear(&r->ready);
-	if (order_put(r->order, seq, r->json ? (struct str){ 0 } : STR("\n"),
-	    &r->ready, e) < 0)
-		return -1;
-	return output_add(r->out, buf_str(&r->ready), e);
+	return ordered_put(&r->ordered, seq, r->json ? (struct str){ 0 }
+	    : STR("\n"), e);
 }
 
 /* engine_io.next for --lines and --jsonl. */
@@ -173,7 +169,7 @@ next_line(struct run *r, struct task **task, const struct cascade **cascade,
 		struct task *t = NULL;
 		int rc;
 
-		if (r->seq >= order_limit(r->order))
+		if (r->seq >= order_limit(r->ordered.order))
 			return 2;
 		if (!input_ready(task_reader_input(r->reader))) {
 			*fd = input_fd(task_reader_input(r->reader));
@@ -391,13 +387,7 @@ done(void *cookie, const struct result *res, struct err *e)
 	format(r, res);
 	if (r->text.failed)
 		return err_nomem(e);
-	if (!r->reader)
-		return output_add(r->out, buf_str(&r->text), e);
-	buf_clear(&r->ready);
-	if (order_put(r->order, res->task->seq, buf_str(&r->text), &r->ready,
-	    e) < 0)
-		return -1;
-	return output_add(r->out, buf_str(&r->ready), e);
+	return ordered_put(&r->ordered, res->task->seq, buf_str(&r->text), e);
 }
 
 /* Somebody at a terminal should know what is being waited for. */
@@ -423,7 +413,8 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 {
 	struct run *r = cookie;
 
-	(void)s;
+	if (ordered_turn(&r->ordered, !s->active, e) < 0)
+		return -1;
 	return output_flush(r->out, e);
 }
 
@@ -457,15 +448,16 @@ prepare(struct run *r, int argc, char **argv, struct err *e)
 			return -1;
 	}
 	if (many) {
-		r->order = order_new();
-		if (!r->order)
-			return err_nomem(e);
 		if (task_reader_open(&r->reader, "-", r->jsonl ? TASKS_JSONL
 		    : TASKS_TXT, e) < 0)
 			return -1;
 		task_reader_limit(r->reader, limits);
 	}
-	return output_open(&r->out, r->out_file, OUTPUT_REPLACE, e);
+	if (output_open(&r->out, r->out_file, OUTPUT_REPLACE, e) < 0)
+		return -1;
+	r->ordered.out = r->out;
+	return many ? ordered_open(&r->ordered, r->out,
+	    r->runner.cfg->limits.held, e) : 0;
 }
 
 static int
@@ -480,14 +472,9 @@ go(struct run *r, struct err *e)
 	if (r->runner.estimate)
 		return rc < 0 ? -1 : estimate_print(r->runner.estimate,
 		    r->runner.caps.run, e);
-	if (r->order) {
-		buf_clear(&r->ready);
-		order_flush(r->order, &r->ready);
-		if (output_add(r->out, buf_str(&r->ready), &ending) < 0
-		    && rc == 0) {
-			*e = ending;
-			rc = -1;
-		}
+	if (ordered_finish(&r->ordered, NULL, NULL, &ending) < 0 && rc == 0) {
+		*e = ending;
+		rc = -1;
 	}
 	/* Without an answer a file that is there stays as it is. */
 	if ((r->reader || r->json || (rc == 0 && !r->failed))
@@ -534,7 +521,6 @@ run_main(const struct command *self, int argc, char **argv)
 	int first, rc, status = 0;
 
 	buf_init(&r.text, BUF_MAX);
-	buf_init(&r.ready, BUF_MAX);
 	r.runner.signals = -1;
 	rc = opt_parse(self, table, argc, argv, &first, &e);
 	if (rc == 0)
@@ -553,13 +539,12 @@ run_main(const struct command *self, int argc, char **argv)
 	if (status == 0 && r.over_budget)
 		status = err_status(ERR_BUDGET);
 out:
+	ordered_close(&r.ordered);
 	output_free(r.out);
 	task_free(r.only);
 	task_reader_close(r.reader);
-	order_free(r.order);
 	runner_close(&r.runner);
 	buf_release(&r.text);
-	buf_release(&r.ready);
 	opt_list_release(&r.o.set);
 	opt_list_release(&r.o.tag);
 	return status;

@@ -102,6 +102,20 @@ read_bounds(struct runner *r, struct err *e)
 	return 0;
 }
 
+/* Without a store there are things that cannot be had. */
+static int
+check_store(const struct runner *r, struct err *e)
+{
+	const char *what = r->o->cache_only ? "--cache-only"
+	    : r->o->refresh ? "--refresh" : r->o->estimate ? "--estimate"
+	    : r->caps.day != BUDGET_NONE ? "a max_cost of the day" : NULL;
+
+	if (r->store || !what)
+		return 0;
+	return err_set(e, ERR_USAGE, "%s needs a store, and the store is "
+	    "'none'", what);
+}
+
 static int
 catch_signals(struct runner *r, struct err *e)
 {
@@ -137,7 +151,7 @@ runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 		if (config_set(r->cfg, str_of(o->set.v[i]), e) < 0)
 			return -1;
 	if (common_store(&o->common, r->cfg, true, &r->store, e) < 0
-	    || (o->estimate && estimate_new(&r->estimate, r->cfg, r->store, e)
+	    || check_store(r, e) < 0 || (o->estimate && estimate_new(&r->estimate, r->cfg, r->store, e)
 	    < 0)
 	    || http_new(&r->http, (int)o->in_flight, e) < 0)
 		return -1;
@@ -226,6 +240,26 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 	if (r->interrupts)
 		return err_set(e, ERR_INTERRUPTED, "interrupted");
 	return rc;
+}
+
+bool
+runner_interrupted(struct runner *r)
+{
+	struct signalfd_siginfo info;
+
+	while (r->signals >= 0
+	    && read(r->signals, &info, sizeof(info)) == sizeof(info))
+		if (!r->interrupts++ || info.ssi_signo == SIGINT)
+			return true;
+	return false;
+}
+
+bool
+runner_kept(const struct runner *r, const struct err *why)
+{
+	return r->store && !r->o->no_cache && !r->o->refresh
+	    && strcmp(store_path(r->store), ":memory:") != 0
+	    && !(why && why->code == ERR_STORE);
 }
 
 /* --- tasks ---------------------------------------------------------------------------- */

@@ -89,6 +89,11 @@ int runner_open(struct runner *r, const struct runner_options *o,
 int runner_run(struct runner *r, const struct engine_io *io, const char *source,
     struct err *e);
 void runner_close(struct runner *r);
+/* After runner_run(): does somebody want the rest to stop, too? */
+bool runner_interrupted(struct runner *r);
+/* Is all that came in the store, where the next run finds it? `why` is the error
+ * of runner_run(), or NULL. */
+bool runner_kept(const struct runner *r, const struct err *why);
 
 /* Put the options' system text, tags and template into a task, and find its
  * cascade. -1: ERR_INPUT, this task cannot be done; or another code. */

@@ -27,10 +27,6 @@ in_background() {
 	PID=$!
 }
 
-in_flight() {
-	[ "$(server_stat in_flight)" -ge "$1" ]
-}
-
 lines_are() {
 	[ -e out ] && [ "$(wc -l <out)" -ge "$1" ]
 }
@@ -208,21 +204,34 @@ ends_with() {
 # --- order, limits, summary ------------------------------------------------
 
 @test "results come as they finish, or in the order of the file" {
-	server '{"match":{"contains":"slow"},"delay_ms":200}'
+	server '{"match":{"contains":"slow"},"delay_ms":600000}'
 	write_config
 	printf 'slow\nb\nc\n' >in.txt
-	expect 0 batch in.txt
+	in_background in.txt
+	wait_until lines_are 2
+	release
+	ends_with 0
 	same "$(ids | cut -d' ' -f3)" 1
 	rm out
-	expect 0 batch --order input --no-cache in.txt
+	in_background --order input --no-cache in.txt
+	wait_until slow_is_last
+	release
+	ends_with 0
 	same "$(ids)" "1 2 3"
 }
 
+slow_is_last() {
+	[ "$(server_stat requests)" = 6 ] && [ "$(server_stat in_flight)" = 1 ]
+}
+
 @test "-j limits the requests in flight" {
-	server '{"delay_ms":50}'
+	server '{"times":5,"delay_ms":600000}'
 	write_config
 	seq 1 30 >in.txt
-	expect 0 batch -j 5 in.txt
+	in_background -j 5 in.txt
+	wait_until in_flight 5
+	release
+	ends_with 0
 	same "$(server_stat most_in_flight)" 5
 	expect 2 batch -j 0 in.txt
 }
@@ -237,10 +246,13 @@ ends_with() {
 }
 
 @test "max_in_flight limits the requests to one provider" {
-	server '{"delay_ms":20}'
+	server '{"times":3,"delay_ms":600000}'
 	write_config ', max_in_flight: 3'
 	seq 1 15 >in.txt
-	expect 0 batch in.txt
+	in_background in.txt
+	wait_until in_flight 3
+	release
+	ends_with 0
 	same "$(server_stat most_in_flight)" 3
 	each_once 15
 }
@@ -283,17 +295,20 @@ ends_with() {
 	server '{"delay_ms":220}'
 	write_config
 	seq 1 4 >in.txt
-	timeout 60 script -qec '"$FRUGAL" batch in.txt -o out -j 1' /dev/null >shown </dev/null
+	timeout 300 script -qec '"$FRUGAL" batch in.txt -o out -j 1' /dev/null >shown </dev/null
 	grep -q 'of 4' shown
 	grep -q $'\r\033\[K' shown
 	count 4 out
 }
 
 @test "a reader that goes away ends the batch without a word" {
-	server '{"match":{"contains":"1"}}' '{"delay_ms":100}'
+	server '{"times":1}' '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 60 >in.txt
-	run bash -c 'timeout -k 1 60 "$FRUGAL" batch -q -j 2 in.txt 2>err | head -n 1'
+	read_by_one_who_leaves 1 "$FRUGAL" batch -q -j 2 in.txt
+	wait_until in_flight 2
+	release
+	wait $PID || true
 	same "$(cat err)" ""
 	[ "$(server_stat requests)" -lt 60 ]
 }
@@ -389,7 +404,7 @@ ends_with() {
 	server
 	write_config
 	seq 1 3 >in.txt
-	run bash -c 'timeout -k 1 10 "$FRUGAL" batch -q in.txt -o /dev/stdout | cat'
+	run bash -c 'timeout -k 1 300 "$FRUGAL" batch -q in.txt -o /dev/stdout | cat'
 	[ "$status" -eq 0 ]
 	same "$(wc -l <<<"$output")" 3
 }
@@ -407,12 +422,14 @@ ends_with() {
 # --- interrupts ------------------------------------------------------------
 
 @test "Ctrl-C once finishes what is in flight and says how to go on" {
-	server '{"delay_ms":300}'
+	server '{"times":4,"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 4 in.txt
 	wait_until in_flight 4
 	kill -INT $PID
+	wait_until grep -q "stopping" err
+	release
 	ends_with 130
 	requests 4
 	count 4 out
@@ -423,7 +440,7 @@ ends_with() {
 }
 
 @test "Ctrl-C twice stops at once" {
-	server '{"delay_ms":30000}'
+	server '{"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 4 in.txt
@@ -465,18 +482,20 @@ ends_with() {
 }
 
 @test "SIGTERM is as Ctrl-C" {
-	server '{"delay_ms":300}'
+	server '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 2 in.txt
 	wait_until in_flight 2
 	kill -TERM $PID
+	wait_until grep -q "stopping" err
+	release
 	ends_with 130
 	count 2 out
 }
 
 @test "a second SIGTERM or SIGHUP gives nothing up that is paid for" {
-	server '{"delay_ms":600}'
+	server '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 20 >in.txt
 	in_background -j 2 in.txt
@@ -485,19 +504,22 @@ ends_with() {
 	wait_until grep -q 'stopping: ' err
 	kill -TERM $PID
 	kill -HUP $PID
+	wait_until no_signal_waits $PID
+	release
 	ends_with 130
 	count 2 out
 	requests 2
 }
 
 @test "under nohup a hangup does not stop it" {
-	server '{"delay_ms":200}'
+	server '{"times":2,"delay_ms":600000}'
 	write_config
 	seq 1 6 >in.txt
 	env --ignore-signal=HUP "$FRUGAL" batch -j 2 in.txt -o out 2>err 3>&- &
 	PID=$!
 	wait_until in_flight 2
 	kill -HUP $PID
+	release
 	ends_with 0
 	each_once 6
 }
@@ -505,15 +527,165 @@ ends_with() {
 @test "after kill -9 every task is there once, and little is asked for twice" {
 	server '{"delay_ms":100}'
 	write_config
-	seq 1 100 >in.txt
+	seq 1 1000 >in.txt # of which the first run has 12 seconds to do
 	in_background -j 8 in.txt
 	wait_until lines_are 30
 	kill -KILL $PID
 	ends_with 137
 	expect 0 batch -j 64 in.txt
-	each_once 100
+	each_once 1000
 	# 8 were in flight, and at most 8 had come and were not yet committed.
-	[ "$(server_stat requests)" -le 116 ]
+	[ "$(server_stat requests)" -le 1016 ]
+}
+
+# --- results that wait for their turn --------------------------------------
+
+# straggler MS [N [RULE]]: task 1 of N (1,000) takes so long, when it is asked for
+# the first time; of the results that wait for it, 4 KiB may be in memory. The
+# requests are not logged.
+straggler() {
+	printf '%s\n' '{"match":{"contains":"slow"},"times":1,"delay_ms":'"$1"'}' "$3" >script
+	start_server --script script
+	write_config
+	echo 'limits: {held: 4K}' >>frugal.yaml
+	{ echo slow; seq 2 "${2:-1000}"; } >in.txt
+}
+
+# in_order N FILE: results 1 to N in their order
+in_order() {
+	same "$(sed 's/^{"id":"\([^"]*\)".*/\1/' "$2" | md5sum)" \
+	    "$(seq 1 "$1" | md5sum)"
+}
+
+answered() {
+	[ "$(server_stat requests)" -ge "$1" ] && [ "$(server_stat in_flight)" = 1 ]
+}
+
+stored() {
+	[ "$(frugal cache list -n 2000 | grep -c test/small)" = "$1" ]
+}
+
+# spill_of PID: the path of its temporary file, which is deleted, and its size
+spill_of() {
+	local fd
+
+	for fd in /proc/"$1"/fd/*; do
+		[[ "$(readlink "$fd")" != "$PWD"/*" (deleted)" ]] ||
+			stat -L -c "$(readlink "$fd") %a %s" "$fd"
+	done
+}
+
+@test "one slow task stops nobody: the others wait in a file, and come in order" {
+	straggler 60000
+	in_background --order input in.txt
+	# All others are through while the first is still out.
+	wait_until answered 1000
+	read -r file _ mode size <<<"$(spill_of $PID)"
+	same "$(dirname "$file") $mode" "$PWD 600"
+	[ "$size" -gt 400000 ]
+	same "$(ls -A | grep -c '^\.frugal')" 0
+	count 0 out
+	# What has come is in the store by now, whatever becomes of this process.
+	wait_until stored 999
+	kill -KILL $PID
+	ends_with 137
+	count 0 out
+	expect 0 frugal batch --order input in.txt -o out
+	in_order 1000 out
+	has_err "999 from the store"
+	requests 1001
+}
+
+@test "what waited in a file is told in the end, and takes no room any more" {
+	straggler 1000
+	expect 0 frugal batch --order input in.txt -o out
+	in_order 1000 out
+	[[ $stderr =~ ([0-9]+)\ results\ that\ came\ before\ their\ turn\ waited\ in\ a\ temporary\ file,\ 1\ MiB ]]
+	[ "${BASH_REMATCH[1]}" -gt 900 ]
+	# A quarter of a million bytes fit in what is held by default.
+	sed -i '/^limits/d' frugal.yaml
+	expect 0 frugal batch --order input in.txt --no-cache
+	lacks_err "temporary file"
+	in_order 1000 - <<<"$output"
+}
+
+@test "20 megabytes that wait take no more memory than 5" {
+	text=$(head -c 5000 /dev/zero | tr '\0' x)
+	for n in 1000 4000; do
+		straggler 60000 $n "{\"reply\":{\"text\":\"#### $text\"}}"
+		in_background -q --order input --no-cache in.txt
+		wait_until answered $n
+		sed -n 's/^VmHWM:[[:blank:]]*\([0-9]*\) kB/\1/p' /proc/$PID/status >peak.$n
+		kill -KILL $PID
+		ends_with 137
+		count 0 out
+		stop_server
+	done
+	[ $(($(cat peak.4000) - $(cat peak.1000))) -lt 4000 ]
+}
+
+@test "on the way into a pipe results wait in TMPDIR" {
+	straggler 60000
+	mkdir scratch
+	TMPDIR=$PWD/scratch env --default-signal=INT "$FRUGAL" batch -q --order input in.txt \
+	    >pipe.out 2>err 3>&- &
+	PID=$!
+	wait_until answered 1000
+	read -r file _ <<<"$(spill_of $PID)"
+	same "$(dirname "$file")" "$PWD/scratch"
+	kill -KILL $PID
+	ends_with 137
+	same "$(ls -A scratch)" ""
+}
+
+@test "Ctrl-C twice leaves the output in order and without a hole, to be gone on with" {
+	straggler 60000
+	sed -i '1s/^/first\nsecond\n/; s/^2$/third/' in.txt
+	in_background --order input in.txt
+	wait_until answered 1002
+	kill -INT $PID
+	wait_until grep -q "stopping" err
+	kill -INT $PID
+	ends_with 130
+	in_order 2 out
+	grep -q "in 'out', but for 999 results that come after a missing one: they are in the store; the same command goes on from there" err
+	expect 0 frugal batch --order input in.txt -o out
+	in_order 1002 out
+	requests 1003
+}
+
+@test "what is not in the store is written even so" {
+	straggler 60000
+	in_background --order input --no-cache in.txt
+	wait_until answered 1000
+	kill -INT $PID
+	wait_until grep -q "stopping" err
+	kill -INT $PID
+	ends_with 130
+	same "$(ids)" "$(seq 2 1000 | paste -sd ' ')"
+	grep -q "what is done is in 'out'; the same" err
+	expect 0 batch --order input --no-cache in.txt
+	in_order 1000 out
+	requests 1001
+}
+
+@test "a reader that goes away is noticed while results wait" {
+	straggler 4000 100000
+	run bash -c 'timeout -k 1 60 "$FRUGAL" batch -q --order input in.txt 2>err | sleep 0.5'
+	same "$(cat err)" ""
+	[ "$(server_stat requests)" -lt 100000 ]
+}
+
+@test "run --lines holds back in a file, too" {
+	straggler 1000
+	expect 0 frugal run --lines -x --json <in.txt
+	in_order 1000 - <<<"$output"
+}
+
+@test "an estimate of many lines waits for none" {
+	straggler 0 6000
+	expect 0 frugal run --lines --estimate <in.txt
+	requests 0
 }
 
 # --- a full disk -----------------------------------------------------------
@@ -523,6 +695,24 @@ on_full_disk() {
 	local kb=$1
 	shift
 	(trap '' XFSZ; ulimit -f "$kb"; "$@")
+}
+
+@test "where results can wait in no file, no more tasks are begun until the missing one comes" {
+	straggler 1000 3000
+	expect 0 on_full_disk 64 frugal batch -q --order input -j 8 --store :memory: in.txt
+	in_order 3000 - <<<"$output"
+	same "$(grep -c . <<<"$stderr")" 1
+	has_err "cannot write to a temporary file: File too large; no new tasks are begun until the result comes that the others wait for"
+	# 64 KB of results and those in memory, not all that there are
+	straggler 60000 3000
+	(trap '' XFSZ; ulimit -f 64; exec "$FRUGAL" batch -q --order input -j 8 \
+	    --store :memory: in.txt 2>err | cat >piped) 3>&- &
+	PID=$!
+	wait_until grep -q "no new tasks" err
+	wait_until answered 1
+	[ "$(server_stat requests)" -lt 400 ]
+	kill -KILL $(pgrep -P $PID)
+	wait $PID || true
 }
 
 @test "when the store is full the run stops, and what was paid for is shown" {
@@ -555,7 +745,7 @@ on_full_disk() {
 }
 
 @test "two batches do not write one output file at a time" {
-	server '{"delay_ms":30000}'
+	server '{"delay_ms":600000}'
 	write_config
 	seq 1 4 >in.txt
 	in_background -j 4 in.txt

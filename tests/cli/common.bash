@@ -44,15 +44,9 @@ stop_server() {
 	fi
 }
 
-# wait_for FILE: until it is there, at most ten seconds.
+# wait_for FILE: until it is there, at most a minute.
 wait_for() {
-	local i
-	for ((i = 0; i < 1000; i++)); do
-		[ -e "$1" ] && return 0
-		sleep 0.01
-	done
-	echo "waited in vain for $1"
-	return 1
+	wait_until test -e "$1"
 }
 
 # One prompt by the simulated models of the built-in configuration.
@@ -80,9 +74,9 @@ lacks_err() {
 		echo "stderr: $stderr"; false; }
 }
 
-# The program, never for longer than a minute.
+# The program, never for longer than five minutes: a machine may be slow.
 frugal() {
-	timeout -k 1 60 "$FRUGAL" "$@"
+	timeout -k 1 300 "$FRUGAL" "$@"
 }
 
 # expect STATUS COMMAND...: run it, with $output and $stderr apart.
@@ -116,10 +110,10 @@ no_line() {
 	fi
 }
 
-# wait_until COMMAND...: until it succeeds, at most ten seconds.
+# wait_until COMMAND...: until it succeeds, at most a minute.
 wait_until() {
-	local i
-	for ((i = 0; i < 1000; i++)); do
+	local end=$((SECONDS + 60))
+	while [ $SECONDS -lt $end ]; do
 		"$@" && return 0
 		sleep 0.01
 	done
@@ -140,16 +134,48 @@ server() {
 	start_server --script script --log log
 }
 
+# server_page METHOD PATH: one of the server's own pages, with its head.
+server_page() {
+	exec 9<>"/dev/tcp/127.0.0.1/$(cat port)"
+	printf '%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n' \
+	    "$1" "$2" >&9
+	cat <&9
+	exec 9>&-
+}
+
 # server_stat NAME: what the server says of itself (GET /stats).
 server_stat() {
-	local answer
-
-	exec 9<>"/dev/tcp/127.0.0.1/$(cat port)"
-	printf 'GET /stats HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n' >&9
-	answer=$(cat <&9)
-	exec 9>&-
-	[[ "$answer" =~ \"$1\":([0-9]+) ]]
+	[[ "$(server_page GET /stats)" =~ \"$1\":([0-9]+) ]]
 	echo "${BASH_REMATCH[1]}"
+}
+
+# in_flight N: so many requests, or more, are under way at the server.
+in_flight() {
+	[ "$(server_stat in_flight)" -ge "$1" ]
+}
+
+# release [N | always]: what the server delays goes out now; or only its answer
+# to request N; or nothing is delayed any more. Tests whose rules delay until then depend on no machine's speed.
+release() {
+	server_page POST "/release${1:+?$1}" >/dev/null
+}
+
+# no_signal_waits PID: it has taken note of all that were sent to it.
+no_signal_waits() {
+	grep -q '^ShdPnd:[[:blank:]]*0*$' "/proc/$1/status"
+}
+
+# read_by_one_who_leaves N COMMAND...: start it in the background (PID) with a
+# pipe for its standard output, read N lines of that and close the pipe.
+read_by_one_who_leaves() {
+	local n=$1
+
+	mkfifo reader
+	"${@:2}" <&0 >reader 2>err 3>&- &
+	PID=$!
+	exec 8<reader
+	while [ $((n--)) -gt 0 ]; do read -r -u 8; done
+	exec 8<&-
 }
 
 # requests N: the server has had so many.

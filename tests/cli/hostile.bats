@@ -29,9 +29,10 @@ evil_batch() {
 }
 
 # harmless FILE: nothing in it that acts unseen, but what the program itself
-# writes to take a status line away.
+# writes to show a status line (a run that takes long enough has one) and to
+# take it away.
 harmless() {
-	if sed 's/\r\x1b\[K//g' "$1" | LC_ALL=C grep -n \
+	if sed 's/\r\([^\r\x1b]*\)\x1b\[K/\1/g' "$1" | LC_ALL=C grep -n \
 	    -P '[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\xc2[\x80-\x9f]|\xe2\x80[\x8b\x8e\x8f\xa8-\xae]|\xf3\xa0\x80'; then
 		echo "in $1"
 		return 1
@@ -42,7 +43,7 @@ harmless() {
 on_terminal() {
 	type script >/dev/null || skip "no script(1)"
 	printf '%q ' "$FRUGAL" "$@" >command
-	timeout -k 1 60 script -qec "bash command </dev/null" /dev/null \
+	timeout -k 1 300 script -qec "bash command </dev/null" /dev/null \
 	    >shown </dev/null || true
 	[ -s shown ]
 	harmless shown
@@ -317,12 +318,16 @@ on_terminal() {
 # --- descriptors, readers and terminals ------------------------------------
 
 @test "a batch whose reader goes away keeps what has come and says so" {
-	server '{"match":{"contains":"task 1."},"reply":{"text":"#### 1"}}' '{"delay_ms":50}'
+	server '{"match":{"contains":"task 1."},"reply":{"text":"#### 1"}}' \
+	    '{"times":4,"delay_ms":600000}'
 	write_config ', max_in_flight: 4'
 	seq -f 'task %g.' 1 60 >in.txt
-	run bash -c 'timeout -k 1 60 "$FRUGAL" batch in.txt 2>err | head -n 1
-	    exit ${PIPESTATUS[0]}'
-	same "status $status" "status 1"
+	read_by_one_who_leaves 1 "$FRUGAL" batch in.txt
+	wait_until in_flight 4
+	release
+	local got=0
+	wait $PID || got=$?
+	same "status $got" "status 1"
 	grep -q 'standard output was closed' err
 	same "$(wc -l <err)" 2
 	asked=$(server_stat requests)
@@ -334,11 +339,14 @@ on_terminal() {
 }
 
 @test "an answer that nobody reads is no success" {
-	server '{"delay_ms":200}'
+	server '{"delay_ms":600000}'
 	write_config
-	run bash -c 'timeout -k 1 60 "$FRUGAL" run hello </dev/null 2>err | true
-	    exit ${PIPESTATUS[0]}'
-	same "status $status" "status 1"
+	read_by_one_who_leaves 0 "$FRUGAL" run hello
+	wait_until in_flight 1
+	release
+	local got=0
+	wait $PID || got=$?
+	same "status $got" "status 1"
 	# it is in the store
 	expect 0 frugal run hello </dev/null
 	requests 1
@@ -378,21 +386,24 @@ on_terminal() {
 
 @test "a terminal that closes ends the run as an interrupt does" {
 	type script >/dev/null || skip "no script(1)"
-	server '{"match":{"contains":"one"}}' '{"delay_ms":1000}'
+	server '{"match":{"contains":"one"}}' '{"times":2,"delay_ms":600000}'
 	write_config ', max_in_flight: 2'
 	printf '%s\n' one two three four five six seven eight >in.txt
 	# the shell of the terminal passes the signal on, as interactive ones do
 	cat >job <<-'END'
+	trap 'kill -HUP $!; echo $! >passed.new; mv passed.new passed' HUP
 	"$FRUGAL" batch in.txt -o out </dev/null &
-	trap 'kill -HUP $!' HUP
-	wait $!
-	wait $!
-	echo "status $?" >ended
+	until wait $!; status=$?; [ $status -lt 128 ] || ! kill -0 $!; do :; done
+	echo "status $status" >ended
 	END
 	script -qfc "bash job" /dev/null >shown </dev/null 3>&- &
 	wait_until test -s out
+	wait_until in_flight 2
 	kill -KILL $!
 	wait $! || true
+	wait_for passed
+	wait_until no_signal_waits "$(cat passed)"
+	release
 	wait_until test -s ended
 	same "$(cat ended)" "status 130"
 	asked=$(server_stat requests)
@@ -404,7 +415,7 @@ on_terminal() {
 
 @test "a run that ignores the end of its terminal goes on without it" {
 	type script >/dev/null || skip "no script(1)"
-	server '{"match":{"contains":"one"}}' '{"delay_ms":300}'
+	server '{"match":{"contains":"one"}}' '{"times":2,"delay_ms":600000}'
 	write_config ', max_in_flight: 2'
 	printf '%s\n' one two three four five six >in.txt
 	cat >job <<-'END'
@@ -414,8 +425,10 @@ on_terminal() {
 	END
 	script -qfc "bash job" /dev/null >shown </dev/null 3>&- &
 	wait_until test -s out
+	wait_until in_flight 2
 	kill -KILL $!
 	wait $! || true
+	release
 	wait_until test -s ended
 	same "$(cat ended)" "status 0"
 	count 6 out

@@ -622,6 +622,31 @@ nowhere() {
 	requests 2
 }
 
+@test "with --store none nothing is kept, looked up or written down" {
+	server
+	write_config
+	expect 0 frugal run --store none hello </dev/null
+	expect 0 frugal run --store none --json hello </dev/null
+	has '"status":"accepted"'
+	requests 2
+	printf '%s\n' one two three >in.txt
+	expect 0 frugal batch in.txt -o out --store none
+	count 3 out
+	expect 0 frugal batch in.txt -o out --store none
+	requests 5
+	run ls
+	[[ "$output" != *none* ]]
+	[ ! -e "$FRUGAL_STORE" ]
+	for what in --cache-only --estimate --refresh; do
+		expect 2 frugal run --store none $what hello </dev/null
+		[[ "$stderr" == *"$what needs a store"* ]]
+	done
+	expect 2 frugal stats --store none
+	[[ "$stderr" == *"nothing is kept"* ]]
+	expect 2 frugal cache explain --store none hello
+	requests 5
+}
+
 @test "--no-cache neither looks nor keeps" {
 	server '{"reply":{"texts":["#### 1","#### 2","#### 3"]}}'
 	write_config

@@ -345,7 +345,7 @@ configuration_keys() {
 @test "every limit that can be set is in the manual" {
 	sed -n 's/^	{ "\([a-z_]*\)", "limit .*/\1/p' \
 	    "$FRUGAL_SOURCE/cascade/config_limits.c" >names
-	[ "$(wc -l <names)" -ge 11 ]
+	[ "$(wc -l <names)" -ge 12 ]
 	section LIMITS >here
 	while read -r name; do
 		grep -q "^\.It Ic $name Ta " here || echo "$name"
@@ -413,8 +413,7 @@ limit() {
 	cascade/trace.h TRACE_MAX_COMPLETIONS % completions of a line
 	cascade/trace.h TRACE_MAX_TASK .It Ic trace Ta % Ta
 	cache/store.h STORE_SAMPLES stored samples Ta %
-	cmd/order.h ORDER_WINDOW .It Cm --order Cm input Ta % results
-	cmd/order.h ORDER_BYTES results or % wait
+	cascade/config.h LIMITS_HELD .It Ic held Ta % Ta
 	providers/http.h HTTP_MAX_HEADERS its headers: %,
 	providers/http.h HTTP_MAX_HEADER_LINES KiB, % lines
 	END

@@ -80,17 +80,17 @@ teardown() { frugal_teardown; }
 @test "a closed standard input is no prompt, and does no harm beside one" {
 	server
 	write_config
-	run bash -c 'timeout -k 1 60 "$FRUGAL" run 2>&1 <&-'
+	run bash -c 'timeout -k 1 300 "$FRUGAL" run 2>&1 <&-'
 	[ "$status" -ne 0 ]
 	has "standard input"
-	expect 0 bash -c 'timeout -k 1 60 "$FRUGAL" run alone <&-'
+	expect 0 bash -c 'timeout -k 1 300 "$FRUGAL" run alone <&-'
 	sent '"content":"alone"'
 }
 
 @test "a closed standard output is an error, and nothing is written elsewhere" {
 	server '{"reply":{"text":"#### ok"}}'
 	write_config
-	run bash -c 'timeout -k 1 60 "$FRUGAL" run x 2>err >&-'
+	run bash -c 'timeout -k 1 300 "$FRUGAL" run x 2>err >&-'
 	[ "$status" -eq 1 ]
 	grep -q "standard output" err
 	requests 1
@@ -98,7 +98,7 @@ teardown() { frugal_teardown; }
 
 @test "at a terminal without a prompt it says so and does not wait" {
 	type script >/dev/null || skip "no script(1)"
-	run timeout 60 script -qec '"$FRUGAL" run -c demo' /dev/null
+	run timeout 300 script -qec '"$FRUGAL" run -c demo' /dev/null
 	[ "$status" -eq 2 ]
 	has "no prompt"
 }
@@ -126,12 +126,20 @@ teardown() { frugal_teardown; }
 # --- many prompts ----------------------------------------------------------
 
 @test "--lines answers each line with one line, in order" {
-	server '{"match":{"contains":"slow"},"delay_ms":150,"reply":{"text":"first\nof two ####"}}' \
+	server '{"match":{"contains":"slow"},"delay_ms":600000,"reply":{"text":"first\nof two ####"}}' \
 	    '{"reply":{"text":"second ####"}}'
 	write_config
 	printf 'slow\nfast\nlast without an end' >in
-	expect 0 frugal run --lines <in
-	same "$output" $'first of two ####\nsecond ####\nsecond ####'
+	"$FRUGAL" run --lines <in >out 3>&- &
+	wait_until one_of_three
+	release
+	wait $!
+	same "$(cat out)" $'first of two ####\nsecond ####\nsecond ####'
+}
+
+# one_of_three: the first of three requests is under way, the others are answered.
+one_of_three() {
+	[ "$(server_stat requests)" = 3 ] && [ "$(server_stat in_flight)" = 1 ]
 }
 
 @test "--lines keeps a line for a prompt without an answer" {
@@ -149,7 +157,7 @@ teardown() { frugal_teardown; }
 	server '{"reply":{"text":"#### ok"}}'
 	write_config
 	mkfifo pipe
-	timeout -k 1 60 "$FRUGAL" run --lines <pipe >out 3>&- &
+	timeout -k 1 300 "$FRUGAL" run --lines <pipe >out 3>&- &
 	exec 7>pipe
 	echo one >&7
 	wait_until [ -s out ]
@@ -160,15 +168,18 @@ teardown() { frugal_teardown; }
 }
 
 @test "--jsonl takes task objects and gives result objects in their order" {
-	server '{"match":{"contains":"one"},"delay_ms":100}'
+	server '{"match":{"contains":"one"},"delay_ms":600000}'
 	write_config
 	cat >in <<-'JSON'
 	{"id":"a","prompt":"one"}
 	{"id":"b","messages":[{"role":"user","content":"two"}],"tags":{"k":"v"}}
 	{"prompt":"three"}
 	JSON
-	expect 0 frugal run --jsonl <in
-	same "$(cut -d, -f1,2 <<<"$output")" '{"id":"a","status":"accepted"
+	"$FRUGAL" run --jsonl <in >out 3>&- &
+	wait_until one_of_three
+	release
+	wait $!
+	same "$(cut -d, -f1,2 out)" '{"id":"a","status":"accepted"
 {"id":"b","status":"accepted"
 {"id":"3","status":"accepted"'
 }
@@ -429,7 +440,7 @@ teardown() { frugal_teardown; }
 	[ -e /dev/full ] || skip "no /dev/full"
 	server
 	write_config
-	run bash -c 'timeout -k 1 60 "$FRUGAL" run x 2>&1 >/dev/full'
+	run bash -c 'timeout -k 1 300 "$FRUGAL" run x 2>&1 >/dev/full'
 	[ "$status" -eq 1 ]
 	has "standard output"
 	expect 1 frugal run -o /dev/full x </dev/null
@@ -437,12 +448,15 @@ teardown() { frugal_teardown; }
 }
 
 @test "a reader that goes away ends the run without a word" {
-	server '{"match":{"contains":"1"}}' '{"delay_ms":100}'
+	server '{"times":1}' '{"times":1,"delay_ms":600000}'
 	write_config ', max_in_flight: 1'
 	seq 1 50 >in
-	run bash -c 'set -o pipefail
-	    timeout -k 1 60 "$FRUGAL" run --lines <in 2>err | head -n 1'
-	[ "$status" -eq 1 ] # not every answer was given
+	read_by_one_who_leaves 1 "$FRUGAL" run --lines <in
+	wait_until in_flight 1
+	release
+	local got=0
+	wait $PID || got=$?
+	same "status $got" "status 1" # not every answer was given
 	same "$(cat err)" ""
 	[ "$(server_stat requests)" -lt 50 ]
 }
@@ -463,7 +477,7 @@ CONTROL='{"reply":{"text":"#### \u001b[31mred\u0007 \u009b2J\ttab\nend\r"}}'
 	type script >/dev/null || skip "no script(1)"
 	server "$CONTROL"
 	write_config
-	timeout 60 script -qec '"$FRUGAL" run hello </dev/null' /dev/null >out </dev/null
+	timeout 300 script -qec '"$FRUGAL" run hello </dev/null' /dev/null >out </dev/null
 	grep -q red out
 	no_line $'\033\|\a\|\302\233' out
 	grep -q $'\ttab' out
@@ -480,7 +494,7 @@ CONTROL='{"reply":{"text":"#### \u001b[31mred\u0007 \u009b2J\ttab\nend\r"}}'
 }
 
 @test "Ctrl-C while a prompt is being answered ends with status 130" {
-	server '{"delay_ms":30000}'
+	server '{"delay_ms":600000}'
 	write_config
 	env --default-signal=INT "$FRUGAL" run hello </dev/null 2>err 3>&- &
 	wait_until [ -s log ]

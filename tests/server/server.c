@@ -57,6 +57,7 @@ struct conn {
 	size_t sent;
 	size_t send_to;   /* how much of `out` may be sent by now */
 	int64_t drip_ms;  /* 0: all at once */
+	int64_t number;   /* of the request that is being answered */
 	bool counted;     /* site_done() is owed, */
 	struct charge charge; /* with this */
 	bool whole;       /* all that was to be sent was */
@@ -280,6 +281,7 @@ respond(struct conn *c, const struct response *r)
 	size_t head = put_response(c, r);
 
 	c->after = r->close ? AFTER_CLOSE : AFTER_KEEP;
+	c->number = r->number;
 	c->counted = r->counted;
 	c->charge = r->charge;
 	c->whole = false;
@@ -348,6 +350,20 @@ refuse(struct conn *c, int status)
 	respond(c, &r);
 }
 
+/* The delay of the answer to this request is over; < 0: of all. They go out at
+ * the end of the turn. */
+static void
+release(struct server *s, int64_t number)
+{
+	struct conn *next;
+
+	for (struct conn *c = s->conns; c; c = next) {
+		next = c->next;
+		if (c->state == WAITING && (number < 0 || c->number == number))
+			set_timer(c, 0);
+	}
+}
+
 /* The whole body of a request. */
 static enum http1_result
 take_body(struct conn *c, const struct http1_head *h, struct str *body,
@@ -377,6 +393,8 @@ answer(struct conn *c, const struct http1_head *h, struct str body)
 	reuse(r.body);
 	site_answer(c->server->site, h, body, &r);
 	r.close |= !h->keep_alive;
+	if (r.release)
+		release(c->server, r.release);
 	if (!r.body->failed) {
 		respond(c, &r);
 		return;

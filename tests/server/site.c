@@ -292,10 +292,20 @@ own_page(struct site *s, const struct http1_head *h, struct response *out)
 		stats_json(&s->stats, out->body);
 		return true;
 	}
-	if (!str_is(h->path, "/reset") || !str_is(h->method, "POST"))
+	if (!str_is(h->method, "POST"))
+		return false;
+	if (str_is(h->path, "/release")) {
+		if (!str_to_i64(h->query, &out->release))
+			out->release = -1;
+		s->at_once |= str_is(h->query, "always");
+		buf_adds(out->body, "{}\n");
+		return true;
+	}
+	if (!str_is(h->path, "/reset"))
 		return false;
 	stats_reset(&s->stats);
 	s->number = 0;
+	s->at_once = false;
 	if (str_is(h->query, "rules"))
 		script_rewind(&s->script);
 	buf_adds(out->body, "{}\n");
@@ -456,7 +466,7 @@ site_answer(struct site *s, const struct http1_head *h, struct str body,
 		return;
 	buf_clear(&s->headers);
 	chat_scan(&chat, body, &s->text);
-	s->number++;
+	out->number = ++s->number;
 	came = stats_arrived(&s->stats, h->path, chat.model, hash);
 	draw = draw_of(s, hash, came);
 	out->counted = true;
@@ -470,6 +480,8 @@ site_answer(struct site *s, const struct http1_head *h, struct str body,
 			route(s, h, &chat, r, out);
 		charge(s, &chat, r, out);
 	}
+	if (s->at_once)
+		out->delay_ms = 0;
 	wrap(s, h, r, draw, out);
 	stats_decided(&s->stats, out->status, out->fault, chat.model,
 	    &out->charge);

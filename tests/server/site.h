@@ -16,6 +16,7 @@ struct site {
 	int64_t latency_ms;  /* of what no rule delays */
 	int64_t started_ms;  /* on the monotonic clock */
 	int64_t number;      /* of the last request */
+	bool at_once;        /* nothing is delayed any more */
 	uint64_t seed;       /* of the chances, the garbage and the jitter */
 	int64_t jitter_ms;   /* up to so much more latency */
 	struct buf text, line, headers, scratch; /* used again by each request */
@@ -30,6 +31,8 @@ struct response {
 	enum fault fault;
 	bool close;
 	bool chunked;        /* the body is in chunks already */
+	int64_t number;      /* of the request; 0: for a page of the server's */
+	int64_t release;     /* send the answer to this one now; < 0: all */
 	bool counted;        /* call site_done() when it has been sent */
 	struct charge charge;
 };

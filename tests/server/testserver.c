@@ -9,8 +9,11 @@
  *   GET  any path that ends in /models
  *   GET  /stats        what it has seen, as JSON
  *   POST /reset        zero the counts; /reset?rules also rewinds the script
+ *   POST /release      what waits for the end of its delay goes out now;
+ *                      /release?3: only the answer to request 3;
+ *                      /release?always: nor is any delayed until a reset
  *
- * and everything else with 404. The last two are neither counted nor logged.
+ * and everything else with 404. The last three are neither counted nor logged.
  *
  *
  * The script (--script FILE) has one rule a line, a JSON object; lines that

@@ -72,11 +72,7 @@ start_server() {
 	"$TESTSERVER" --quiet --ready port --lifetime 7200 --seed "$SEED" "$@" \
 	    2>>server.err &
 	server_pid=$!
-	local i
-	for ((i = 0; i < 1000; i++)); do
-		[ -s port ] && break
-		sleep 0.01
-	done
+	until_so 60 test -s port
 	port=$(cat port) || exit 1
 }
 stop_server() {
@@ -85,6 +81,15 @@ stop_server() {
 }
 trap stop_server EXIT
 trap 'exit 130' INT TERM
+
+# until_so SECONDS COMMAND...: wait until it succeeds; false: it did not in time
+until_so() {
+	local end=$((SECONDS + $1))
+	until "${@:2}"; do
+		[ "$SECONDS" -lt "$end" ] || return 1
+		sleep 0.01
+	done
+}
 
 # stat NAME...: numbers of the server's, with blanks between them
 stat() {
@@ -98,13 +103,17 @@ stat() {
 }
 # settle: until nothing is under way at the server
 settle() {
-	local i
-	for ((i = 0; i < 500; i++)); do
-		[ "$(stat in_flight)" = 0 ] && return
-		sleep 0.02
-	done
-	wrong "requests are under way that nobody waits for"
+	until_so 60 nothing_in_flight ||
+	    wrong "requests are under way that nobody waits for"
 }
+# asked N: wait until so many requests have come
+asked() {
+	until_so 120 has_been_asked "$1" || wrong "it does not ask: $(cat err)"
+}
+has_been_asked() { [ "$(stat requests)" -ge "$1" ]; }
+nothing_in_flight() { [ "$(stat in_flight)" = 0 ]; }
+# release: what the server delays goes out now, and nothing is delayed any more
+release() { "$kit" post "$port" '/release?always' >/dev/null || exit 1; }
 reset_server() { "$kit" post "$port" "/reset?rules" >/dev/null || exit 1; }
 
 # Prices: small 1 and 2, big 10 and 20 dollars for a million tokens.

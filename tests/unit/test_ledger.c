@@ -4,6 +4,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,31 +265,41 @@ a_long_prompt_is_kept_to_its_first_kilobyte(void **state)
 	buf_release(&b);
 }
 
-static void
-the_task_ends_where_it_was_answered_else_with_its_last_attempt(void **state)
+/* The tier of the group that has the task's status: there it ended. */
+static bool
+note_ended(void *cookie, const struct ledger_stats *g)
+{
+	if (g->by_status[TASK_ACCEPTED])
+		*(int *)cookie = g->tier;
+	return true;
+}
+
+static int
+ended_at(int tier)
 {
 	struct ledger_attempt a[] = {
 		{ .tier = 1 }, { .tier = 2 }, { .tier = 2 }, { .tier = 3 },
 	};
 	struct ledger_task t = { .id = STR("t"), .attempts = a,
-	    .n_attempts = 4 };
+	    .n_attempts = 4, .tier = tier };
+	const struct ledger_filter all = { 0 };
+	int at = 0;
 
+	assert_int_equal(store_clear(s, true, &e), 0);
+	put(&t);
+	assert_int_equal(ledger_stats(s, &all, LEDGER_BY_TIER, note_ended,
+	    &at, &e), 0);
+	return at;
+}
+
+static void
+the_task_ends_where_it_was_answered_else_with_its_last_attempt(void **state)
+{
 	(void)state;
-	t.tier = 2;
-	put(&t);
-	assert_int_equal(count("SELECT seq FROM attempts WHERE task = 1"
-	    " AND ended"), 2);
-	t.tier = 0;
-	put(&t);
-	t.tier = 9;
-	put(&t);
-	assert_int_equal(count("SELECT sum(seq = 3) FROM attempts"
-	    " WHERE ended"), 2);
-	t.tier = 1;
-	put(&t);
-	assert_int_equal(count("SELECT seq FROM attempts WHERE task = 4"
-	    " AND ended"), 0);
-	assert_int_equal(count("SELECT sum(ended) FROM attempts"), 4);
+	assert_int_equal(ended_at(2), 2);
+	assert_int_equal(ended_at(0), 3);
+	assert_int_equal(ended_at(9), 3);
+	assert_int_equal(ended_at(1), 1);
 }
 
 static void
@@ -323,62 +334,109 @@ nothing_is_written_outside_a_transaction(void **state)
 {
 	(void)state;
 	assert_int_equal(ledger_put(s, &whole, &e), -1);
-	assert_int_equal(count("SELECT count(*) FROM tasks"), 0);
+	assert_int_equal(count("SELECT count(*) FROM segments"), 0);
 }
 
 static void
-a_task_is_kept_with_all_its_attempts_or_not_at_all(void **state)
+what_is_rolled_back_is_not_kept_and_its_number_is_given_again(void **state)
 {
 	(void)state;
-	assert_int_equal(store_exec(s, "CREATE TEMP TRIGGER t BEFORE INSERT"
-	    " ON attempts WHEN new.seq = 1"
-	    " BEGIN SELECT raise(FAIL, 'made up'); END", "test", &e), 0);
+	put_id("one");
 	assert_int_equal(store_begin(s, &e), 0);
-	assert_int_equal(ledger_put(s, &whole, &e), -1);
-	assert_non_null(strstr(e.msg, "made up"));
-	assert_int_equal(store_commit(s, &e), -1);
-	assert_int_equal(count("SELECT count(*) FROM tasks"), 0);
-	assert_int_equal(count("SELECT count(*) FROM attempts"), 0);
-}
-
-static void
-tags_that_are_not_json_are_refused(void **state)
-{
-	(void)state;
-	assert_int_equal(store_begin(s, &e), 0);
-	assert_int_equal(ledger_put(s, &(struct ledger_task){
-	    .id = STR("x"), .tags = STR("{team: a}") }, &e), -1);
+	assert_int_equal(ledger_put(s, &whole, &e), 0);
 	store_rollback(s);
-	assert_null(find("x", 0));
+	assert_null(find("task '1'", 0));
+	put_id("two");
+	assert_int_equal(find("two", 0)->number, 2);
 }
 
+/* One transaction's tasks are one segment, and each has a number. */
 static void
-a_damaged_list_of_rows_is_an_error(void **state)
+many_tasks_of_one_transaction_have_numbers_of_their_own(void **state)
 {
-	struct ledger_task t;
+	char id[20];
+
+	(void)state;
+	assert_int_equal(store_begin(s, &e), 0);
+	for (int i = 1; i <= 100; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		assert_int_equal(ledger_put(s, &(struct ledger_task){
+		    .id = str_of(id), .run = i <= 50 ? STR("a") : STR("b"),
+		    .latency_ms = i }, &e), 0);
+	}
+	assert_int_equal(store_commit(s, &e), 0);
+	assert_int_equal(count("SELECT count(*) FROM segments"), 2);
+	for (int i = 1; i <= 100; i += 33) {
+		snprintf(id, sizeof(id), "t%d", i);
+		assert_int_equal(find(id, 0)->number, i);
+		assert_int_equal(find(id, 0)->latency_ms, i);
+		assert_true(str_is(find("", i)->id, id));
+		assert_true(str_is(find(id, 0)->run, i <= 50 ? "a" : "b"));
+	}
+	assert_null(find("", 101));
+}
+
+/* What has a summary is found as what has none. */
+static void
+tasks_are_found_however_many_come_after_them(void **state)
+{
+	char id[20];
 
 	(void)state;
 	put(&whole);
-	assert_int_equal(store_exec(s, "UPDATE attempts SET completions ="
-	    " '[1,'", "test", &e), 0);
+	for (int i = 2; i <= 3000; i++) {
+		snprintf(id, sizeof(id), "t%d", i);
+		put_id(id);
+	}
+	assert_in_range(count("SELECT count(*) FROM summaries"), 2, 100);
+	assert_int_equal(find("task '1'", 0)->number, 1);
+	assert_int_equal(find("task '1'", 0)->n_attempts, 2);
+	for (int i = 2; i <= 3000; i += 211) {
+		snprintf(id, sizeof(id), "t%d", i);
+		assert_int_equal(find(id, 0)->number, i);
+	}
+	assert_null(find("t3001", 0));
+	put_id("t7");
+	assert_int_equal(find("t7", 0)->number, 3001);
+}
+
+static void
+assert_damaged(const char *sql)
+{
+	struct ledger_task t;
+
+	assert_int_equal(store_exec(s, sql, "test", &e), 0);
 	assert_int_equal(ledger_find(s, whole.id, 0, arena, &t, &e), -1);
 	assert_non_null(strstr(e.msg, "is damaged"));
-	assert_int_equal(store_exec(s, "UPDATE attempts SET completions ="
-	    " '[\"a\"]'", "test", &e), 0);
-	assert_int_equal(ledger_find(s, whole.id, 0, arena, &t, &e), -1);
-	assert_non_null(strstr(e.msg, "is damaged"));
+}
+
+static void
+damaged_entries_are_an_error(void **state)
+{
+	(void)state;
+	put(&whole);
+	assert_damaged("UPDATE segments SET entries = substr(entries, 1,"
+	    " length(entries) - 1)");
+	assert_damaged("UPDATE segments SET entries = x'ffffff7f00'");
+	assert_damaged("UPDATE segments SET entries = x'01'");
+	/* Whole by its length, and nothing that can be read: an id of 8 bytes,
+	 * and no more. */
+	assert_damaged("UPDATE segments SET entries = x'09000000'"
+	    " || x'08' || CAST('task ''1''' AS BLOB)");
 }
 
 static void
 words_of_another_version_are_failures(void **state)
 {
+	struct ledger_attempt a = { .tier = 1 };
+	struct ledger_task t = { .id = STR("x"), .attempts = &a,
+	    .n_attempts = 1, .status = (enum task_status)60 };
+
 	(void)state;
-	put(&whole);
-	assert_int_equal(store_exec(s, "UPDATE tasks SET status = 99;"
-	    " UPDATE attempts SET verdict = -3", "test", &e), 0);
-	assert_int_equal(find("task '1'", 0)->status, TASK_FAILED);
-	assert_int_equal(find("task '1'", 0)->attempts[0].verdict,
-	    ATTEMPT_FAILED);
+	a.verdict = (enum attempt_verdict)61;
+	put(&t);
+	assert_int_equal(find("x", 0)->status, TASK_FAILED);
+	assert_int_equal(find("x", 0)->attempts[0].verdict, ATTEMPT_FAILED);
 }
 
 static void
@@ -419,9 +477,11 @@ main(void)
 		the_task_ends_where_it_was_answered_else_with_its_last_attempt),
 		STORE(the_newest_tasks_come_first),
 		STORE(nothing_is_written_outside_a_transaction),
-		STORE(a_task_is_kept_with_all_its_attempts_or_not_at_all),
-		STORE(tags_that_are_not_json_are_refused),
-		STORE(a_damaged_list_of_rows_is_an_error),
+		STORE(
+		what_is_rolled_back_is_not_kept_and_its_number_is_given_again),
+		STORE(many_tasks_of_one_transaction_have_numbers_of_their_own),
+		STORE(tasks_are_found_however_many_come_after_them),
+		STORE(damaged_entries_are_an_error),
 		STORE(words_of_another_version_are_failures),
 		cmocka_unit_test(every_status_has_a_name_that_reads_back),
 	};

@@ -7,12 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
 #include <cmocka.h>
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "base/rand.h"
 #include "cmd/order.c"
+#include "cmd/spill.c"
+
+#define HELD ((size_t)4096)
 
 static struct order *order;
 static struct buf ready;
@@ -22,7 +27,7 @@ begin(void **state)
 {
 	(void)state;
 	buf_init(&ready, BUF_MAX);
-	order = order_new();
+	order = order_new(HELD, NULL);
 	return order ? 0 : -1;
 }
 
@@ -36,13 +41,33 @@ end(void **state)
 	return 0;
 }
 
+/* What is let through goes into `ready`. */
 static void
-put(int64_t seq, const char *line)
+let_through(void)
+{
+	struct err e = { 0 };
+	struct str line;
+	int rc;
+
+	while ((rc = order_next(order, &line, &e)) > 0)
+		buf_add(&ready, line);
+	assert_int_equal(rc, 0);
+}
+
+static void
+put_str(int64_t seq, struct str line)
 {
 	struct err e = { 0 };
 
 	assert_true(seq < order_limit(order));
-	assert_int_equal(order_put(order, seq, str_of(line), &ready, &e), 0);
+	assert_int_equal(order_put(order, seq, line, &e), 0);
+	let_through();
+}
+
+static void
+put(int64_t seq, const char *line)
+{
+	put_str(seq, str_of(line));
 }
 
 static void
@@ -50,6 +75,30 @@ ready_is(const char *expected)
 {
 	assert_string_equal(ready.p ? ready.p : "", expected);
 	buf_clear(&ready);
+}
+
+/* "N\n", for all N up to n. */
+static void
+ready_counts_to(int64_t n)
+{
+	char *p = ready.p, *rest;
+	int64_t seen = 0;
+
+	for (; *p; p = rest + 1) {
+		assert_int_equal(strtol(p, &rest, 10), seen);
+		assert_int_equal(*rest, '\n');
+		seen++;
+	}
+	assert_int_equal(seen, n);
+}
+
+static void
+put_number(int64_t seq)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "%lld\n", (long long)seq);
+	put(seq, line);
 }
 
 static void
@@ -70,19 +119,12 @@ a_line_before_its_turn_waits(void **state)
 	ready_is("");
 	put(3, "d\n");
 	ready_is("");
+	assert_int_equal(order_counts(order).waiting, 2);
 	put(0, "a\n");
 	ready_is("a\nb\n");
 	put(2, "c\n");
 	ready_is("c\nd\n");
-}
-
-static void
-what_is_ready_is_appended(void **state)
-{
-	(void)state;
-	buf_adds(&ready, "before ");
-	put(0, "a");
-	assert_string_equal(ready.p, "before a");
+	assert_int_equal(order_counts(order).waiting, 0);
 }
 
 static void
@@ -97,158 +139,232 @@ lines_are_copied(void **state)
 	ready_is("zero\none\n");
 }
 
-/* Nothing new is let in while much waits for one; what is under way still
- * comes, and all of it goes when that one does. */
-static void
-a_straggler_cannot_pile_up_memory(void **state)
-{
-	const size_t n = ORDER_BYTES / 4;
-	char *line = malloc(n + 1);
-	struct err e;
-
-	(void)state;
-	assert_non_null(line);
-	memset(line, 'x', n);
-	for (int64_t seq = 1; seq <= 4; seq++) {
-		assert_int_equal(order_limit(order), ORDER_WINDOW);
-		assert_int_equal(order_put(order, seq, (struct str){ line, n },
-		    &ready, &e), 0);
-	}
-	put(5, "y");
-	assert_int_equal(order_limit(order), 0);
-	assert_int_equal(order_put(order, 6, STR("z"), &ready, &e), 0);
-	assert_int_equal(order_limit(order), 0);
-	assert_int_equal(ready.n, 0);
-	assert_int_equal(order_put(order, 0, STR("a"), &ready, &e), 0);
-	assert_int_equal(ready.n, 4 * n + 3);
-	assert_int_equal(order_limit(order), 7 + ORDER_WINDOW);
-	free(line);
-}
-
-static void
-what_waits_goes_at_the_end_however_much_it_is(void **state)
-{
-	const size_t n = ORDER_BYTES + 1;
-	char *line = calloc(n, 1);
-	struct err e;
-
-	(void)state;
-	assert_non_null(line);
-	assert_int_equal(order_put(order, ORDER_WINDOW - 1,
-	    (struct str){ line, n }, &ready, &e), 0);
-	order_flush(order, &ready);
-	assert_int_equal(ready.n, n);
-	free(line);
-}
-
 static void
 an_empty_line_has_its_turn_too(void **state)
 {
-	struct err e;
-
 	(void)state;
 	put(1, "b");
-	assert_int_equal(order_put(order, 0, (struct str){ NULL, 0 }, &ready,
-	    &e), 0);
+	put_str(0, (struct str){ NULL, 0 });
 	ready_is("b");
-	assert_int_equal(order_limit(order), 2 + ORDER_WINDOW);
+	put(2, "c");
+	ready_is("c");
 }
 
 static void
 lines_may_contain_zero_bytes(void **state)
 {
-	struct err e;
-
 	(void)state;
-	assert_int_equal(order_put(order, 0, (struct str){ "a\0b", 3 },
-	    &ready, &e), 0);
+	put_str(0, (struct str){ "a\0b", 3 });
 	assert_int_equal(ready.n, 3);
 	assert_memory_equal(ready.p, "a\0b", 3);
 }
 
 static void
-the_limit_follows_the_first_missing_line(void **state)
+what_is_little_waits_in_memory(void **state)
 {
 	(void)state;
-	assert_int_equal(order_limit(order), ORDER_WINDOW);
-	put(1, "b");
-	assert_int_equal(order_limit(order), ORDER_WINDOW);
-	put(0, "a");
-	assert_int_equal(order_limit(order), ORDER_WINDOW + 2);
+	for (int64_t seq = 1; seq <= (int64_t)HELD / 70; seq++)
+		put_number(seq);
+	assert_int_equal(order_counts(order).spilled, 0);
+	assert_null(order->spill);
 }
 
+/* However many lines wait for one, so much is in memory and no more, and more
+ * may always be begun. */
 static void
-the_whole_window_can_wait(void **state)
+a_straggler_cannot_pile_up_memory(void **state)
 {
-	char line[16];
-	size_t expected = 0;
+	enum { N = 100000 };
 
 	(void)state;
-	for (int64_t i = ORDER_WINDOW - 1; i > 0; i--) {
-		snprintf(line, sizeof(line), "%d\n", (int)i);
-		expected += strlen(line);
-		put(i, line);
+	for (int64_t seq = N - 1; seq > 0; seq--) {
+		put_number(seq);
+		assert_true(order->bytes <= HELD);
+		assert_int_equal(order_limit(order), INT64_MAX);
 	}
 	ready_is("");
-	put(0, "0\n");
-	assert_int_equal(ready.n, expected + 2);
-	assert_memory_equal(ready.p, "0\n1\n2\n3\n", 8);
-	assert_int_equal(order_limit(order), 2 * ORDER_WINDOW);
+	assert_true(order_counts(order).spilled > N - 100);
+	assert_true(order_counts(order).most > N * (int64_t)HEAD);
+	put_number(0);
+	ready_counts_to(N);
+	assert_int_equal(order_counts(order).waiting, 0);
+	assert_int_equal(order->bytes, 0);
+	assert_int_equal(spill_bytes(order->spill), 0);
 }
 
-/* Pseudo-random order, many times around the ring. */
 static void
-any_order_within_the_window_comes_out_right(void **state)
+a_line_larger_than_memory_may_hold_waits_in_the_file(void **state)
 {
-	enum { N = 5 * ORDER_WINDOW };
-	static bool done[N];
+	char *line = malloc(HELD * 1000);
+
+	(void)state;
+	assert_non_null(line);
+	memset(line, 'x', HELD * 1000);
+	put_str(1, (struct str){ line, HELD * 1000 });
+	assert_int_equal(order->bytes, 0);
+	put(0, "a");
+	assert_int_equal(ready.n, HELD * 1000 + 1);
+	assert_memory_equal(ready.p + 1, line, HELD * 1000);
+	/* in its turn it needs no file */
+	put_str(2, (struct str){ line, HELD * 1000 });
+	assert_int_equal(order_counts(order).spilled, 1);
+	free(line);
+}
+
+/* Pseudo-random order, with stragglers that wait for long, many times around
+ * through memory and file. */
+static void
+any_order_comes_out_right(void **state)
+{
+	enum { N = 50000, AHEAD = 700 };
+	static bool done[N + AHEAD + 1];
 	struct rng rng;
-	int64_t first = 0, seen = 0;
-	char line[16], *p, *rest;
+	int64_t first = 0;
 
 	(void)state;
 	rng_seed(&rng, 7);
 	memset(done, 0, sizeof(done));
 	while (first < N) {
-		int64_t room = order_limit(order) - first, at;
-		at = first + (int64_t)(rng_u64(&rng) % (uint64_t)room);
-		while (at >= N || done[at])
-			at = at + 1 >= N || at + 1 >= order_limit(order)
-			    ? first : at + 1;
+		int64_t at = first + (int64_t)(rng_u64(&rng) % AHEAD);
+		while (done[at] || at >= N)
+			at = at + 1 >= N ? first : at + 1;
 		done[at] = true;
-		snprintf(line, sizeof(line), "%d\n", (int)at);
-		put(at, line);
-		while (first < N && done[first])
+		put_number(at);
+		while (done[first])
 			first++;
 	}
-	p = ready.p;
-	for (; *p; p = rest + 1) {
-		assert_int_equal(strtol(p, &rest, 10), seen);
-		assert_int_equal(*rest, '\n');
-		seen++;
+	ready_counts_to(N);
+	assert_true(order_counts(order).spilled > N / 10);
+}
+
+/* --- a full disk ----------------------------------------------------------------- */
+
+static void
+allow_files_of(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes ? bytes : limit.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/* Nothing new is let in; what is under way still comes, and all of it goes when
+ * the one comes that is missing. */
+static void
+on_a_full_disk_nothing_new_is_let_in(void **state)
+{
+	int64_t n = 1;
+	struct err e = { 0 };
+
+	(void)state;
+	assert_false(order_trouble(order, &e));
+	allow_files_of(10000);
+	for (; n < order_limit(order); n++)
+		put_number(n);
+	assert_int_equal(order_limit(order), 0);
+	assert_true(order_counts(order).spilled > 0);
+	assert_true(order->bytes > HELD && order->bytes < HELD + 100);
+	assert_true(order_trouble(order, &e));
+	assert_non_null(strstr(e.msg, "File too large"));
+	assert_false(order_trouble(order, &e));
+	for (int64_t end = n + 64; n < end; n++) { /* under way */
+		char line[32];
+		snprintf(line, sizeof(line), "%lld\n", (long long)n);
+		assert_int_equal(order_put(order, n, str_of(line), &e), 0);
 	}
-	assert_int_equal(seen, N);
+	assert_int_equal(order_limit(order), 0);
+	/* There is room again, but it is tried when all is out. */
+	allow_files_of(0);
+	assert_int_equal(order_put(order, 0, STR("0\n"), &e), 0);
+	let_through();
+	ready_counts_to(n);
+	assert_int_equal(order_limit(order), INT64_MAX);
+	buf_clear(&ready);
+	for (int64_t end = n + 1000, seq = n + 1; seq < end; seq++)
+		put_number(seq);
+	assert_int_equal(order_limit(order), INT64_MAX);
+	assert_true(order_counts(order).spilled > 900);
+	assert_false(order_trouble(order, &e));
 }
 
 static void
-a_flush_lets_everything_through_in_order(void **state)
+where_no_file_can_be_made_memory_is_what_there_is(void **state)
+{
+	int64_t n = 1;
+	struct err e = { 0 };
+	struct rlimit limit, none;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	none = limit;
+	none.rlim_cur = 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	for (; n < order_limit(order); n++)
+		put_number(n);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(order_limit(order), 0);
+	assert_true(order_trouble(order, &e));
+	assert_non_null(strstr(e.msg, "temporary file"));
+	assert_int_equal(order_put(order, 0, STR("0\n"), &e), 0);
+	let_through();
+	ready_counts_to(n);
+	assert_int_equal(order_counts(order).spilled, 0);
+}
+
+static void
+what_cannot_be_read_back_is_an_error(void **state)
+{
+	struct err e = { 0 };
+	struct str line;
+
+	(void)state;
+	for (int64_t seq = 1; seq < 100; seq++)
+		put_number(seq);
+	assert_true(order_counts(order).spilled > 0);
+	assert_int_equal(ftruncate(order->spill->fd, 0), 0);
+	assert_int_equal(order_put(order, 0, STR("0\n"), &e), 0);
+	assert_int_equal(order_next(order, &line, &e), 1);
+	assert_int_equal(order_next(order, &line, &e), -1);
+	assert_int_equal(e.code, ERR_IO);
+	assert_int_equal(order_next(order, &line, &e), -1);
+}
+
+/* --- the end --------------------------------------------------------------------- */
+
+static void
+what_is_missing_can_be_passed_over(void **state)
 {
 	(void)state;
 	put(5, "f\n");
 	put(2, "c\n");
-	put(ORDER_WINDOW - 1, "last\n");
-	order_flush(order, &ready);
-	ready_is("c\nf\nlast\n");
-	order_flush(order, &ready);
-	ready_is("");
+	put(3, "d\n");
+	assert_true(order_jump(order));
+	let_through();
+	ready_is("c\nd\n");
+	assert_true(order_jump(order));
+	let_through();
+	ready_is("f\n");
+	assert_false(order_jump(order));
 }
 
 static void
-a_flush_of_nothing_is_nothing(void **state)
+also_what_waits_in_the_file(void **state)
 {
 	(void)state;
-	order_flush(order, &ready);
-	ready_is("");
+	for (int64_t seq = 1; seq < 1000; seq++)
+		put_number(seq);
+	put(2000, "last\n");
+	buf_adds(&ready, "0\n");
+	assert_true(order_jump(order));
+	let_through();
+	ready_counts_to(1000);
+	buf_clear(&ready);
+	assert_true(order_jump(order));
+	let_through();
+	ready_is("last\n");
+	assert_false(order_jump(order));
 }
 
 static void
@@ -256,21 +372,9 @@ what_is_still_waiting_is_freed(void **state)
 {
 	(void)state;
 	put(1, "b");
-	put(4095, "z");
+	for (int64_t seq = 4000; seq < 5000; seq++)
+		put_number(seq);
 	order_free(NULL);
-}
-
-static void
-a_full_buffer_is_reported(void **state)
-{
-	struct buf small;
-	struct err e = { 0 };
-
-	(void)state;
-	buf_init(&small, 4);
-	assert_int_equal(order_put(order, 0, STR("too long"), &small, &e), -1);
-	assert_int_equal(e.code, ERR_NOMEM);
-	buf_release(&small);
 }
 
 int
@@ -280,19 +384,19 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_line_in_its_turn_is_let_through_at_once),
 		T(a_line_before_its_turn_waits),
-		T(what_is_ready_is_appended),
 		T(lines_are_copied),
-		T(a_straggler_cannot_pile_up_memory),
-		T(what_waits_goes_at_the_end_however_much_it_is),
 		T(an_empty_line_has_its_turn_too),
 		T(lines_may_contain_zero_bytes),
-		T(the_limit_follows_the_first_missing_line),
-		T(the_whole_window_can_wait),
-		T(any_order_within_the_window_comes_out_right),
-		T(a_flush_lets_everything_through_in_order),
-		T(a_flush_of_nothing_is_nothing),
+		T(what_is_little_waits_in_memory),
+		T(a_straggler_cannot_pile_up_memory),
+		T(a_line_larger_than_memory_may_hold_waits_in_the_file),
+		T(any_order_comes_out_right),
+		T(on_a_full_disk_nothing_new_is_let_in),
+		T(where_no_file_can_be_made_memory_is_what_there_is),
+		T(what_cannot_be_read_back_is_an_error),
+		T(what_is_missing_can_be_passed_over),
+		T(also_what_waits_in_the_file),
 		T(what_is_still_waiting_is_freed),
-		T(a_full_buffer_is_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -564,6 +564,56 @@ an_id_without_a_line_is_passed_over(void **state)
 	file_is(A C);
 }
 
+/* It says yes only where resume_sort() changes nothing. */
+static void
+lines_in_order_are_known_as_such(void **state)
+{
+	static const struct {
+		const char *file, *ids[5];
+		int in_order;
+	} cases[] = {
+		{ A B C, { "a", "b", "c" }, 1 },
+		{ A C, { "a", "b", "c", "d" }, 1 },
+		{ B, { "a", "b" }, 1 },
+		{ "", { "a" }, 1 },
+		{ A B A2, { "a", "b", "a" }, 1 },
+		{ B A, { "a", "b" }, 0 },
+		{ A B C, { "a", "c", "b" }, 0 },
+		{ A B C, { "b", "c" }, 0 },
+		{ A B A2, { "a", "a", "b" }, 0 },
+		{ A, { NULL }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ids ids = { cases[i].ids, -1, 0 };
+		ino_t before;
+
+		write_file(cases[i].file);
+		assert_int_equal(resume_in_order(path, MAX, next_id, &ids, &e),
+		    cases[i].in_order);
+		before = inode();
+		sort_by(cases[i].ids);
+		if (cases[i].in_order)
+			assert_int_equal(inode(), before);
+	}
+}
+
+static void
+what_is_no_list_of_results_is_in_no_order(void **state)
+{
+	struct ids ids = { IDS("a", "b"), -1, 0 },
+	    fails = { IDS("b", "a"), 1, 0 };
+
+	(void)state;
+	write_file(A "x\n" B);
+	assert_int_equal(resume_in_order(path, MAX, next_id, &ids, &e), -1);
+	assert_int_equal(e.code, ERR_USAGE);
+	write_file(A);
+	assert_int_equal(resume_in_order(path, MAX, next_id, &fails, &e), -1);
+	assert_int_equal(e.code, ERR_INPUT);
+}
+
 static void
 sorting_no_file_makes_none(void **state)
 {
@@ -632,6 +682,8 @@ main(void)
 		T(lines_of_other_ids_come_last_also_when_the_rest_is_in_order),
 		T(no_ids_change_nothing),
 		T(an_id_without_a_line_is_passed_over),
+		T(lines_in_order_are_known_as_such),
+		T(what_is_no_list_of_results_is_in_no_order),
 		T(sorting_no_file_makes_none),
 		T(an_error_of_the_source_leaves_the_file_as_it_is),
 		T(a_foreign_file_is_not_sorted),

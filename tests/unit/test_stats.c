@@ -701,6 +701,134 @@ reasons_of_escalation_come_most_frequent_first(void **state)
 	assert_string_equal(reasons, "math 1 escalate agreement 1;");
 }
 
+/* A random task of the ledger that tests of summaries have. */
+static void
+put_random(uint64_t *seed, int64_t finished_utc_ms)
+{
+	static const char *const scorers[] = { "regex", "agreement", "" };
+	struct ledger_attempt a[3];
+	int64_t rows[2] = { 1, 2 };
+	struct ledger_attempt audit = { .rows = rows, .n_rows = 2 };
+	struct ledger_task t = { .id = STR("t"), .cascade = STR("math"),
+	    .run = STR("one"), .tags = STR("{\"team\":\"a\"}"),
+	    .finished_utc_ms = finished_utc_ms, .attempts = a, .tiers = 3 };
+	uint64_t r = *seed = *seed * 6364136223846793005u + 1;
+#define DICE(n) ((int64_t)((r = r * 6364136223846793005u + 1) >> 33) % (n))
+
+	t.n_attempts = (size_t)DICE(4);
+	for (size_t i = 0; i < t.n_attempts; i++)
+		a[i] = (struct ledger_attempt){ .tier = 1 + (int)DICE(3),
+		    .model = DICE(2) ? STR("p/small") : STR("q/org/big"),
+		    .samples = 1 + (int)DICE(3), .cached = (int)DICE(2),
+		    .scored = DICE(2), .score = (double)DICE(100) / 99,
+		    .scorer = str_of(scorers[DICE(3)]),
+		    .verdict = (enum attempt_verdict)DICE(8),
+		    .cost_picousd = DICE(5) ? DICE(1000) : MONEY_UNKNOWN,
+		    .cached_picousd = DICE(10), .requests = (int)DICE(3),
+		    .prompt_tokens = DICE(100) - 1, .latency_ms = DICE(9000) };
+	t.tier = (int)DICE(4);
+	t.status = (enum task_status)DICE(5);
+	t.model = STR("p/small");
+	t.latency_ms = DICE(20000);
+	t.cost_picousd = DICE(500);
+	t.top_picousd = DICE(4) ? DICE(900) : MONEY_UNKNOWN;
+	t.collected = DICE(8) == 0;
+	if (DICE(5) == 0) {
+		rows[0] = DICE(50);
+		t.audit = &audit;
+		t.audit_outcome = (enum audit_outcome)DICE(3);
+		t.audit_picousd = DICE(70);
+	}
+	put(&t);
+#undef DICE
+}
+
+static void
+assert_same_sums(enum ledger_group by, struct ledger_filter f,
+    struct ledger_filter g)
+{
+	static struct ledger_stats first[MOST];
+	size_t n;
+
+	sum_up(&f, by);
+	n = n_got;
+	memcpy(first, got, sizeof(got));
+	sum_up(&g, by);
+	assert_int_equal(n_got, n);
+	for (size_t i = 0; i < n; i++) {
+		/* But for the names, which are where they are. */
+		first[i].group = got[i].group;
+		first[i].cascade = got[i].cascade;
+		first[i].model = got[i].model;
+		assert_memory_equal(&first[i], &got[i], sizeof(got[i]));
+	}
+}
+
+struct reasons_seen {
+	int64_t n, sum;
+};
+
+static bool
+add_reason(void *cookie, struct str cascade, int tier, enum attempt_verdict v,
+    struct str scorer, int64_t count)
+{
+	struct reasons_seen *r = cookie;
+
+	r->n++;
+	r->sum = r->sum * 31 + count * 7 + tier * 3 + (int)v
+	    + (int64_t)scorer.n + (int64_t)cascade.n;
+	return true;
+}
+
+static bool
+add_audit(void *cookie, const struct ledger_audits *g)
+{
+	int64_t *v = cookie;
+
+	*v = *v * 31 + g->accepted + 3 * g->tasks + 5 * g->audited
+	    + 7 * g->differ + 11 * g->unanswered + 13 * g->cost_picousd;
+	return true;
+}
+
+/* Sums that were kept and sums made of entries are the same: a run, and a tag
+ * that all tasks have, are what summaries cannot tell. */
+static void
+what_was_summed_up_before_adds_up_to_the_same(void **state)
+{
+	static const enum ledger_group by[] = { LEDGER_BY_TIER,
+	    LEDGER_BY_CASCADE, LEDGER_BY_MODEL, LEDGER_TOTAL };
+	struct ledger_filter all = { 0 }, run = { .run = STR("one") },
+	    tag = { .tag_key = STR("team") };
+	struct reasons_seen r1 = { 0 }, r2 = { 0 };
+	int64_t a1 = 0, a2 = 0;
+	uint64_t seed = 7;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++)
+		put_random(&seed, MIDNIGHT_MS + i * 60000);
+	for (int collected = 0; collected < 2; collected++) {
+		all.collected = run.collected = tag.collected = collected;
+		for (size_t i = 0; i < sizeof(by) / sizeof(*by); i++) {
+			assert_same_sums(by[i], all, run);
+			assert_same_sums(by[i], all, tag);
+		}
+	}
+	/* Nor a time that begins and ends within one. */
+	all.since_utc_ms = run.since_utc_ms = MIDNIGHT_MS + 777 * 60000;
+	all.until_utc_ms = run.until_utc_ms = MIDNIGHT_MS + 2222 * 60000;
+	assert_same_sums(LEDGER_BY_TIER, all, run);
+	all.collected = run.collected = false;
+	assert_same_sums(LEDGER_TOTAL, all, run);
+	assert_int_equal(ledger_reasons(s, &all, add_reason, &r1, &e), 0);
+	assert_int_equal(ledger_reasons(s, &run, add_reason, &r2, &e), 0);
+	assert_true(r1.n > 10 && r1.n == r2.n && r1.sum == r2.sum);
+	assert_int_equal(ledger_audits(s, &all, LEDGER_BY_TIER, add_audit,
+	    &a1, &e), 0);
+	assert_int_equal(ledger_audits(s, &run, LEDGER_BY_TIER, add_audit,
+	    &a2, &e), 0);
+	assert_true(a1 != 0 && a1 == a2);
+}
+
 #define STORE(f) cmocka_unit_test_setup_teardown(f, open_store, close_store)
 
 int
@@ -729,6 +857,7 @@ main(void)
 		STORE(a_filter_on_the_model_leaves_out_the_attempts_of_others),
 		STORE(an_empty_ledger_has_a_total_of_nothing),
 		STORE(sums_saturate_instead_of_failing),
+		STORE(what_was_summed_up_before_adds_up_to_the_same),
 		STORE(the_callback_may_stop),
 		STORE(reasons_of_escalation_come_most_frequent_first),
 	};
