@@ -811,12 +811,11 @@ copy_answer(struct climb *c, const struct completion *from,
 }
 
 static bool
-copy_completion(struct climb *c, const struct completion *from,
+copy_texts(struct climb *c, const struct completion *from,
     struct completion *to)
 {
 	struct token *tokens = NULL;
 
-	*to = *from;
 	if (!arena_str(c->arena, from->text, &to->text)
 	    || !arena_str(c->arena, from->model, &to->model))
 		return false;
@@ -829,6 +828,18 @@ copy_completion(struct climb *c, const struct completion *from,
 		    from->n_tokens * sizeof(*tokens));
 	}
 	to->tokens = tokens;
+	return true;
+}
+
+static bool
+take_completion(struct climb *c, const struct climb_news *news,
+    struct completion *to)
+{
+	const struct completion *from = news->c;
+
+	*to = *from;
+	if (!news->lasts && !copy_texts(c, from, to))
+		return false;
 	if (c->way != CLIMB_RECORDED) {
 		to->has_answer = answer_extract(&c->cascade->answer, to->text,
 		    &to->answer);
@@ -873,7 +884,7 @@ climb_give(struct climb *c, size_t slot, const struct climb_news *news,
 	struct ledger_attempt *at = attempt_now(c);
 	struct slot *s = &c->slots[slot];
 
-	if (!copy_completion(c, news->c, &s->c))
+	if (!take_completion(c, news, &s->c))
 		return err_nomem(e);
 	count_costs(c, news);
 	s->place = (int)at->n_rows++;
