@@ -737,31 +737,49 @@ visited(struct climb *c, int64_t now_ms, struct err *e)
 	return enter_tier(c, now_ms, e);
 }
 
+/* The completions that are here, for the scorers, and whose each is in *of,
+ * which has room for one. */
+static bool
+line_up(struct climb *c, struct score_input *in, struct slot ***of)
+{
+	struct completion *v = &c->slots[0].c;
+
+	if (c->n_slots > 1) {
+		v = arena_array(c->arena, c->n_slots, sizeof(*v));
+		*of = arena_array(c->arena, c->n_slots, sizeof(**of));
+		if (!v || !*of)
+			return false;
+	}
+	in->c = v;
+	for (size_t i = 0; i < c->n_slots; i++) {
+		if (c->slots[i].state == SLOT_FAILED) {
+			in->missing++;
+			continue;
+		}
+		(*of)[in->n] = &c->slots[i];
+		if (c->n_slots > 1)
+			v[in->n] = c->slots[i].c;
+		in->n++;
+	}
+	return true;
+}
+
 /* Every slot is here or failed: what now? */
 static int
 judge(struct climb *c, int64_t now_ms, struct err *e)
 {
 	const struct tier *t = tier_now(c);
-	struct completion *v = arena_array(c->arena, c->n_slots, sizeof(*v));
-	struct slot **of = arena_array(c->arena, c->n_slots, sizeof(*of));
-	struct score_input in = { .prompt = c->task->prompt, .c = v,
+	struct score_input in = { .prompt = c->task->prompt,
 	    .more = (size_t)t->samples_max - c->n_slots,
 	    .below = c->below, .n_below = c->n_below };
+	struct slot *one, **of = &one;
 	const struct slot *failure;
 	struct verdict verdict;
 
 	if (c->way == CLIMB_ALL)
 		return visited(c, now_ms, e);
-	if (!v || !of)
+	if (!line_up(c, &in, &of))
 		return err_nomem(e);
-	for (size_t i = 0; i < c->n_slots; i++) {
-		if (c->slots[i].state == SLOT_FAILED) {
-			in.missing++;
-			continue;
-		}
-		of[in.n] = &c->slots[i];
-		v[in.n++] = c->slots[i].c;
-	}
 	failure = ending_failure(c, in.n == 0);
 	if (failure && !(failure->budget && in.n))
 		return attempt_failed(c, failure, now_ms, e);
