@@ -14,14 +14,15 @@
 
 struct chunk {
 	struct chunk *next;
-	size_t size, used; /* of data */
+	size_t size; /* of data */
 	alignas(ALIGN) char data[];
 };
 
 struct arena {
 	struct arena *next_spare;
 	size_t chunk;
-	size_t used;
+	char *at, *end;        /* what is free of the current chunk */
+	size_t used;           /* of all others */
 	struct chunk *current; /* the one being filled */
 	struct chunk first;    /* last: its data follow */
 };
@@ -56,8 +57,15 @@ chunk_new(size_t size)
 		return NULL;
 	c->next = NULL;
 	c->size = size;
-	c->used = 0;
 	return c;
+}
+
+static void
+fill(struct arena *a, struct chunk *c)
+{
+	a->current = c;
+	a->at = c->data;
+	a->end = c->data + c->size;
 }
 
 struct arena *
@@ -80,7 +88,7 @@ arena_new(size_t chunk)
 	a->chunk = chunk;
 	a->used = 0;
 	a->first = (struct chunk){ .size = chunk };
-	a->current = &a->first;
+	fill(a, &a->first);
 	return a;
 }
 
@@ -94,9 +102,8 @@ arena_clear(struct arena *a)
 		free(c);
 	}
 	a->first.next = NULL;
-	a->first.used = 0;
-	a->current = &a->first;
 	a->used = 0;
+	fill(a, &a->first);
 }
 
 void
@@ -114,40 +121,42 @@ arena_free(struct arena *a)
 	n_spare++;
 }
 
-/* The chunk to take n bytes (a multiple of ALIGN) from, or NULL. */
-static struct chunk *
-chunk_for(struct arena *a, size_t n)
+/* n bytes of a new chunk; more than a quarter of one gets one of its own, for
+ * the current one is still worth filling. */
+static void *
+from_new_chunk(struct arena *a, size_t n)
 {
-	struct chunk *c = a->current;
-	bool large = n > a->chunk / 4; /* c is still worth filling */
+	bool large = n > a->chunk / 4;
+	struct chunk *c;
 
-	if (n <= c->size - c->used)
-		return c;
+	if (n > PTRDIFF_MAX)
+		return NULL;
 	c = chunk_new(large ? n : a->chunk);
 	if (!c)
 		return NULL;
 	c->next = a->current->next;
 	a->current->next = c;
-	if (!large)
-		a->current = c;
-	return c;
+	if (large) {
+		a->used += n;
+		return c->data;
+	}
+	a->used += (size_t)(a->at - a->current->data);
+	fill(a, c);
+	a->at += n;
+	return c->data;
 }
 
 void *
 arena_raw(struct arena *a, size_t n)
 {
-	struct chunk *c;
-	void *p;
+	void *p = a->at;
 
 	if (n > PTRDIFF_MAX)
 		return NULL;
-	n = (n ? n + ALIGN - 1 : ALIGN) / ALIGN * ALIGN;
-	c = chunk_for(a, n);
-	if (!c)
-		return NULL;
-	p = c->data + c->used;
-	c->used += n;
-	a->used += n;
+	n = (n + !n + ALIGN - 1) & ~(ALIGN - 1);
+	if (n > (size_t)(a->end - a->at))
+		return from_new_chunk(a, n);
+	a->at += n;
 	return p;
 }
 
@@ -220,5 +229,5 @@ arena_printf(struct arena *a, const char *fmt, ...)
 size_t
 arena_used(const struct arena *a)
 {
-	return a->used;
+	return a->used + (size_t)(a->at - a->current->data);
 }

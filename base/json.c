@@ -368,21 +368,28 @@ check_token(struct source *s, struct nesting *in, size_t *i, struct err *e)
 {
 	char c = s->p[*i];
 
-	if (c == '"' && (in->next & NAME)) {
+	switch (c) {
+	case '"':
+		if (!(in->next & NAME))
+			break;
 		in->next = COLON;
 		return check_string(s, i, e);
-	}
-	if (c == ',' && (in->next & COMMA)) {
+	case ',':
+		if (!(in->next & COMMA))
+			break;
 		in->next = in_object(in) ? NAME : VALUE;
 		++*i;
 		return 0;
-	}
-	if (c == ':' && (in->next & COLON)) {
+	case ':':
+		if (!(in->next & COLON))
+			break;
 		in->next = VALUE;
 		++*i;
 		return 0;
-	}
-	if (c == (in_object(in) ? '}' : ']') && (in->next & END)) {
+	case '}':
+	case ']':
+		if (!(in->next & END) || in_object(in) != (c == '}'))
+			break;
 		in->depth--;
 		in->objects >>= 1;
 		after_value(in);
@@ -432,6 +439,7 @@ check(struct source *s, struct err *e)
  * document's, and begins with where the arena is.
  */
 static _Thread_local struct arena *building; /* NULL: not in build() */
+static _Thread_local bool begun; /* it has the document's first value */
 
 struct first {
 	struct arena *arena;
@@ -445,8 +453,9 @@ build_alloc(size_t n)
 
 	if (!building)
 		return malloc(n);
-	if (arena_used(building))
+	if (begun)
 		return arena_raw(building, n);
+	begun = true;
 	f = arena_raw(building, offsetof(struct first, doc) + n);
 	if (!f)
 		return NULL;
@@ -477,6 +486,7 @@ build(const char *p, size_t n)
 	building = arena_new(n > TINY_TEXT && n < SMALL_TEXT ? 6 * n + 512 : 0);
 	if (!building)
 		return NULL;
+	begun = false;
 	doc = cJSON_ParseWithLength(p, n);
 	if (!doc)
 		arena_free(building);

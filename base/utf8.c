@@ -58,8 +58,14 @@ decode(struct str s, uint32_t *c)
 static size_t
 skip_ascii(struct str s, size_t i)
 {
-	uint64_t w;
+	uint64_t w, four[4];
 
+	for (; s.n - i >= sizeof(four); i += sizeof(four)) {
+		memcpy(four, s.p + i, sizeof(four));
+		if ((four[0] | four[1] | four[2] | four[3])
+		    & UINT64_C(0x8080808080808080))
+			break;
+	}
 	for (; s.n - i >= sizeof(w); i += sizeof(w)) {
 		memcpy(&w, s.p + i, sizeof(w));
 		w = le64toh(w) & UINT64_C(0x8080808080808080);

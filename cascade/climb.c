@@ -745,31 +745,49 @@ visited(struct climb *c, int64_t now_ms, struct err *e)
 	return enter_tier(c, now_ms, e);
 }
 
+/* The completions that are here, for the scorers, and whose each is in *of,
+ * which has room for one. */
+static bool
+line_up(struct climb *c, struct score_input *in, struct slot ***of)
+{
+	struct completion *v = &c->slots[0].c;
+
+	if (c->n_slots > 1) {
+		v = arena_array(c->arena, c->n_slots, sizeof(*v));
+		*of = arena_array(c->arena, c->n_slots, sizeof(**of));
+		if (!v || !*of)
+			return false;
+	}
+	in->c = v;
+	for (size_t i = 0; i < c->n_slots; i++) {
+		if (c->slots[i].state == SLOT_FAILED) {
+			in->missing++;
+			continue;
+		}
+		(*of)[in->n] = &c->slots[i];
+		if (c->n_slots > 1)
+			v[in->n] = c->slots[i].c;
+		in->n++;
+	}
+	return true;
+}
+
 /* Every slot is here or failed: what now? */
 static int
 judge(struct climb *c, int64_t now_ms, struct err *e)
 {
 	const struct tier *t = tier_now(c);
-	struct completion *v = arena_array(c->arena, c->n_slots, sizeof(*v));
-	struct slot **of = arena_array(c->arena, c->n_slots, sizeof(*of));
-	struct score_input in = { .prompt = c->task->prompt, .c = v,
+	struct score_input in = { .prompt = c->task->prompt,
 	    .more = (size_t)t->samples_max - c->n_slots,
 	    .below = c->below, .n_below = c->n_below };
+	struct slot *one, **of = &one;
 	const struct slot *failure;
 	struct verdict verdict;
 
 	if (c->way == CLIMB_ALL)
 		return visited(c, now_ms, e);
-	if (!v || !of)
+	if (!line_up(c, &in, &of))
 		return err_nomem(e);
-	for (size_t i = 0; i < c->n_slots; i++) {
-		if (c->slots[i].state == SLOT_FAILED) {
-			in.missing++;
-			continue;
-		}
-		of[in.n] = &c->slots[i];
-		v[in.n++] = c->slots[i].c;
-	}
 	failure = ending_failure(c, in.n == 0);
 	if (failure && !(failure->budget && in.n))
 		return attempt_failed(c, failure, now_ms, e);
@@ -819,12 +837,11 @@ copy_answer(struct climb *c, const struct completion *from,
 }
 
 static bool
-copy_completion(struct climb *c, const struct completion *from,
+copy_texts(struct climb *c, const struct completion *from,
     struct completion *to)
 {
 	struct token *tokens = NULL;
 
-	*to = *from;
 	if (!arena_str(c->arena, from->text, &to->text)
 	    || !arena_str(c->arena, from->model, &to->model))
 		return false;
@@ -837,6 +854,18 @@ copy_completion(struct climb *c, const struct completion *from,
 		    from->n_tokens * sizeof(*tokens));
 	}
 	to->tokens = tokens;
+	return true;
+}
+
+static bool
+take_completion(struct climb *c, const struct climb_news *news,
+    struct completion *to)
+{
+	const struct completion *from = news->c;
+
+	*to = *from;
+	if (!news->lasts && !copy_texts(c, from, to))
+		return false;
 	if (c->way != CLIMB_RECORDED) {
 		to->has_answer = answer_extract(&c->cascade->answer, to->text,
 		    &to->answer);
@@ -881,7 +910,7 @@ climb_give(struct climb *c, size_t slot, const struct climb_news *news,
 	struct ledger_attempt *at = attempt_now(c);
 	struct slot *s = &c->slots[slot];
 
-	if (!copy_completion(c, news->c, &s->c))
+	if (!take_completion(c, news, &s->c))
 		return err_nomem(e);
 	count_costs(c, news);
 	s->place = (int)at->n_rows++;

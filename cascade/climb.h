@@ -60,7 +60,9 @@ int climb_messages(struct climb *c, const struct climb_ask *ask,
     struct message **out, size_t *n, struct err *e);
 
 struct climb_news {
-	const struct completion *c; /* copied, with its text and tokens */
+	const struct completion *c; /* copied, with its text and tokens; but: */
+	bool lasts;        /* its text and tokens do, as long as the task: they
+	                      are not copied */
 	bool cached;       /* out of the store, or another task paid for it */
 	int requests;      /* sent for it; of several of one request the first
 	                      bears the count */

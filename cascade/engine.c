@@ -66,7 +66,6 @@ struct engine {
 	size_t n_finished;
 	int64_t finished_ms; /* when the oldest of them finished */
 	int64_t pause_until_ms; /* no commit before, unless nothing else goes on */
-	struct arena *lookup;
 	struct buf canon;  /* of the open group */
 	struct buf other;  /* of its request at another endpoint */
 	struct buf tags, error;
@@ -170,13 +169,11 @@ look_up(struct job *j, const unsigned char *key, const struct tier *endpoint,
 {
 	struct engine *en = j->en;
 	struct completion c;
-	struct climb_news news = { .c = &c, .cached = true };
+	struct climb_news news = { .c = &c, .lasts = true, .cached = true };
 	int64_t row, *place;
-	int rc;
+	int rc = store_get(en->store, key, ask->sample, en->o.collect,
+	    j->task->arena, &c, &row, e);
 
-	arena_clear(en->lookup);
-	rc = store_get(en->store, key, ask->sample, en->o.collect, en->lookup, &c,
-	    &row, e);
 	if (rc <= 0)
 		return rc;
 	climb_answered_by(j->climb, endpoint->model);
@@ -1281,9 +1278,8 @@ engine_new(struct engine **out, const struct config *cfg,
 	buf_init(&en->error, 4096);
 	snprintf(en->run, sizeof(en->run), "%lld-%ld",
 	    (long long)clock_utc_ms(), (long)getpid());
-	en->lookup = arena_new(0);
 	ops.cookie = en;
-	if (!en->lookup || make_tiers(en) < 0) {
+	if (make_tiers(en) < 0) {
 		engine_free(en);
 		return err_nomem(e);
 	}
@@ -1321,7 +1317,6 @@ engine_free(struct engine *en)
 	free(en->tiers);
 	free(en->checked);
 	free(en->state.by_tier);
-	arena_free(en->lookup);
 	buf_release(&en->canon);
 	buf_release(&en->other);
 	buf_release(&en->tags);

@@ -265,7 +265,7 @@ static bool
 make_headers(struct http *h)
 {
 	static const char *const lines[] = { USER_AGENT,
-	    "Accept-Encoding: " ACCEPT_ENCODING,
+	    ("Accept-Encoding: " ACCEPT_ENCODING),
 	    "Content-Type: application/json" };
 	struct curl_slist *list = NULL, *last = NULL;
 

@@ -48,6 +48,7 @@ struct conn {
 static struct http *h;
 static struct conn *conns;
 static int listener, port, accepted, requests;
+static char heard[65536]; /* the last request */
 static struct err e;
 
 /* --- the server ------------------------------------------------------------- */
@@ -130,6 +131,7 @@ on_request(void *cookie)
 	if (!is_whole(c))
 		return;
 	requests++;
+	memcpy(heard, c->in, c->n_in + 1);
 	c->n_in = c->at = c->again = 0;
 	if (says.silent && c->asked++ > 0) {
 		conn_close(c);
@@ -387,6 +389,84 @@ retry_after_is_what_the_server_meant(void **state)
 			    (long long)g.w.retry_after_ms);
 		assert_false(g.w.should_not_retry);
 	}
+}
+
+static void
+headers_of_an_interim_answer_do_not_count(void **state)
+{
+	struct got g;
+
+	(void)state;
+	SAY("HTTP/1.1 103 Early Hints\r\nRetry-After: 9\r\n"
+	    "X-Should-Retry: false\r\n\r\n" OK("", "2", "{}"));
+	ask(&g);
+	is_answer(&g, 200, "{}");
+	assert_int_equal(g.w.retry_after_ms, -1);
+	assert_false(g.w.should_not_retry);
+}
+
+static void
+was_heard(const char *what, int times)
+{
+	int n = 0;
+
+	for (const char *p = heard; (p = strcasestr(p, what)); p++)
+		n++;
+	if (n != times)
+		fail_msg("'%s' was sent %d times, not %d:\n%s", what, n, times,
+		    heard);
+}
+
+/* One handle serves them all, and remembers what it was told last. */
+static void
+nothing_of_a_request_is_left_in_the_next(void **state)
+{
+	struct header_line own[] = { { STR("X-Mine"), STR("1") },
+	    { STR("User-Agent"), STR("mine") } };
+	struct header_line encoding = { STR("accept-encoding"),
+	    STR("identity") };
+	struct http_request q = request_to(port);
+	char other[80];
+	struct got g;
+
+	(void)state;
+	SAY(OK("", "2", "{}"));
+	for (int i = 0; i < 2; i++) {
+		q = request_to(port);
+		ask_with(&g, q);
+		is_answer(&g, 200, "{}");
+		was_heard("POST /v1/x HTTP/1.1\r\n", 1);
+		was_heard("\r\nUser-Agent: frugal/", 1);
+		was_heard("\r\nAccept-Encoding: gzip\r\n", 1);
+		was_heard("\r\nContent-Type: application/json\r\n", 1);
+		was_heard("Expect", 0);
+		was_heard("X-Mine", 0);
+		was_heard("\r\n\r\n{}", 1);
+
+		q.headers = own;
+		q.n_headers = 2;
+		snprintf(other, sizeof(other), "http://127.0.0.1:%d/y?z=1",
+		    port);
+		q.url = str_of(other);
+		q.body = STR("{\"b\":1}");
+		ask_with(&g, q);
+		was_heard("POST /y?z=1 HTTP/1.1\r\n", 1);
+		was_heard("\r\nX-Mine: 1\r\n", 1);
+		was_heard("User-Agent: mine\r\n", 1);
+		was_heard("User-Agent:", 1);
+		was_heard("Accept-Encoding:", 1);
+		was_heard("\r\n\r\n{\"b\":1}", 1);
+
+		q.headers = &encoding;
+		q.n_headers = 1;
+		q.body = (struct str){ 0 };
+		ask_with(&g, q);
+		was_heard("GET /y?z=1 HTTP/1.1\r\n", 1);
+		was_heard("User-Agent: frugal/", 1);
+		was_heard("Accept-Encoding: identity\r\n", 1);
+		was_heard("Accept-Encoding:", 1);
+	}
+	assert_int_equal(accepted, 1);
 }
 
 static void
@@ -953,6 +1033,8 @@ main(void)
 		T(limits_are_read_by_the_servers_clock),
 		T(retry_after_is_what_the_server_meant),
 		T(a_server_may_forbid_a_retry),
+		T(headers_of_an_interim_answer_do_not_count),
+		T(nothing_of_a_request_is_left_in_the_next),
 		T(headers_are_bounded_together),
 		T(one_header_without_end_is_too_long),
 		T(a_body_may_be_as_long_as_allowed_and_no_longer),

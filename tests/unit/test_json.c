@@ -640,12 +640,15 @@ commas_and_colons_come_by_themselves(void **state)
 	jw_ki64(&w, "i", -5);
 	jw_kdouble(&w, "d", NAN);
 	jw_kbool(&w, "b", false);
+	jw_kraw(&w, "r", STR("[1]"));
+	jw_key(&w, "again");
+	jw_again(&w, b.n - 12, 3);
 	jw_key_str(&w, STR("k\"ey"));
 	jw_double(&w, -INFINITY);
 	jw_close(&w, '}');
 	assert_string_equal(b.p, "{\"list\":[-9223372036854775808,0.1,true,"
 	    "null,{\"raw\":[1,2]},[],{},\"end\"],\"s\":\"x\",\"i\":-5,"
-	    "\"d\":null,\"b\":false,\"k\\\"ey\":null}");
+	    "\"d\":null,\"b\":false,\"r\":[1],\"again\":[1],\"k\\\"ey\":null}");
 	json_free(parse(buf_str(&b)));
 	buf_release(&b);
 }
