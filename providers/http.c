@@ -1102,11 +1102,22 @@ time_to_wait(const struct http *h, int64_t max_wait_ms)
 	return (int)wait;
 }
 
+/* libcurl may lack the memory to note a new socket. It says so here alone, and
+ * would never hear of that socket again. */
+static void
+drive(struct http *h, curl_socket_t fd, int mask)
+{
+	int running;
+
+	if (curl_multi_socket_action(h->multi, fd, mask, &running) != CURLM_OK)
+		h->nomem = true;
+}
+
 static void
 dispatch(struct http *h, const struct epoll_event *ev)
 {
 	struct fd_state *s = &h->fds[ev->data.fd];
-	int running, mask = 0;
+	int mask = 0;
 
 	if (s->ready) {
 		s->ready(s->cookie);
@@ -1118,7 +1129,7 @@ dispatch(struct http *h, const struct epoll_event *ev)
 		mask |= CURL_CSELECT_OUT;
 	if (ev->events & EPOLLERR)
 		mask |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(h->multi, ev->data.fd, mask, &running);
+	drive(h, ev->data.fd, mask);
 }
 
 static void
@@ -1158,12 +1169,10 @@ hand_out(struct http *h)
 static void
 run_due(struct http *h)
 {
-	int running;
-
 	if (!h->multi || h->curl_due > clock_mono_ms())
 		return;
 	h->curl_due = NEVER;
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	drive(h, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void

@@ -393,8 +393,9 @@ on_terminal() {
 	cat >job <<-'END'
 	trap 'kill -HUP $!; echo $! >passed.new; mv passed.new passed' HUP
 	"$FRUGAL" batch in.txt -o out </dev/null &
-	until wait $!; status=$?; [ $status -lt 128 ] || ! kill -0 $!; do :; done
-	echo "status $status" >ended
+	while kill -0 $!; do wait $!; done
+	wait $! # once more: the signal may have ended the last one
+	echo "status $?" >ended
 	END
 	script -qfc "bash job" /dev/null >shown </dev/null 3>&- &
 	wait_until test -s out

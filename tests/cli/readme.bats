@@ -76,7 +76,8 @@ configurations() {
 }
 
 # The commands of the README, one block after the other in one shell, in which
-# `make` works in the source's folder with the program under test.
+# `make` works in the source's folder with the program under test, which others
+# use at the same time and is not made again.
 commands() {
 	local b
 
@@ -91,7 +92,7 @@ commands() {
 		install) set -- DESTDIR=$PWD/root PREFIX=/usr install ;;
 		*)       echo "make \$*: what does the test make of that?"; exit 9 ;;
 		esac
-		command make -C "\$source" BUILD="$BUILD" "\$@"
+		command make -C "\$source" BUILD="$BUILD" -o "$FRUGAL" "\$@"
 	}
 	sudo() { "\$@"; }
 	END

@@ -98,7 +98,7 @@ teardown() { frugal_teardown; }
 
 @test "at a terminal without a prompt it says so and does not wait" {
 	type script >/dev/null || skip "no script(1)"
-	run timeout 300 script -qec '"$FRUGAL" run -c demo' /dev/null
+	run timeout 300 script -qec '"$FRUGAL" run -c demo' /dev/null </dev/null
 	[ "$status" -eq 2 ]
 	has "no prompt"
 }

@@ -83,6 +83,22 @@ settled() { [ "$(server_stat in_flight)" = 0 ]; }
 	stat unanswered_requests 1
 }
 
+@test "a client that is gone before its request is read is billed, and unanswered" {
+	serve --price m=3,7 -- '{}'
+	local body='{"model":"m","messages":[{"role":"user","content":"hi"}]}'
+	kill -STOP "$SERVER_PID"
+	exec 8<>"/dev/tcp/127.0.0.1/$(cat port)"
+	printf 'POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %s\r\n\r\n%s' \
+	    "${#body}" "$body" >&8
+	exec 8>&-
+	kill -CONT "$SERVER_PID"
+	wait_until eval '[ "$(server_stat requests)" = 1 ]'
+	wait_until settled
+	stat billed_requests 1
+	stat answered_requests 0
+	stat unanswered_requests 1
+}
+
 @test "what is asked again is told from what was answered before" {
 	serve -- '{"match":{"nth":1},"fault":"truncate"}' '{}'
 	post; wait_until settled

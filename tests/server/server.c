@@ -188,9 +188,23 @@ conn_sent(struct conn *c)
 	conn_watch(c, EPOLLIN);
 }
 
+/* The other side has closed the connection: it did not wait for the answer,
+ * which the kernel would still take. A server that stalls may be late. */
+static bool
+is_gone(const struct conn *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static void
 conn_send(struct conn *c)
 {
+	if (c->counted && c->sent == 0 && is_gone(c)) {
+		conn_end(c);
+		return;
+	}
 	while (c->state == SENDING && c->sent < c->send_to) {
 		ssize_t n = send(c->fd, c->out.p + c->sent,
 		    c->send_to - c->sent, MSG_NOSIGNAL);
