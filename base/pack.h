@@ -69,6 +69,25 @@ pack_double(char *p, double v)
 	return p + sizeof(bits);
 }
 
+/* 8 bytes, the low one first: a hash, say. */
+#define PACK_FIXED 8
+static inline char *
+pack_fixed(char *p, uint64_t v)
+{
+	v = htole64(v);
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+static inline uint64_t
+unpack_fixed(const char *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64toh(v);
+}
+
 struct unpack {
 	const char *p, *end;
 	bool bad;

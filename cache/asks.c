@@ -460,7 +460,8 @@ put_end(struct store *s, struct open_ask *n, const struct ask_end *a,
 	    .booked = a->booked };
 	struct buf *asks;
 
-	if (segments_asks(s, &asks, e) < 0 || note_change(s, n, e) < 0)
+	if (segments_asks(s, &asks, e) < 0
+	    || (!n->put_now && note_change(s, n, e) < 0))
 		return -1;
 	if (!entry_put_end(asks, &end))
 		return err_nomem(e);

@@ -13,13 +13,15 @@
  *
  * What nobody asks SQL about is another, `facts`: why it ended, when it was asked
  * and for how long, the five counts of tokens (-1: unknown), whether the tokens
- * above are of the answer alone, and the model that answered. To read it takes a
- * fifth of what a column for each does.
+ * above are of the answer alone, and the model that answered; and in its last 8
+ * bytes a hash of itself, the text and the tokens. To read it takes a fifth of
+ * what a column for each does.
  */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/pack.h"
+#include "base/rand.h"
 #include "cache/segments.h"
 
 #define TOKEN_MIN_BYTES (1 + 1 + sizeof(double))
@@ -100,12 +102,19 @@ completions_tokens(struct store *s, struct columns *col, struct completion *out,
 	return rc == 1 ? 0 : store_fail(s, SQLITE_CORRUPT, "read", e);
 }
 
+/* Of everything that came with an answer. */
+static uint64_t
+seal_of(struct str facts, struct str text, struct str tokens)
+{
+	return checksum64(tokens, checksum64(text, checksum64(facts, 0)));
+}
+
 static bool
-facts_encode(struct buf *b, const struct completion *c)
+facts_encode(struct buf *b, const struct completion *c, struct str tokens)
 {
 	char *p;
 
-	if (!buf_reserve(b, 10 * PACK_NUMBER + c->model.n))
+	if (!buf_reserve(b, PACK_FIXED + 10 * PACK_NUMBER + c->model.n))
 		return false;
 	p = pack_i64(b->p, c->finish);
 	p = pack_i64(p, c->asked_utc_ms);
@@ -117,6 +126,8 @@ facts_encode(struct buf *b, const struct completion *c)
 	p = pack_i64(p, c->reasoning_tokens);
 	p = pack_u64(p, c->tokens_of_answer);
 	p = pack_str(p, c->model);
+	p = pack_fixed(p, seal_of((struct str){ b->p, (size_t)(p - b->p) },
+	    c->text, tokens));
 	*p = '\0';
 	b->n = (size_t)(p - b->p);
 	return true;
@@ -140,26 +151,31 @@ facts_decode(struct str facts, struct completion *out)
 	out->reasoning_tokens = unpack_i64(&u);
 	out->tokens_of_answer = unpack_u64(&u) != 0;
 	out->model = unpack_str(&u);
-	return !u.bad;
+	return !u.bad && u.end - u.p == PACK_FIXED;
 }
 
 int
 completions_read(struct store *s, struct columns *col, struct completion *out,
     int64_t *row, struct err *e)
 {
-	bool sound;
+	struct str facts, tokens;
 
 	*out = (struct completion){ 0 };
 	*row = column_int(col);
 	out->cost_picousd = column_known(col, MONEY_UNKNOWN);
-	sound = facts_decode(column_blob(col), out);
-	if (!arena_str(col->arena, out->model, &out->model))
-		return err_nomem(e);
+	facts = column_blob(col);
 	out->text = column_text(col);
+	tokens = column_blob(col);
 	if (col->failed)
 		return err_nomem(e);
-	return sound ? completions_tokens(s, col, out, e)
-	    : store_fail(s, SQLITE_CORRUPT, "read", e);
+	if (!facts_decode(facts, out) || unpack_fixed(facts.p + facts.n
+	    - PACK_FIXED) != seal_of(str_sub(facts, 0, facts.n - PACK_FIXED),
+	    out->text, tokens))
+		return store_fail(s, SQLITE_CORRUPT, "read", e);
+	if (!arena_str(col->arena, out->model, &out->model))
+		return err_nomem(e);
+	col->n--;
+	return completions_tokens(s, col, out, e);
 }
 
 int64_t
@@ -341,8 +357,8 @@ completions_put(struct store *s, const struct completion_place *at,
 
 	buf_init(&facts, BUF_MAX);
 	buf_init(&tokens, BUF_MAX);
-	if (!facts_encode(&facts, c) || (c->tokens
-	    && !tokens_encode(&tokens, c->tokens, c->n_tokens))) {
+	if ((c->tokens && !tokens_encode(&tokens, c->tokens, c->n_tokens))
+	    || !facts_encode(&facts, c, buf_str(&tokens))) {
 		err_nomem(e);
 		goto out;
 	}

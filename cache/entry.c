@@ -2,6 +2,7 @@
  * entry.c -- entries of the ledger to bytes and back.
  */
 #include "base/money.h"
+#include "base/rand.h"
 #include "base/utf8.h"
 #include "cache/entry.h"
 
@@ -22,6 +23,28 @@ enum { /* bits of an attempt */
 	HAS_THRESHOLD = 4,  /* else both are 0 */
 };
 enum { ASKED = 1, ENDED = 2 };
+
+struct str
+entry_seal(struct buf *b)
+{
+	if (b->n <= SEAL_BYTES)
+		return STR("");
+	pack_fixed(b->p, checksum64(str_sub(buf_str(b), SEAL_BYTES, b->n), 0));
+	return buf_str(b);
+}
+
+bool
+entry_unseal(struct str *bytes)
+{
+	struct str rest = str_sub(*bytes, SEAL_BYTES, bytes->n);
+
+	if (bytes->n == 0)
+		return true;
+	if (rest.n == 0 || unpack_fixed(bytes->p) != checksum64(rest, 0))
+		return false;
+	*bytes = rest;
+	return true;
+}
 
 /* --- tasks ------------------------------------------------------------------- */
 

@@ -13,6 +13,16 @@
 #include "cache/asks.h"
 #include "cache/ledger.h"
 
+/*
+ * What the file has as bytes begins with 8 bytes of a hash of the rest, so that
+ * nothing is made of what was changed by a disk or a hand. Nothing at all is no
+ * bytes. What is to be sealed begins with SEAL_BYTES of room.
+ */
+#define SEAL_BYTES PACK_FIXED
+struct str entry_seal(struct buf *b);
+/* False: it is not what was sealed. */
+bool entry_unseal(struct str *bytes);
+
 /* --- tasks ------------------------------------------------------------------- */
 
 /* Append one; `at_utc_ms` is that of its segment. False: out of memory. */

@@ -186,6 +186,35 @@ move_tasks(struct store *s, struct err *e)
 	" q.canon, c.id / 4096, c.tokens FROM completions_1 c" \
 	" JOIN requests q ON q.id = c.id / 4096 ORDER BY c.id"
 
+static int (*renew_with)(struct str old, struct buf *canon,
+    unsigned char key[SHA256_BYTES], struct err *e);
+
+void
+store_renew_with(int (*renew)(struct str old, struct buf *canon,
+    unsigned char key[SHA256_BYTES], struct err *e))
+{
+	renew_with = renew;
+}
+
+static int
+put_renewed(struct store *s, const struct completion_place *at,
+    struct request_row *q, bool first, const struct completion *c,
+    struct err *e)
+{
+	struct buf canon;
+	int rc = 0;
+
+	buf_init(&canon, BUF_MAX);
+	if (renew_with && q->canon.n) {
+		rc = renew_with(q->canon, &canon, q->key, e);
+		q->canon = buf_str(&canon);
+	}
+	if (rc == 0)
+		rc = completions_put(s, at, q, first, c, e);
+	buf_release(&canon);
+	return rc;
+}
+
 /* One row: the ledger refers to it by its number, which it keeps. Of a request's
  * samples the first gets its text. */
 static int
@@ -228,7 +257,7 @@ move_completion(struct store *s, struct params *p, struct arena *a,
 	if (col.failed)
 		return err_nomem(e);
 	return completions_tokens(s, &col, &c, e) < 0 ? -1
-	    : completions_put(s, &at, &q, first, &c, e);
+	    : put_renewed(s, &at, &q, first, &c, e);
 }
 
 static int

@@ -55,6 +55,18 @@ begin_pending(struct store *s)
 	s->pending.any = true;
 }
 
+/* What is appended to begins with room for its seal. */
+static int
+open_entries(struct store *s, struct buf *b, struct err *e)
+{
+	static const char room[SEAL_BYTES];
+
+	begin_pending(s);
+	if (b->n == 0)
+		buf_add(b, (struct str){ room, sizeof(room) });
+	return b->failed ? err_nomem(e) : 0;
+}
+
 int
 segments_new_completion(struct store *s, int64_t *id, struct err *e)
 {
@@ -195,7 +207,8 @@ segments_tasks(struct store *s, struct str run, struct str source,
 	if (store_must_write(s, e) < 0
 	    || store_run_id(s, run, source, &id, e) < 0)
 		return -1;
-	begin_pending(s);
+	if (open_entries(s, &s->pending.tasks, e) < 0)
+		return -1;
 	s->pending.run = id;
 	*tasks = &s->pending.tasks;
 	*at_utc_ms = s->pending.at_utc_ms;
@@ -222,7 +235,8 @@ segments_asks(struct store *s, struct buf **asks, struct err *e)
 {
 	if (store_must_write(s, e) < 0)
 		return -1;
-	begin_pending(s);
+	if (open_entries(s, &s->pending.asks, e) < 0)
+		return -1;
 	*asks = &s->pending.asks;
 	return 0;
 }
@@ -240,7 +254,7 @@ segments_forget(struct store *s)
 static int
 put_segment(struct store *s, struct err *e)
 {
-	const struct pending *n = &s->pending;
+	struct pending *n = &s->pending;
 	struct params p;
 
 	if (store_stmt(s, STMT_SEGMENT_PUT, "INSERT INTO segments (id, first,"
@@ -253,8 +267,8 @@ put_segment(struct store *s, struct err *e)
 	param_int(&p, n->at_utc_ms);
 	param_int(&p, n->n_tasks);
 	param_int(&p, s->next_completion);
-	param_blob(&p, buf_str(&n->asks));
-	param_blob(&p, buf_str(&n->tasks));
+	param_blob(&p, entry_seal(&n->asks));
+	param_blob(&p, entry_seal(&n->tasks));
 	if (store_run(s, &p, "write to", e) < 0)
 		return -1;
 	s->next_segment++;
@@ -328,7 +342,9 @@ segments_each(struct store *s, const struct segment_range *r,
 		g.tasks = column_int(&c);
 		g.asks = column_blob(&c);
 		g.entries = column_blob(&c);
-		rc = c.failed ? err_nomem(e) : each(cookie, &g, e);
+		rc = c.failed ? err_nomem(e) : !entry_unseal(&g.asks)
+		    || !entry_unseal(&g.entries) ? store_fail(s,
+		    SQLITE_CORRUPT, "read", e) : each(cookie, &g, e);
 		if (rc == 0)
 			break;
 	}

@@ -27,6 +27,11 @@ struct store; /* opaque */
  * read-only, disk full. */
 int store_open(struct store **out, const char *path, unsigned flags,
     struct err *e);
+/* How a request that an older version has kept is known today: its canonical
+ * form and key, from the form that was kept. Asked by every store_open() that
+ * follows and brings a file forwards; without it they stay as they are. */
+void store_renew_with(int (*renew)(struct str old, struct buf *canon,
+    unsigned char key[SHA256_BYTES], struct err *e));
 void store_close(struct store *s); /* NULL is fine; rolls back */
 const char *store_path(const struct store *s);
 
@@ -128,7 +133,7 @@ int store_shrink(struct store *s, int64_t max_bytes, int64_t *deleted,
     struct err *e);
 int store_vacuum(struct store *s, struct err *e);
 int store_clear(struct store *s, bool ledger_too, struct err *e);
-/* PRAGMA integrity_check; 0: sound. */
+/* PRAGMA integrity_check, and every row against its hash; 0: sound. */
 int store_check(struct store *s, struct err *e);
 
 /* The stored requests most like `canon` (same messages first, then newest),

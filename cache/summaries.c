@@ -173,12 +173,15 @@ put_summary(struct summing *m, struct err *e)
 {
 	struct store *s = m->s;
 	int64_t upto = s->next_segment - 1;
+	static const char room[SEAL_BYTES];
 	struct buf tally, open;
 	struct params p;
 	int rc = -1;
 
 	buf_init(&tally, BUF_MAX);
 	buf_init(&open, BUF_MAX);
+	buf_add(&tally, (struct str){ room, sizeof(room) });
+	buf_add(&open, (struct str){ room, sizeof(room) });
 	if (!tally_encode(m->tally, &tally))
 		err_nomem(e);
 	else if (asks_open_encode(s, &open, e) == 0)
@@ -192,8 +195,8 @@ put_summary(struct summing *m, struct err *e)
 		param_int(&p, s->next_task - 1);
 		param_int(&p, m->from_utc_ms);
 		param_int(&p, m->to_utc_ms);
-		param_blob(&p, buf_str(&tally));
-		param_blob(&p, buf_str(&open));
+		param_blob(&p, entry_seal(&tally));
+		param_blob(&p, entry_seal(&open));
 		param_blob(&p, buf_str(&m->ids));
 		rc = store_run(s, &p, "write to", e);
 	}
@@ -278,7 +281,9 @@ summaries_each(struct store *s, bool newest_first,
 		m.tally = column_blob(&c);
 		m.open = column_blob(&c);
 		m.ids = column_blob(&c);
-		rc = c.failed ? err_nomem(e) : each(cookie, &m, e);
+		rc = c.failed ? err_nomem(e) : !entry_unseal(&m.tally)
+		    || !entry_unseal(&m.open) ? store_fail(s, SQLITE_CORRUPT,
+		    "read", e) : each(cookie, &m, e);
 		if (rc == 0)
 			break;
 	}

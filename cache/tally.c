@@ -301,7 +301,8 @@ count_attempt(struct tally_cell *c, const struct ledger_attempt *a)
 	};
 	int bin = 0;
 
-	c->n[TALLY_VERDICT + a->verdict]++;
+	if (a->verdict < ATTEMPT_VERDICTS)
+		c->n[TALLY_VERDICT + a->verdict]++;
 	tally_sum(&c->n[TALLY_COMPLETIONS], a->samples);
 	tally_sum(&c->n[TALLY_CACHED_COMPLETIONS], a->cached);
 	tally_sum(&c->n[TALLY_REPAIRS], a->repairs);
@@ -327,7 +328,8 @@ count_attempt(struct tally_cell *c, const struct ledger_attempt *a)
 static void
 count_ended(struct tally_cell *c, const struct ledger_task *t)
 {
-	c->n[TALLY_STATUS + t->status]++;
+	if (t->status <= TASK_BUDGET)
+		c->n[TALLY_STATUS + t->status]++;
 	c->n[TALLY_UNKNOWN] += t->audit_picousd == MONEY_UNKNOWN;
 	tally_sum(&c->n[TALLY_COST], t->audit_picousd);
 	tally_sum(&c->n[TALLY_AUDIT_COST], t->audit_picousd);

@@ -1,6 +1,7 @@
 /*
  * common.c -- messages, configuration, store, standard output, tables.
  */
+#include "cascade/key.h"
 #include "cmd/common.h"
 
 #include <errno.h>
@@ -135,6 +136,16 @@ common_config(const struct common *c, bool optional, bool warn,
 	return rc;
 }
 
+/* A request that an older version has kept, as it is known today. */
+static int
+renew(struct str old, struct buf *canon, unsigned char key[SHA256_BYTES],
+    struct err *e)
+{
+	if (key_renew(old, canon, e) < 0)
+		return -1;
+	return key_of(buf_str(canon), key, e);
+}
+
 int
 common_store(const struct common *c, const struct config *cfg, bool create,
     struct store **out, struct err *e)
@@ -172,6 +183,7 @@ common_store(const struct common *c, const struct config *cfg, bool create,
 		rc = err_set(e, ERR_STORE, "there is no store '%s' yet; "
 		    "`frugal run` makes one; name another with --store, or "
 		    "see simulated runs with -c demo", path.p);
+	store_renew_with(renew);
 	if (rc == 0)
 		rc = store_open(out, path.p, create ? STORE_CREATE : 0, e);
 	buf_release(&path);

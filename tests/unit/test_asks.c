@@ -899,6 +899,45 @@ a_store_of_version_1_keeps_what_it_has(void **state)
 	arena_free(a);
 }
 
+static int
+renew(struct str old, struct buf *canon, unsigned char key[SHA256_BYTES],
+    struct err *err)
+{
+	(void)err;
+	assert_true(str_is(old, "{}"));
+	buf_adds(canon, "today's form");
+	memset(key, 0x77, SHA256_BYTES);
+	return 0;
+}
+
+static void
+requests_of_an_old_store_get_the_key_of_today(void **state)
+{
+	unsigned char today[SHA256_BYTES];
+	struct arena *a = arena_new(0);
+	struct request_row q;
+	char name[PATH_MAX + 64];
+	struct completion c;
+	struct store *s;
+	int64_t row;
+
+	(void)state;
+	snprintf(name, sizeof(name), "%s/old.db", dir);
+	make_v1(name);
+	store_renew_with(renew);
+	s = open_store(name);
+	store_renew_with(NULL);
+	memset(today, 0x77, sizeof(today));
+	assert_int_equal(store_get(s, key_a, 0, false, a, &c, &row, &e), 0);
+	assert_int_equal(store_get(s, today, 0, false, a, &c, &row, &e), 1);
+	assert_true(str_is(c.text, "the answer"));
+	assert_int_equal(row, 4096);
+	assert_int_equal(store_get_request(s, row, a, &q, &e), 1);
+	assert_true(str_is(q.canon, "today's form"));
+	store_close(s);
+	arena_free(a);
+}
+
 /* Many that open an old store at once: one brings it forwards. */
 static void
 processes_that_open_an_old_store_at_once(void **state)
@@ -959,6 +998,7 @@ main(void)
 		T(a_store_that_was_deleted_takes_nothing_more),
 		T(a_store_that_was_moved_takes_nothing_more),
 		T(a_store_of_version_1_keeps_what_it_has),
+		T(requests_of_an_old_store_get_the_key_of_today),
 		T(processes_that_open_an_old_store_at_once),
 	};
 

@@ -701,6 +701,16 @@ reasons_of_escalation_come_most_frequent_first(void **state)
 	assert_string_equal(reasons, "math 1 escalate agreement 1;");
 }
 
+/* 0 to n - 1. */
+static int64_t
+dice(uint64_t *seed, int64_t n)
+{
+	*seed = *seed * 6364136223846793005u + 1;
+	return (int64_t)(*seed >> 33) % n;
+}
+
+#define DICE(n) dice(seed, n)
+
 /* A random task of the ledger that tests of summaries have. */
 static void
 put_random(uint64_t *seed, int64_t finished_utc_ms)
@@ -712,8 +722,6 @@ put_random(uint64_t *seed, int64_t finished_utc_ms)
 	struct ledger_task t = { .id = STR("t"), .cascade = STR("math"),
 	    .run = STR("one"), .tags = STR("{\"team\":\"a\"}"),
 	    .finished_utc_ms = finished_utc_ms, .attempts = a, .tiers = 3 };
-	uint64_t r = *seed = *seed * 6364136223846793005u + 1;
-#define DICE(n) ((int64_t)((r = r * 6364136223846793005u + 1) >> 33) % (n))
 
 	t.n_attempts = (size_t)DICE(4);
 	for (size_t i = 0; i < t.n_attempts; i++)
@@ -740,7 +748,6 @@ put_random(uint64_t *seed, int64_t finished_utc_ms)
 		t.audit_picousd = DICE(70);
 	}
 	put(&t);
-#undef DICE
 }
 
 static void
@@ -775,7 +782,7 @@ add_reason(void *cookie, struct str cascade, int tier, enum attempt_verdict v,
 	struct reasons_seen *r = cookie;
 
 	r->n++;
-	r->sum = r->sum * 31 + count * 7 + tier * 3 + (int)v
+	r->sum = r->sum % 1000003 * 31 + count * 7 + tier * 3 + (int)v
 	    + (int64_t)scorer.n + (int64_t)cascade.n;
 	return true;
 }
@@ -785,7 +792,7 @@ add_audit(void *cookie, const struct ledger_audits *g)
 {
 	int64_t *v = cookie;
 
-	*v = *v * 31 + g->accepted + 3 * g->tasks + 5 * g->audited
+	*v = *v % 1000003 * 31 + g->accepted + 3 * g->tasks + 5 * g->audited
 	    + 7 * g->differ + 11 * g->unanswered + 13 * g->cost_picousd;
 	return true;
 }
