@@ -803,6 +803,7 @@ transmit(struct call *c, struct err *e)
 		.body = buf_str(&c->wire.body),
 		.headers = p->headers,
 		.n_headers = p->n_headers,
+		.ca_file = p->ca_file,
 		.auth = p->auth,
 		.direct = c->line->server->local,
 		.key = &c->line->server->key,

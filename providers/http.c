@@ -48,6 +48,7 @@ struct http {
 	struct http_call *wait_head, **wait_tail; /* without a place */
 	CURL **spare; /* easy handles to use again, with their options */
 	struct curl_slist *common; /* headers that every request has */
+	const char *ca_file, *ca_path; /* what libcurl trusts by itself */
 	size_t n_spare, max_spare;
 	size_t running, max_running, total;
 	int64_t opened;
@@ -67,6 +68,7 @@ struct http_call {
 	size_t skipped;     /* bytes before the answer that say nothing */
 	size_t header_bytes, header_lines;
 	bool too_long, idle, direct;
+	const char *ca_file;
 	bool in_line, in_comment; /* of the answer's text: see payload_at() */
 	http_done *done;
 	void *cookie;
@@ -255,6 +257,7 @@ static bool
 start_curl(struct http *h)
 {
 	static bool global;
+	const curl_version_info_data *about;
 
 	if (h->multi)
 		return true;
@@ -263,12 +266,19 @@ start_curl(struct http *h)
 	global = true;
 	if (!h->common && !(h->common = common_headers()))
 		return false;
+	about = curl_version_info(CURLVERSION_NOW);
+	h->ca_file = about->cainfo;
+	h->ca_path = about->capath;
 	h->multi = curl_multi_init();
 	return h->multi
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_PIPELINING,
+	    (long)CURLPIPE_MULTIPLEX)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
+	    (long)h->max_running)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS,
 	    (long)h->max_running);
 }
@@ -543,6 +553,8 @@ set_headers(struct http_call *c, const struct http_request *q)
 	return rc;
 }
 
+#define SET(option, value) (r = r ? r : curl_easy_setopt(x, option, value))
+
 /* What is the same for all requests: a handle keeps it. */
 static CURL *
 new_handle(struct http *h)
@@ -552,7 +564,6 @@ new_handle(struct http *h)
 
 	if (!x)
 		return NULL;
-#define SET(option, value) (r = r ? r : curl_easy_setopt(x, option, value))
 	SET(CURLOPT_WRITEFUNCTION, on_write);
 	SET(CURLOPT_HEADERFUNCTION, on_header);
 	SET(CURLOPT_NOSIGNAL, 1L);
@@ -568,20 +579,37 @@ new_handle(struct http *h)
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
 	SET(CURLOPT_SOCKOPTDATA, h);
 	SET(CURLOPT_PREREQFUNCTION, on_leaving);
-#undef SET
 	if (r == CURLE_OK)
 		return x;
 	curl_easy_cleanup(x);
 	return NULL;
 }
 
+/* In the clear there is nothing to wait for, and nobody to be sure of. */
+static CURLcode
+set_protocol(struct http_call *c)
+{
+	bool https = str_is_nocase(str_sub(str_of(c->url), 0, 6), "https:");
+	const char *path = c->ca_file ? NULL : c->h->ca_path;
+	CURL *x = c->easy;
+	CURLcode r = CURLE_OK;
+
+	SET(CURLOPT_HTTP_VERSION, https ? (long)CURL_HTTP_VERSION_2TLS
+	    : (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_PIPEWAIT, https ? 1L : 0L);
+	if (!https)
+		return r;
+	SET(CURLOPT_CAINFO, c->ca_file ? c->ca_file : c->h->ca_file);
+	SET(CURLOPT_CAPATH, path);
+	return r;
+}
+
 static bool
 set_options(struct http_call *c)
 {
 	CURL *x = c->easy;
-	CURLcode r = CURLE_OK;
+	CURLcode r = set_protocol(c);
 
-#define SET(option, value) (r = r ? r : curl_easy_setopt(x, option, value))
 	SET(CURLOPT_URL, c->url);
 	SET(CURLOPT_PRIVATE, c);
 	SET(CURLOPT_HTTPHEADER, c->headers);
@@ -657,6 +685,7 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->cookie = cookie;
 	c->body = q->body;
 	c->direct = q->direct;
+	c->ca_file = q->ca_file;
 	c->connect_timeout_ms = timeout_of(q->connect_timeout_ms);
 	c->timeout_ms = timeout_of(q->timeout_ms);
 	c->idle_timeout_ms = timeout_of(q->idle_timeout_ms);
@@ -773,6 +802,9 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 	hide_userinfo(c->error);
 	if (!w->failure)
 		w->failure = c->error[0] ? c->error : curl_easy_strerror(code);
+	/* An HTTP/2 connection that died has the code of an answer cut short. */
+	if (code == CURLE_PARTIAL_FILE && !w->status)
+		w->failure_code = "network";
 	/* Garbage instead of an answer has libcurl's code for a wrong scheme. */
 	if (code == CURLE_UNSUPPORTED_PROTOCOL && !w->sent)
 		w->failure_code = "url";

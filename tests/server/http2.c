@@ -11,8 +11,8 @@
  *   CLOSED     its last byte was given to be sent, and it is counted as
  *              answered once that has been sent
  */
-#include <limits.h>
 #include <nghttp2/nghttp2.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
