@@ -35,8 +35,30 @@ struct fd_state {
 	void *cookie;
 };
 
+/*
+ * An https server, as far as its connections go. libcurl lets the first requests
+ * wait for a connection that they may be able to share, but once that is full
+ * (HTTP/2 servers allow some hundred streams) it opens one for each request that
+ * finds no room. So here:
+ *
+ *   nothing known  SURE_STREAMS are started, which every server has room for
+ *   HTTP/1         as many as there are
+ *   HTTP/2         as many as find room at once; the first one that does not
+ *                  opens a connection, and the others wait until it has done
+ *                  so, or until an answer makes room
+ */
+struct origin {
+	struct origin *next;
+	char *name;         /* https://host:port */
+	bool known, shared; /* shared: HTTP/2 */
+	size_t running;
+	struct http_call *opening; /* started, and not left yet */
+};
+#define SURE_STREAMS 100 /* RFC 9113, 6.5.2: no fewer are recommended */
+
 struct http {
 	CURLM *multi;
+	struct origin *origins;
 	int epoll;
 	struct heap timers;
 	int64_t curl_due; /* when libcurl wants to be called; NEVER */
@@ -60,6 +82,7 @@ struct http_call {
 	struct http_call *next, **prev; /* in calls */
 	struct http_call *wait_next;
 	CURL *easy;         /* NULL: waits for a place */
+	struct origin *origin; /* NULL: in the clear */
 	struct curl_slist *headers; /* its own, then the common ones */
 	char *url;
 	struct str body;
@@ -296,6 +319,107 @@ free_headers(struct http_call *c)
 	curl_slist_free_all(c->headers);
 }
 
+/* --- https servers ------------------------------------------------------- */
+
+/* NULL: none is needed, or *nomem is set. */
+static struct origin *
+origin_of(struct http *h, struct str url, bool *nomem)
+{
+	struct str rest = str_sub(url, 8, url.n), name;
+	struct origin *o;
+
+	if (!str_is_nocase(str_sub(url, 0, 8), "https://"))
+		return NULL;
+	for (name = url; rest.n; rest = str_sub(rest, 1, rest.n))
+		if (strchr("/?#", rest.p[0])) {
+			name.n -= rest.n;
+			break;
+		}
+	for (o = h->origins; o; o = o->next)
+		if (str_is(name, o->name))
+			return o;
+	o = calloc(1, sizeof(*o));
+	if (o)
+		o->name = str_dup(name);
+	if (!o || !o->name) {
+		free(o);
+		*nomem = true;
+		return NULL;
+	}
+	o->next = h->origins;
+	return h->origins = o;
+}
+
+static bool
+may_start(const struct http_call *c)
+{
+	const struct origin *o = c->origin;
+
+	if (c->h->running >= c->h->max_running)
+		return false;
+	if (!o || (o->known && !o->shared))
+		return true;
+	return o->known ? !o->opening : o->running < SURE_STREAMS;
+}
+
+static void
+origin_started(struct http_call *c)
+{
+	struct origin *o = c->origin;
+
+	if (!o)
+		return;
+	o->running++;
+	if (o->shared)
+		o->opening = c;
+}
+
+/* There is room for one more. */
+static void
+origin_ended(struct origin *o)
+{
+	if (!o)
+		return;
+	o->running--;
+	o->opening = NULL;
+}
+
+static void
+origin_answered(struct http_call *c)
+{
+	long version = 0;
+
+	if (!c->origin)
+		return;
+	curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
+	c->origin->known = true;
+	c->origin->shared = version >= CURL_HTTP_VERSION_2_0;
+}
+
+static void
+free_origins(struct http *h)
+{
+	struct origin *o;
+
+	while ((o = h->origins)) {
+		h->origins = o->next;
+		free(o->name);
+		free(o);
+	}
+}
+
+/* Out of the line, where *p is it. */
+static void
+leave_line(struct http *h, struct http_call **p)
+{
+	struct http_call *c = *p;
+
+	*p = c->wait_next;
+	if (!*p)
+		h->wait_tail = p;
+	c->wait_next = NULL;
+}
+
 static void
 call_free(struct http_call *c)
 {
@@ -312,13 +436,12 @@ call_free(struct http_call *c)
 		else
 			curl_easy_cleanup(c->easy);
 		h->running--;
+		origin_ended(c->origin);
 	} else {
 		for (struct http_call **p = &h->wait_head; *p;
 		    p = &(*p)->wait_next)
 			if (*p == c) {
-				*p = c->wait_next;
-				if (h->wait_tail == &c->wait_next)
-					h->wait_tail = p;
+				leave_line(h, p);
 				break;
 			}
 	}
@@ -346,6 +469,7 @@ http_free(struct http *h)
 	if (h->epoll >= 0)
 		close(h->epoll);
 	heap_release(&h->timers);
+	free_origins(h);
 	curl_slist_free_all(h->common);
 	free(h->spare);
 	free(h->fds);
@@ -381,6 +505,8 @@ on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
 	(void)to_port;
 	(void)from_port;
 	c->begun = true;
+	if (c->origin && c->origin->opening == c)
+		c->origin->opening = NULL;
 	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
@@ -589,7 +715,7 @@ new_handle(struct http *h)
 static CURLcode
 set_protocol(struct http_call *c)
 {
-	bool https = str_is_nocase(str_sub(str_of(c->url), 0, 6), "https:");
+	bool https = c->origin != NULL;
 	const char *path = c->ca_file ? NULL : c->h->ca_path;
 	CURL *x = c->easy;
 	CURLcode r = CURLE_OK;
@@ -640,6 +766,7 @@ start(struct http_call *c)
 	if (!c->easy)
 		return -1;
 	h->running++;
+	origin_started(c);
 	c->started_ms = c->heard_ms = clock_mono_ms();
 	if (!set_options(c)
 	    || curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
@@ -668,6 +795,7 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
     void *cookie, struct http_call **out, struct err *e)
 {
 	struct http_call *c;
+	bool nomem = false;
 
 	if (!start_curl(h))
 		return err_set(e, ERR_NET, "cannot start libcurl");
@@ -693,9 +821,10 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->end_timer = (struct http_timer){ .fire = on_end, .cookie = c };
 	buf_init(&c->answer, q->max_body ? q->max_body : HTTP_MAX_BODY);
 	c->url = str_dup(q->url);
-	if (!c->url || set_headers(c, q) < 0)
+	c->origin = origin_of(h, q->url, &nomem);
+	if (nomem || !c->url || set_headers(c, q) < 0)
 		goto nomem;
-	if (h->running < h->max_running) {
+	if (may_start(c)) {
 		if (start(c) < 0)
 			goto nomem;
 	} else {
@@ -876,6 +1005,8 @@ finish(struct http_call *c, CURLcode code)
 	http_timer_stop(c->h, &c->end_timer);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	w.status = (int)status;
+	if (status)
+		origin_answered(c);
 	w.body = buf_str(&c->answer);
 	if (code != CURLE_OK) {
 		explain_failure(c, code, &w);
@@ -1023,13 +1154,14 @@ run_due(struct http *h)
 static void
 start_waiting(struct http *h)
 {
-	while (h->wait_head && h->running < h->max_running) {
-		struct http_call *c = h->wait_head;
+	struct http_call **p = &h->wait_head, *c;
 
-		h->wait_head = c->wait_next;
-		if (!h->wait_head)
-			h->wait_tail = &h->wait_head;
-		c->wait_next = NULL;
+	while ((c = *p) && h->running < h->max_running) {
+		if (!may_start(c)) {
+			p = &c->wait_next;
+			continue;
+		}
+		leave_line(h, p);
 		if (start(c) < 0) {
 			if (!c->easy) { /* no handle: try again next turn */
 				c->wait_next = h->wait_head;
@@ -1039,6 +1171,9 @@ start_waiting(struct http *h)
 				return;
 			}
 			finish(c, CURLE_OUT_OF_MEMORY);
+			p = &h->wait_head; /* who was told may have changed it */
+		} else if (c->origin && c->origin->shared) {
+			run_due(h); /* does it find room? */
 		}
 	}
 }
