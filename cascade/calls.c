@@ -120,11 +120,14 @@ need_of(const struct call *c)
 	    c->sampling.max_tokens * c->q.n };
 }
 
+/* A call with a short prompt takes some 2,300: there are thousands of them. */
+#define CALL_CHUNK 3000
+
 static struct call *
 call_new(struct calls *k, struct line *line, const struct calls_ask *ask,
     struct want *wants, int n)
 {
-	struct arena *a = arena_new(0);
+	struct arena *a = arena_new(CALL_CHUNK);
 	struct call *c = a ? arena_alloc(a, sizeof(*c)) : NULL;
 	int i = 0;
 

@@ -25,6 +25,9 @@
 #define NEVER INT64_MAX
 #define GRACE_MS 1000
 #define FLOWING_MS 50
+/* Of a request under way. libcurl takes 16 and, over HTTP/2, 64 KB. */
+#define READ_BYTES 4096L
+#define WRITE_BYTES 16384L /* no fewer can be set */
 
 /* What is known of one descriptor, by number. */
 struct fd_state {
@@ -698,6 +701,8 @@ new_handle(struct http *h)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_ACCEPT_ENCODING, "");
 	SET(CURLOPT_USERAGENT, "frugal/" FRUGAL_VERSION);
+	SET(CURLOPT_BUFFERSIZE, READ_BYTES);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, WRITE_BYTES);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_MAXAGE_CONN, 30L);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
