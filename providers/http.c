@@ -44,7 +44,7 @@ struct fd_state {
  * (HTTP/2 servers allow some hundred streams) it opens one for each request that
  * finds no room. So here:
  *
- *   nothing known  SURE_STREAMS are started, which every server has room for
+ *   nothing known  two are started, to see whether they share a connection
  *   HTTP/1         as many as there are
  *   HTTP/2         as many as find room at once; the first one that does not
  *                  opens a connection, and the others wait until it has done
@@ -54,10 +54,10 @@ struct origin {
 	struct origin *next;
 	char *name;         /* https://host:port */
 	bool known, shared; /* shared: HTTP/2 */
+	int port;           /* ours, of the first request that left; 0: none */
 	size_t running;
 	struct http_call *opening; /* started, and not left yet */
 };
-#define SURE_STREAMS 100 /* RFC 9113, 6.5.2: no fewer are recommended */
 
 struct http {
 	CURLM *multi;
@@ -90,6 +90,7 @@ struct http_call {
 	char *url;
 	struct str body;
 	bool begun;         /* a connection was given the request */
+	bool again;         /* libcurl wanted to send it once more */
 	struct buf answer;
 	size_t skipped;     /* bytes before the answer that say nothing */
 	size_t header_bytes, header_lines;
@@ -230,15 +231,19 @@ on_close(void *cookie, curl_socket_t fd)
 }
 
 /* Not all that libcurl closes it closes by on_close(): not, for one, a socket
- * whose connection took too long. A number that is opened is a new one. */
+ * whose connection took too long. A number that is opened is a new one. For a
+ * request that has left it is none: see on_leaving(). */
 static int
 on_open(void *cookie, curl_socket_t fd, curlsocktype type)
 {
-	struct http *h = cookie;
+	struct http_call *c = cookie;
 
 	(void)type;
-	fd_forget(h, fd);
-	h->opened++;
+	fd_forget(c->h, fd);
+	c->again = c->begun;
+	if (c->again)
+		return CURL_SOCKOPT_ERROR;
+	c->h->opened++;
 	return CURL_SOCKOPT_OK;
 }
 
@@ -362,7 +367,7 @@ may_start(const struct http_call *c)
 		return false;
 	if (!o || (o->known && !o->shared))
 		return true;
-	return o->known ? !o->opening : o->running < SURE_STREAMS;
+	return o->known ? !o->opening : o->running < 2;
 }
 
 static void
@@ -377,24 +382,44 @@ origin_started(struct http_call *c)
 		o->opening = c;
 }
 
+/* Two that are under way from the same port of ours share a connection. */
+static void
+origin_left(struct http_call *c, int port)
+{
+	struct origin *o = c->origin;
+
+	if (!o)
+		return;
+	if (o->opening == c)
+		o->opening = NULL;
+	if (o->known)
+		return;
+	o->known = o->port != 0;
+	o->shared = o->port == port;
+	o->port = port;
+}
+
 /* There is room for one more. */
 static void
 origin_ended(struct origin *o)
 {
 	if (!o)
 		return;
-	o->running--;
 	o->opening = NULL;
+	if (--o->running == 0)
+		o->port = 0;
 }
 
+/* Where no connection comes about, nobody waits for one: all fail together. */
 static void
-origin_answered(struct http_call *c)
+origin_heard(struct http_call *c, bool answered)
 {
 	long version = 0;
 
-	if (!c->origin)
+	if (!c->origin || (!answered && c->begun))
 		return;
-	curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
+	if (answered)
+		curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
 	c->origin->known = true;
 	c->origin->shared = version >= CURL_HTTP_VERSION_2_0;
 }
@@ -501,16 +526,14 @@ on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
     int from_port)
 {
 	struct http_call *c = cookie;
-	bool again = c->begun;
 
 	(void)to_ip;
 	(void)from_ip;
 	(void)to_port;
-	(void)from_port;
+	c->again = c->begun;
 	c->begun = true;
-	if (c->origin && c->origin->opening == c)
-		c->origin->opening = NULL;
-	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	origin_left(c, from_port);
+	return c->again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* All headers of an answer together: libcurl bounds but a single line. */
@@ -708,7 +731,6 @@ new_handle(struct http *h)
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, h);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
-	SET(CURLOPT_SOCKOPTDATA, h);
 	SET(CURLOPT_PREREQFUNCTION, on_leaving);
 	if (r == CURLE_OK)
 		return x;
@@ -747,6 +769,7 @@ set_options(struct http_call *c)
 	SET(CURLOPT_WRITEDATA, c);
 	SET(CURLOPT_HEADERDATA, c);
 	SET(CURLOPT_PREREQDATA, c);
+	SET(CURLOPT_SOCKOPTDATA, c);
 	SET(CURLOPT_ERRORBUFFER, c->error);
 	SET(CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_timeout_ms);
 	SET(CURLOPT_PROXY, c->direct ? "" : NULL);
@@ -877,7 +900,7 @@ static const struct {
 	{ CURLE_URL_MALFORMAT, "url", NOT_PROCESSED, NULL },
 	{ CURLE_OPERATION_TIMEDOUT, "timeout", IF_BEGUN, NULL },
 	{ CURLE_SEND_ERROR, "network", IF_WHOLE, NULL },
-	{ CURLE_ABORTED_BY_CALLBACK, "network", PERHAPS, /* on_leaving() */
+	{ CURLE_ABORTED_BY_CALLBACK, "network", PERHAPS, /* `again` */
 	    "the connection died before an answer came" },
 	{ CURLE_PARTIAL_FILE, "cut_off", PERHAPS, NULL },
 	{ CURLE_BAD_CONTENT_ENCODING, "bad_encoding", PERHAPS, NULL },
@@ -928,6 +951,8 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 {
 	size_t i = 0;
 
+	if (c->again)
+		code = CURLE_ABORTED_BY_CALLBACK;
 	while (failures[i].curl != code && failures[i].curl != CURLE_OK)
 		i++;
 	w->failure_code = failures[i].code;
@@ -1010,8 +1035,7 @@ finish(struct http_call *c, CURLcode code)
 	http_timer_stop(c->h, &c->end_timer);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	w.status = (int)status;
-	if (status)
-		origin_answered(c);
+	origin_heard(c, status != 0);
 	w.body = buf_str(&c->answer);
 	if (code != CURLE_OK) {
 		explain_failure(c, code, &w);
@@ -1177,7 +1201,7 @@ start_waiting(struct http *h)
 			}
 			finish(c, CURLE_OUT_OF_MEMORY);
 			p = &h->wait_head; /* who was told may have changed it */
-		} else if (c->origin && c->origin->shared) {
+		} else if (c->origin) {
 			run_due(h); /* does it find room? */
 		}
 	}
