@@ -26,7 +26,8 @@
 struct http;      /* opaque: one loop */
 struct http_call; /* opaque: one request in flight */
 
-/* At most `max_connections` are open at once; further calls wait in line. */
+/* At most so many calls are under way at once, with a connection each unless
+ * they share some; further ones wait in line. */
 int http_new(struct http **out, int max_connections, struct err *e);
 void http_free(struct http *h); /* cancels what is in flight */
 
