@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "providers/origin.h"
 
 #define EVENTS 256
 #define NEVER INT64_MAX
@@ -36,27 +37,6 @@ struct fd_state {
 	bool dirty;      /* is in the list of the changed */
 	void (*ready)(void *cookie); /* of a watcher; NULL: libcurl's */
 	void *cookie;
-};
-
-/*
- * An https server, as far as its connections go. libcurl lets the first requests
- * wait for a connection that they may be able to share, but once that is full
- * (HTTP/2 servers allow some hundred streams) it opens one for each request that
- * finds no room. So here:
- *
- *   nothing known  two are started, to see whether they share a connection
- *   HTTP/1         as many as there are
- *   HTTP/2         as many as find room at once; the first one that does not
- *                  opens a connection, and the others wait until it has done
- *                  so, or until an answer makes room
- */
-struct origin {
-	struct origin *next;
-	char *name;         /* https://host:port */
-	bool known, shared; /* shared: HTTP/2 */
-	int port;           /* ours, of the first request that left; 0: none */
-	size_t running;
-	struct http_call *opening; /* started, and not left yet */
 };
 
 struct http {
@@ -327,112 +307,26 @@ free_headers(struct http_call *c)
 	curl_slist_free_all(c->headers);
 }
 
-/* --- https servers ------------------------------------------------------- */
-
-/* NULL: none is needed, or *nomem is set. */
-static struct origin *
-origin_of(struct http *h, struct str url, bool *nomem)
-{
-	struct str rest = str_sub(url, 8, url.n), name;
-	struct origin *o;
-
-	if (!str_is_nocase(str_sub(url, 0, 8), "https://"))
-		return NULL;
-	for (name = url; rest.n; rest = str_sub(rest, 1, rest.n))
-		if (strchr("/?#", rest.p[0])) {
-			name.n -= rest.n;
-			break;
-		}
-	for (o = h->origins; o; o = o->next)
-		if (str_is(name, o->name))
-			return o;
-	o = calloc(1, sizeof(*o));
-	if (o)
-		o->name = str_dup(name);
-	if (!o || !o->name) {
-		free(o);
-		*nomem = true;
-		return NULL;
-	}
-	o->next = h->origins;
-	return h->origins = o;
-}
-
 static bool
 may_start(const struct http_call *c)
 {
-	const struct origin *o = c->origin;
-
-	if (c->h->running >= c->h->max_running)
-		return false;
-	if (!o || (o->known && !o->shared))
-		return true;
-	return o->known ? !o->opening : o->running < 2;
+	return c->h->running < c->h->max_running
+	    && origin_lets_start(c->origin);
 }
 
+/* What it tells of its server. */
 static void
-origin_started(struct http_call *c)
-{
-	struct origin *o = c->origin;
-
-	if (!o)
-		return;
-	o->running++;
-	if (o->shared)
-		o->opening = c;
-}
-
-/* Two that are under way from the same port of ours share a connection. */
-static void
-origin_left(struct http_call *c, int port)
-{
-	struct origin *o = c->origin;
-
-	if (!o)
-		return;
-	if (o->opening == c)
-		o->opening = NULL;
-	if (o->known)
-		return;
-	o->known = o->port != 0;
-	o->shared = o->port == port;
-	o->port = port;
-}
-
-/* There is room for one more. */
-static void
-origin_ended(struct origin *o)
-{
-	if (!o)
-		return;
-	o->opening = NULL;
-	if (--o->running == 0)
-		o->port = 0;
-}
-
-/* Where no connection comes about, nobody waits for one: all fail together. */
-static void
-origin_heard(struct http_call *c, bool answered)
+tell_origin(struct http_call *c, bool answered)
 {
 	long version = 0;
 
-	if (!c->origin || (!answered && c->begun))
+	if (!c->origin)
 		return;
-	if (answered)
+	if (answered) {
 		curl_easy_getinfo(c->easy, CURLINFO_HTTP_VERSION, &version);
-	c->origin->known = true;
-	c->origin->shared = version >= CURL_HTTP_VERSION_2_0;
-}
-
-static void
-free_origins(struct http *h)
-{
-	struct origin *o;
-
-	while ((o = h->origins)) {
-		h->origins = o->next;
-		free(o->name);
-		free(o);
+		origin_answered(c->origin, version >= CURL_HTTP_VERSION_2_0);
+	} else if (!c->begun) {
+		origin_failed(c->origin);
 	}
 }
 
@@ -497,7 +391,7 @@ http_free(struct http *h)
 	if (h->epoll >= 0)
 		close(h->epoll);
 	heap_release(&h->timers);
-	free_origins(h);
+	origin_free_all(h->origins);
 	curl_slist_free_all(h->common);
 	free(h->spare);
 	free(h->fds);
@@ -532,7 +426,7 @@ on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
 	(void)to_port;
 	c->again = c->begun;
 	c->begun = true;
-	origin_left(c, from_port);
+	origin_left(c->origin, c, from_port);
 	return c->again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
@@ -794,7 +688,7 @@ start(struct http_call *c)
 	if (!c->easy)
 		return -1;
 	h->running++;
-	origin_started(c);
+	origin_started(c->origin, c);
 	c->started_ms = c->heard_ms = clock_mono_ms();
 	if (!set_options(c)
 	    || curl_multi_add_handle(h->multi, c->easy) != CURLM_OK)
@@ -849,7 +743,7 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->end_timer = (struct http_timer){ .fire = on_end, .cookie = c };
 	buf_init(&c->answer, q->max_body ? q->max_body : HTTP_MAX_BODY);
 	c->url = str_dup(q->url);
-	c->origin = origin_of(h, q->url, &nomem);
+	c->origin = origin_of(&h->origins, q->url, &nomem);
 	if (nomem || !c->url || set_headers(c, q) < 0)
 		goto nomem;
 	if (may_start(c)) {
@@ -1035,7 +929,7 @@ finish(struct http_call *c, CURLcode code)
 	http_timer_stop(c->h, &c->end_timer);
 	curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	w.status = (int)status;
-	origin_heard(c, status != 0);
+	tell_origin(c, status != 0);
 	w.body = buf_str(&c->answer);
 	if (code != CURLE_OK) {
 		explain_failure(c, code, &w);
