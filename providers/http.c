@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "providers/libcurl.h"
 
 #define EVENTS 256
 #define NEVER INT64_MAX
@@ -80,7 +81,7 @@ struct http_call {
 const char *
 http_library(void)
 {
-	return curl_version();
+	return libcurl_load(NULL) < 0 ? "no libcurl" : curl_version();
 }
 
 /* --- descriptors ------------------------------------------------------- */
@@ -249,28 +250,33 @@ common_headers(void)
 	return NULL;
 }
 
-/* libcurl is started by the first request: an answer out of the store does not
- * pay for it. */
-static bool
-start_curl(struct http *h)
+/* libcurl is loaded and started by the first request: an answer out of the
+ * store does not pay for it. */
+static int
+start_curl(struct http *h, struct err *e)
 {
 	static bool global;
 
 	if (h->multi)
-		return true;
+		return 0;
+	if (libcurl_load(e) < 0)
+		return -1;
 	if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return false;
+		goto fail;
 	global = true;
 	if (!h->common && !(h->common = common_headers()))
-		return false;
+		goto fail;
 	h->multi = curl_multi_init();
-	return h->multi
+	if (h->multi
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS,
-	    (long)h->max_running);
+	    (long)h->max_running))
+		return 0;
+fail:
+	return err_set(e, ERR_NET, "cannot start libcurl");
 }
 
 static void
@@ -336,7 +342,8 @@ http_free(struct http *h)
 	if (h->epoll >= 0)
 		close(h->epoll);
 	heap_release(&h->timers);
-	curl_slist_free_all(h->common);
+	if (h->common)
+		curl_slist_free_all(h->common);
 	free(h->spare);
 	free(h->fds);
 	free(h->dirty);
@@ -641,8 +648,8 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 {
 	struct http_call *c;
 
-	if (!start_curl(h))
-		return err_set(e, ERR_NET, "cannot start libcurl");
+	if (start_curl(h, e) < 0)
+		return -1;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_nomem(e);

@@ -1,0 +1,19 @@
+/*
+ * libcurl.h -- libcurl, loaded when a request is to be sent.
+ *
+ * Linked in, it would bring 33 libraries and 12 million instructions to every
+ * start, of `frugal --version` and of an answer out of the store too. So it is
+ * opened by name, and libcurl.c has functions of the same names as libcurl's
+ * that http.c uses: they pass on to it. None but libcurl_load() may be called
+ * before that has succeeded.
+ */
+#ifndef PROVIDERS_LIBCURL_H
+#define PROVIDERS_LIBCURL_H
+
+#include "base/err.h"
+
+/* Once is enough, more does nothing. -1: it is not there, or is not the one
+ * that this program was built for. */
+int libcurl_load(struct err *e);
+
+#endif
