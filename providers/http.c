@@ -931,11 +931,22 @@ time_to_wait(const struct http *h, int64_t max_wait_ms)
 	return (int)wait;
 }
 
+/* libcurl fails here when it has no memory to watch a socket with: its transfer
+ * would never go on. */
+static void
+act(struct http *h, curl_socket_t fd, int mask)
+{
+	int running;
+
+	if (curl_multi_socket_action(h->multi, fd, mask, &running) != CURLM_OK)
+		h->nomem = true;
+}
+
 static void
 dispatch(struct http *h, const struct epoll_event *ev)
 {
 	struct fd_state *s = &h->fds[ev->data.fd];
-	int running, mask = 0;
+	int mask = 0;
 
 	if (s->ready) {
 		s->ready(s->cookie);
@@ -947,7 +958,7 @@ dispatch(struct http *h, const struct epoll_event *ev)
 		mask |= CURL_CSELECT_OUT;
 	if (ev->events & EPOLLERR)
 		mask |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(h->multi, ev->data.fd, mask, &running);
+	act(h, ev->data.fd, mask);
 }
 
 static void
@@ -987,12 +998,10 @@ hand_out(struct http *h)
 static void
 run_due(struct http *h)
 {
-	int running;
-
 	if (!h->multi || h->curl_due > clock_mono_ms())
 		return;
 	h->curl_due = NEVER;
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	act(h, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void
@@ -1028,6 +1037,8 @@ http_turn(struct http *h, int64_t max_wait_ms, struct err *e)
 	 * epoll need not be told of them twice. */
 	run_due(h);
 	wait = h->multi && hand_out(h) ? 0 : time_to_wait(h, max_wait_ms);
+	if (h->nomem)
+		wait = 0;
 	if (fd_tell_all(h, e) < 0)
 		return -1;
 	n = epoll_wait(h->epoll, ev, EVENTS, wait);
