@@ -9,7 +9,7 @@ SAN       ?=
 VERSION   := 0.1.0
 
 WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2
-PKGS      := libcurl libcjson sqlite3 libpcre2-8 libfyaml libcrypto zlib
+PKGS      := libcurl libcjson sqlite3 libpcre2-8 libfyaml zlib
 
 comma     := ,
 BUILD     := build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -58,9 +58,8 @@ help:
 # --- what is needed -----------------------------------------------------------
 
 BUILD_DEPS := gcc libc6-dev pkg-config libcurl4-openssl-dev libcjson-dev \
-              libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev \
-              liblinear-dev
-TEST_DEPS  := libcmocka-dev bats valgrind clang libclang-rt-14-dev
+              libsqlite3-dev libpcre2-dev libfyaml-dev zlib1g-dev liblinear-dev
+TEST_DEPS  := libcmocka-dev libssl-dev bats valgrind clang libclang-rt-14-dev
 
 deps:
 	@tests/install-packages $(BUILD_DEPS)
@@ -139,22 +138,22 @@ build/fuzz/obj/%.o: %.c Makefile | test-deps
 
 build/fuzz/%: tests/fuzz/%.c $(FUZZ_OBJ) Makefile | test-deps
 	@mkdir -p $(@D)
-	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_OBJ) $(LIBS)
+	clang $(FUZZ_CFLAGS) -fsanitize=fuzzer,address,undefined -o $@ $< $(FUZZ_OBJ) $(LIBS) -lcrypto
 
 fuzz: test-deps $(FUZZ_BIN)
 	@for f in $(FUZZ_BIN); do tests/fuzz/run $$f $(FUZZ_SECONDS) || exit 1; done
 
-$(BUILD)/bench/%: tests/bench/%.c $(LIB) Makefile | deps
+$(BUILD)/bench/%: tests/bench/%.c $(LIB) Makefile | test-deps
 	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(if $(filter %/parts,$@),$(LIB)) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(if $(filter %/parts,$@),$(LIB)) $(LIBS) -lcrypto
 
 # What learning is made of needs the library.
 $(BUILD)/bench/tune: tests/bench/tune.c $(LIB) Makefile | deps
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
-bench: deps $(BIN) $(SERVER) $(addprefix $(BUILD)/bench/,bare tool parts tune)
+bench: test-deps $(BIN) $(SERVER) $(addprefix $(BUILD)/bench/,bare tool parts tune)
 	@$(BUILD)/bench/tune speed
 	@FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 	    BENCH_TOOLS=$(abspath $(BUILD)/bench) tests/bench/run

@@ -96,5 +96,7 @@ key_canon(const struct model_request *q, struct buf *canon, struct err *e)
 int
 key_of(struct str canon, unsigned char key[SHA256_BYTES], struct err *e)
 {
-	return sha256(canon, key, e);
+	(void)e; /* it cannot fail, by now */
+	sha256(canon, key);
+	return 0;
 }

@@ -91,7 +91,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(input, input);
 	buf_init(&sealed, BUF_MAX);
 	buf_add(&sealed, input);
-	must(sha256(input, sum, NULL) == 0);
+	sha256(input, sum);
 	buf_adds(&sealed, "sha256 ");
 	hex_add(&sealed, sum, sizeof(sum));
 	buf_addc(&sealed, '\n');

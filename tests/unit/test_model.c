@@ -31,7 +31,7 @@ seal(struct buf *out, const char *text)
 
 	buf_init(out, BUF_MAX);
 	buf_adds(out, text);
-	assert_int_equal(sha256(str_of(text), sum, NULL), 0);
+	sha256(str_of(text), sum);
 	buf_adds(out, "sha256 ");
 	hex_add(out, sum, sizeof(sum));
 	buf_addc(out, '\n');
