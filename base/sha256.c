@@ -77,39 +77,51 @@ schedule(uint32_t w[64], const unsigned char *p)
 	}
 }
 
+/* Steps 2 and 3: what they call h becomes a, and so on: the caller renames the
+ * variables instead of moving their values. */
+static inline void
+one_round(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e,
+    uint32_t f, uint32_t g, uint32_t *h, uint32_t kw)
+{
+	uint32_t t1 = *h + kw + (g ^ (e & (f ^ g)))
+	    + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25));
+
+	*d += t1;
+	*h = t1 + ((a & b) | (c & (a | b)))
+	    + (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22));
+}
+
 static void
-add_blocks(uint32_t h[8], const unsigned char *p, size_t blocks)
+add_blocks(uint32_t state[8], const unsigned char *p, size_t blocks)
 {
 	uint32_t w[64];
 
 	for (; blocks; blocks--, p += BLOCK) {
-		uint32_t a = h[0], b = h[1], c = h[2], d = h[3];
-		uint32_t e = h[4], f = h[5], g = h[6], i = h[7];
+		uint32_t a = state[0], b = state[1], c = state[2];
+		uint32_t d = state[3], e = state[4], f = state[5];
+		uint32_t g = state[6], h = state[7];
 
 		schedule(w, p);
-		for (int t = 0; t < 64; t++) {
-			uint32_t t1 = i + K[t] + w[t] + ((e & f) ^ (~e & g))
-			    + (turn(e, 6) ^ turn(e, 11) ^ turn(e, 25));
-			uint32_t t2 = ((a & b) ^ (a & c) ^ (b & c))
-			    + (turn(a, 2) ^ turn(a, 13) ^ turn(a, 22));
+		for (int t = 0; t < 64; t += 8) {
+			const uint32_t *x = w + t, *k = K + t;
 
-			i = g;
-			g = f;
-			f = e;
-			e = d + t1;
-			d = c;
-			c = b;
-			b = a;
-			a = t1 + t2;
+			one_round(a, b, c, &d, e, f, g, &h, x[0] + k[0]);
+			one_round(h, a, b, &c, d, e, f, &g, x[1] + k[1]);
+			one_round(g, h, a, &b, c, d, e, &f, x[2] + k[2]);
+			one_round(f, g, h, &a, b, c, d, &e, x[3] + k[3]);
+			one_round(e, f, g, &h, a, b, c, &d, x[4] + k[4]);
+			one_round(d, e, f, &g, h, a, b, &c, x[5] + k[5]);
+			one_round(c, d, e, &f, g, h, a, &b, x[6] + k[6]);
+			one_round(b, c, d, &e, f, g, h, &a, x[7] + k[7]);
 		}
-		h[0] += a;
-		h[1] += b;
-		h[2] += c;
-		h[3] += d;
-		h[4] += e;
-		h[5] += f;
-		h[6] += g;
-		h[7] += i;
+		state[0] += a;
+		state[1] += b;
+		state[2] += c;
+		state[3] += d;
+		state[4] += e;
+		state[5] += f;
+		state[6] += g;
+		state[7] += h;
 	}
 }
 
