@@ -83,8 +83,9 @@ fail_load(struct err *e)
 
 	if (!why || strstr(why, strerror(ENOMEM)))
 		return err_nomem(e);
-	return err_set(e, ERR_NET, "cannot load libcurl: %s; install it "
-	    "(Debian: libcurl4)", why);
+	return err_set(e, ERR_NET, "cannot load libcurl: %s%s", why,
+	    strstr(why, strerror(ENOENT)) ? "; install it (Debian: libcurl4)"
+	    : "");
 }
 
 static int
