@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "providers/libcurl.h"
 #include "providers/origin.h"
 
 #define EVENTS 256
@@ -113,7 +114,7 @@ struct http_call {
 const char *
 http_library(void)
 {
-	return curl_version();
+	return libcurl_load(NULL) < 0 ? "no libcurl" : curl_version();
 }
 
 /* --- descriptors ------------------------------------------------------- */
@@ -278,7 +279,7 @@ static bool
 make_headers(struct http *h)
 {
 	static const char *const lines[] = { USER_AGENT,
-	    "Accept-Encoding: " ACCEPT_ENCODING,
+	    ("Accept-Encoding: " ACCEPT_ENCODING),
 	    "Content-Type: application/json" };
 	struct curl_slist *list = NULL, *last = NULL;
 
@@ -297,26 +298,28 @@ make_headers(struct http *h)
 	return true;
 }
 
-/* libcurl is started by the first request: an answer out of the store does not
- * pay for it. */
-static bool
-start_curl(struct http *h)
+/* libcurl is loaded and started by the first request: an answer out of the
+ * store does not pay for it. */
+static int
+start_curl(struct http *h, struct err *e)
 {
 	static bool global;
 	const curl_version_info_data *about;
 
 	if (h->multi)
-		return true;
+		return 0;
+	if (libcurl_load(e) < 0)
+		return -1;
 	if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return false;
+		goto fail;
 	global = true;
 	if (!h->common && !make_headers(h))
-		return false;
+		goto fail;
 	about = curl_version_info(CURLVERSION_NOW);
 	h->ca_file = about->cainfo;
 	h->ca_path = about->capath;
 	h->multi = curl_multi_init();
-	return h->multi
+	if (h->multi
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer)
@@ -326,7 +329,10 @@ start_curl(struct http *h)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
 	    (long)h->max_running)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS,
-	    (long)h->max_running);
+	    (long)h->max_running))
+		return 0;
+fail:
+	return err_set(e, ERR_NET, "cannot start libcurl");
 }
 
 static bool
@@ -466,7 +472,8 @@ http_free(struct http *h)
 		close(h->epoll);
 	heap_release(&h->timers);
 	origin_free_all(h->origins);
-	curl_slist_free_all(h->common);
+	if (h->common)
+		curl_slist_free_all(h->common);
 	free(h->fds);
 	free(h->dirty);
 	free(h);
@@ -915,8 +922,8 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	struct http_call *c;
 	bool nomem = false;
 
-	if (!start_curl(h))
-		return err_set(e, ERR_NET, "cannot start libcurl");
+	if (start_curl(h, e) < 0)
+		return -1;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_nomem(e);
@@ -1195,11 +1202,22 @@ time_to_wait(const struct http *h, int64_t max_wait_ms)
 	return (int)wait;
 }
 
+/* libcurl fails here when it has no memory to watch a socket with: its transfer
+ * would never go on. */
+static void
+act(struct http *h, curl_socket_t fd, int mask)
+{
+	int running;
+
+	if (curl_multi_socket_action(h->multi, fd, mask, &running) != CURLM_OK)
+		h->nomem = true;
+}
+
 static void
 dispatch(struct http *h, const struct epoll_event *ev)
 {
 	struct fd_state *s = &h->fds[ev->data.fd];
-	int running, mask = 0;
+	int mask = 0;
 
 	if (s->ready) {
 		s->ready(s->cookie);
@@ -1211,7 +1229,7 @@ dispatch(struct http *h, const struct epoll_event *ev)
 		mask |= CURL_CSELECT_OUT;
 	if (ev->events & EPOLLERR)
 		mask |= CURL_CSELECT_ERR;
-	curl_multi_socket_action(h->multi, ev->data.fd, mask, &running);
+	act(h, ev->data.fd, mask);
 }
 
 static void
@@ -1251,12 +1269,10 @@ hand_out(struct http *h)
 static void
 run_due(struct http *h)
 {
-	int running;
-
 	if (!h->multi || h->curl_due > clock_mono_ms())
 		return;
 	h->curl_due = NEVER;
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	act(h, CURL_SOCKET_TIMEOUT, 0);
 }
 
 static void
@@ -1296,6 +1312,8 @@ http_turn(struct http *h, int64_t max_wait_ms, struct err *e)
 	 * epoll need not be told of them twice. */
 	run_due(h);
 	wait = h->multi && hand_out(h) ? 0 : time_to_wait(h, max_wait_ms);
+	if (h->nomem)
+		wait = 0;
 	if (fd_tell_all(h, e) < 0)
 		return -1;
 	n = epoll_wait(h->epoll, ev, EVENTS, wait);
