@@ -24,6 +24,9 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DFRUGAL_VERSION='"$(VERSION)"' -I. \
 LINK       = $(CC) $(CFLAGS) $(LDFLAGS) $(SANFLAGS)
 LIBS       = -Wl,--as-needed $(PKG_LIBS) -lm
 
+# Of the test server alone: TLS and HTTP/2.
+SERVER_LIBS = $(eval SERVER_LIBS := $$(shell pkg-config --libs libssl libnghttp2))$(SERVER_LIBS)
+
 LIB_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard base/*.c scorers/*.c providers/*.c cache/*.c cascade/*.c))
 CMD_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard cmd/*.c))
 SRV_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/server/*.c))
@@ -60,7 +63,7 @@ help:
 BUILD_DEPS := gcc libc6-dev pkg-config libcurl4-openssl-dev libcjson-dev \
               libsqlite3-dev libpcre2-dev libfyaml-dev libssl-dev zlib1g-dev \
               liblinear-dev
-TEST_DEPS  := libcmocka-dev bats valgrind clang libclang-rt-14-dev
+TEST_DEPS  := libcmocka-dev bats valgrind clang libclang-rt-14-dev libnghttp2-dev
 
 deps:
 	@tests/install-packages $(BUILD_DEPS)
@@ -78,9 +81,11 @@ $(BIN): $(CMD_OBJ) $(LIB)
 	$(call say,LINK $@)
 	$(Q)$(LINK) -o $@ $^ $(LIBS)
 
+$(SRV_OBJ): | test-deps
+
 $(SERVER): $(SRV_OBJ) $(LIB)
 	$(call say,LINK $@)
-	$(Q)$(LINK) -o $@ $^ $(LIBS)
+	$(Q)$(LINK) -o $@ $^ $(LIBS) $(SERVER_LIBS)
 
 $(LIB): $(LIB_OBJ)
 	$(call say,AR   $@)

@@ -32,7 +32,9 @@ int store_open(struct store **out, const char *path, unsigned flags,
  * follows and brings a file forwards; without it they stay as they are. */
 void store_renew_with(int (*renew)(struct str old, struct buf *canon,
     unsigned char key[SHA256_BYTES], struct err *e));
-void store_close(struct store *s); /* NULL is fine; rolls back */
+/* NULL is fine; rolls back. A log of up to a megabyte stays beside the file for
+ * the next one; the file alone is then not the whole store. */
+void store_close(struct store *s);
 const char *store_path(const struct store *s);
 
 /* $FRUGAL_STORE, else $XDG_STATE_HOME/frugal/store.db, else
@@ -43,7 +45,8 @@ int store_default_path(struct buf *out, struct err *e);
  * nothing of the transaction is kept. store_commit syncs, unless the
  * transaction was begun with store_begin_unsynced(): that one survives the
  * death of the process at once, and the machine's from the next synced commit
- * on. ERR_STORE too when the file was moved or deleted. */
+ * on, of whichever process, or when the system has written its files. ERR_STORE
+ * too when the file was moved or deleted. */
 int store_begin(struct store *s, struct err *e);
 int store_begin_unsynced(struct store *s, struct err *e);
 int store_commit(struct store *s, struct err *e);

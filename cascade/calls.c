@@ -120,11 +120,14 @@ need_of(const struct call *c)
 	    c->sampling.max_tokens * c->q.n };
 }
 
+/* A call with a short prompt takes some 2,300: there are thousands of them. */
+#define CALL_CHUNK 3000
+
 static struct call *
 call_new(struct calls *k, struct line *line, const struct calls_ask *ask,
     struct want *wants, int n)
 {
-	struct arena *a = arena_new(0);
+	struct arena *a = arena_new(CALL_CHUNK);
 	struct call *c = a ? arena_alloc(a, sizeof(*c)) : NULL;
 	int i = 0;
 
@@ -803,6 +806,7 @@ transmit(struct call *c, struct err *e)
 		.body = buf_str(&c->wire.body),
 		.headers = p->headers,
 		.n_headers = p->n_headers,
+		.ca_file = p->ca_file,
 		.auth = p->auth,
 		.direct = c->line->server->local,
 		.key = &c->line->server->key,

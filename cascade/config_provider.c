@@ -12,7 +12,8 @@
 static const char *const provider_keys[] = {
 	"api", "url", "key_env", "key_file", "key_cmd", "auth", "headers", "n",
 	"logprobs", "limit_field", "requests_per_minute", "tokens_per_minute",
-	"max_in_flight", "connect_timeout", "timeout", "idle_timeout", NULL
+	"max_in_flight", "connect_timeout", "timeout", "idle_timeout", "ca_file",
+	NULL
 };
 
 static void
@@ -160,6 +161,22 @@ read_key(struct load *l, const struct ynode *n, struct provider *p)
 			report_error(l->r, at, "key_env is the name of an "
 			    "environment variable, not the key itself");
 	}
+}
+
+static void
+read_ca_file(struct load *l, const struct ynode *n, struct provider *p)
+{
+	const struct ynode *at = ynode_get(n, "ca_file");
+	struct str file;
+
+	if (!at || !ynode_str(at, "ca_file", &file, l->r))
+		return;
+	if (file.n == 0)
+		report_error(l->r, at, "ca_file is empty");
+	else if (str_starts(p->url, "http:"))
+		report_error(l->r, at, "ca_file is for https; the url is http");
+	else
+		p->ca_file = config_path(l, file).p;
 }
 
 static bool
@@ -319,6 +336,7 @@ read_provider(struct load *l, const struct ynode *key, const struct ynode *n,
 	read_api(l, n, p);
 	read_url(l, n, p);
 	read_key(l, n, p);
+	read_ca_file(l, n, p);
 	read_headers(l, ynode_get(n, "headers"), p);
 	read_words(l, n, p);
 	read_numbers(l, n, p);

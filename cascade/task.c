@@ -29,6 +29,9 @@ static const char *const roles[] = {
 	"system", "developer", "user", "assistant", NULL
 };
 
+/* A task with a short prompt, and what its climb adds, takes some 2,500. */
+#define TASK_CHUNK 3000
+
 static const struct task_limits default_limits = TASK_LIMITS_DEFAULT;
 
 const struct task_limits *
@@ -40,7 +43,7 @@ task_limits(const struct task *t)
 struct task *
 task_new(void)
 {
-	struct arena *a = arena_new(0);
+	struct arena *a = arena_new(TASK_CHUNK);
 	struct task *t = a ? arena_alloc(a, sizeof(*t)) : NULL;
 
 	if (!t) {

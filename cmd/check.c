@@ -5,6 +5,7 @@
 #include "cmd/check.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/money.h"
@@ -49,6 +50,9 @@ add_provider(struct buf *b, const struct provider *p)
 	}
 	buf_addf(b, ", %.*s", STR_ARG(p->url));
 	add_key(b, p);
+	if (p->ca_file)
+		buf_addf(b, ", trusts '%s'%s", p->ca_file,
+		    access(p->ca_file, R_OK) == 0 ? "" : " (cannot be read)");
 	if (p->requests_per_minute)
 		buf_addf(b, ", %lld requests a minute",
 		    (long long)p->requests_per_minute);

@@ -120,6 +120,7 @@ send_probe(struct probe *p, struct http *h, struct err *e)
 		.body = buf_str(&p->wire.body),
 		.headers = v->headers,
 		.n_headers = v->n_headers,
+		.ca_file = v->ca_file,
 		.auth = v->auth,
 		.direct = provider_is_local(v),
 		.key = &p->key,

@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "providers/libcurl.h"
+#include "providers/origin.h"
 
 #define EVENTS 256
 #define NEVER INT64_MAX
@@ -29,6 +31,9 @@
 #define EXPECT_BYTES ((size_t)512 << 10) /* libcurl: from 1 MiB on */
 #define USER_AGENT "User-Agent: frugal/" FRUGAL_VERSION
 #define ACCEPT_ENCODING "gzip"
+/* Of a request under way. libcurl takes 16 and, over HTTP/2, 64 KB. */
+#define READ_BYTES 4096L
+#define WRITE_BYTES 16384L /* no fewer can be set */
 
 /* What is known of one descriptor, by number. */
 struct fd_state {
@@ -41,6 +46,7 @@ struct fd_state {
 
 struct http {
 	CURLM *multi;
+	struct origin *origins;
 	int epoll;
 	struct heap timers;
 	int64_t curl_due; /* when libcurl wants to be called; NEVER */
@@ -53,6 +59,7 @@ struct http {
 	struct handle *spare; /* to be used again */
 	struct curl_slist *common; /* headers that every request has, */
 	struct curl_slist *least;  /* its tail: those that nobody replaces */
+	const char *ca_file, *ca_path; /* what libcurl trusts by itself */
 	size_t running, max_running, total;
 	int64_t opened;
 	bool nomem;
@@ -70,7 +77,7 @@ struct handle {
 	CURLU *parsed;
 	struct buf url;
 	struct curl_slist *headers;
-	bool direct;
+	bool direct, https;
 	int64_t connect_timeout_ms;
 	struct buf answer;
 	struct buf told;    /* headers of interest: "name:value", a line each */
@@ -83,14 +90,17 @@ struct http_call {
 	struct http_call *next, **prev; /* in calls */
 	struct http_call *wait_next;
 	struct handle *handle; /* NULL: waits for a place */
+	struct origin *origin;  /* NULL: in the clear */
 	struct curl_slist *headers; /* its own, then the common ones */
 	char *url;          /* while it waits */
 	struct str body;
 	bool begun;         /* a connection was given the request */
+	bool again;         /* libcurl wanted to send it once more */
 	size_t max_answer;
 	size_t skipped;     /* bytes before the answer that say nothing */
 	size_t header_bytes, header_lines;
 	bool too_long, idle, direct;
+	const char *ca_file;
 	bool in_line, in_comment; /* of the answer's text: see payload_at() */
 	http_done *done;
 	void *cookie;
@@ -104,7 +114,7 @@ struct http_call {
 const char *
 http_library(void)
 {
-	return curl_version();
+	return libcurl_load(NULL) < 0 ? "no libcurl" : curl_version();
 }
 
 /* --- descriptors ------------------------------------------------------- */
@@ -226,15 +236,19 @@ on_close(void *cookie, curl_socket_t fd)
 }
 
 /* Not all that libcurl closes it closes by on_close(): not, for one, a socket
- * whose connection took too long. A number that is opened is a new one. */
+ * whose connection took too long. A number that is opened is a new one. For a
+ * request that has left it is none: see on_leaving(). */
 static int
 on_open(void *cookie, curl_socket_t fd, curlsocktype type)
 {
-	struct http *h = cookie;
+	struct http_call *c = ((struct handle *)cookie)->call;
 
 	(void)type;
-	fd_forget(h, fd);
-	h->opened++;
+	fd_forget(c->h, fd);
+	c->again = c->begun;
+	if (c->again)
+		return CURL_SOCKOPT_ERROR;
+	c->h->opened++;
 	return CURL_SOCKOPT_OK;
 }
 
@@ -284,28 +298,41 @@ make_headers(struct http *h)
 	return true;
 }
 
-/* libcurl is started by the first request: an answer out of the store does not
- * pay for it. */
-static bool
-start_curl(struct http *h)
+/* libcurl is loaded and started by the first request: an answer out of the
+ * store does not pay for it. */
+static int
+start_curl(struct http *h, struct err *e)
 {
 	static bool global;
+	const curl_version_info_data *about;
 
 	if (h->multi)
-		return true;
+		return 0;
+	if (libcurl_load(e) < 0)
+		return -1;
 	if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return false;
+		goto fail;
 	global = true;
 	if (!h->common && !make_headers(h))
-		return false;
+		goto fail;
+	about = curl_version_info(CURLVERSION_NOW);
+	h->ca_file = about->cainfo;
+	h->ca_path = about->capath;
 	h->multi = curl_multi_init();
-	return h->multi
+	if (h->multi
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_PIPELINING,
+	    (long)CURLPIPE_MULTIPLEX)
+	    && !curl_multi_setopt(h->multi, CURLMOPT_MAX_CONCURRENT_STREAMS,
+	    (long)h->max_running)
 	    && !curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS,
-	    (long)h->max_running);
+	    (long)h->max_running))
+		return 0;
+fail:
+	return err_set(e, ERR_NET, "cannot start libcurl");
 }
 
 static bool
@@ -325,6 +352,53 @@ free_headers(struct http_call *c)
 		last = last->next;
 	last->next = NULL;
 	curl_slist_free_all(c->headers);
+}
+
+static bool
+may_start(const struct http_call *c)
+{
+	return c->h->running < c->h->max_running
+	    && origin_lets_start(c->origin);
+}
+
+/* What it tells of its server. */
+static void
+tell_origin(struct http_call *c, bool answered)
+{
+	long version = 0;
+
+	if (!c->origin)
+		return;
+	if (answered) {
+		curl_easy_getinfo(c->handle->easy, CURLINFO_HTTP_VERSION,
+		    &version);
+		origin_answered(c->origin, version >= CURL_HTTP_VERSION_2_0);
+	} else if (!c->begun) {
+		origin_failed(c->origin);
+	}
+}
+
+/* What points to it in the line; NULL: it is not in there. */
+static struct http_call **
+place_in_line(const struct http_call *c)
+{
+	struct http_call **p = &c->h->wait_head;
+
+	while (*p && *p != c)
+		p = &(*p)->wait_next;
+	return *p ? p : NULL;
+}
+
+/* Out of the line, where *p is it. */
+static void
+leave_line(struct http *h, struct http_call **p)
+{
+	struct http_call *c = *p;
+
+	*p = c->wait_next;
+	if (!*p)
+		h->wait_tail = p;
+	c->wait_next = NULL;
 }
 
 static void
@@ -358,29 +432,18 @@ handle_give_back(struct http *h, struct handle *x)
 }
 
 static void
-leave_line(struct http_call *c)
-{
-	struct http *h = c->h;
-
-	for (struct http_call **p = &h->wait_head; *p; p = &(*p)->wait_next)
-		if (*p == c) {
-			*p = c->wait_next;
-			if (h->wait_tail == &c->wait_next)
-				h->wait_tail = p;
-			return;
-		}
-}
-
-static void
 call_free(struct http_call *c)
 {
 	struct http *h = c->h;
+	struct http_call **place;
 
 	http_timer_stop(h, &c->timer);
-	if (c->handle)
+	if (c->handle) {
 		handle_give_back(h, c->handle);
-	else
-		leave_line(c);
+		origin_ended(c->origin);
+	} else if ((place = place_in_line(c))) {
+		leave_line(h, place);
+	}
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
@@ -408,7 +471,9 @@ http_free(struct http *h)
 	if (h->epoll >= 0)
 		close(h->epoll);
 	heap_release(&h->timers);
-	curl_slist_free_all(h->common);
+	origin_free_all(h->origins);
+	if (h->common)
+		curl_slist_free_all(h->common);
 	free(h->fds);
 	free(h->dirty);
 	free(h);
@@ -435,14 +500,14 @@ on_leaving(void *cookie, char *to_ip, char *from_ip, int to_port,
     int from_port)
 {
 	struct http_call *c = ((struct handle *)cookie)->call;
-	bool again = c->begun;
 
 	(void)to_ip;
 	(void)from_ip;
 	(void)to_port;
-	(void)from_port;
+	c->again = c->begun;
 	c->begun = true;
-	return again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	origin_left(c->origin, c, from_port);
+	return c->again ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 /* Is it one that read_headers() looks at? */
@@ -712,14 +777,17 @@ set_for_ever(struct http *h, struct handle *x)
 	SET(CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(CURLOPT_ACCEPT_ENCODING, ACCEPT_ENCODING);
 	SET(CURLOPT_HTTPHEADER, h->common);
+	SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	SET(CURLOPT_BUFFERSIZE, READ_BYTES);
+	SET(CURLOPT_UPLOAD_BUFFERSIZE, WRITE_BYTES);
 	SET(CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(CURLOPT_MAXAGE_CONN, 30L);
 	SET(CURLOPT_CLOSESOCKETFUNCTION, on_close);
 	SET(CURLOPT_CLOSESOCKETDATA, h);
 	SET(CURLOPT_SOCKOPTFUNCTION, on_open);
-	SET(CURLOPT_SOCKOPTDATA, h);
 	SET(CURLOPT_PREREQFUNCTION, on_leaving);
 	SET(CURLOPT_PREREQDATA, x);
+	SET(CURLOPT_SOCKOPTDATA, x);
 	x->headers = h->common;
 	return r == CURLE_OK;
 }
@@ -761,11 +829,33 @@ set_url(struct handle *x, struct str url)
 	return r;
 }
 
+/* In the clear there is nothing to wait for, and nobody to be sure of. What is
+ * trusted is told each time: it is borrowed, so its address says nothing. */
+static CURLcode
+set_protocol(struct handle *x, const struct http_call *c)
+{
+	CURLcode r = CURLE_OK;
+	bool https = c->origin != NULL;
+
+	if (x->https != https) {
+		SET(CURLOPT_HTTP_VERSION, https ? (long)CURL_HTTP_VERSION_2TLS
+		    : (long)CURL_HTTP_VERSION_1_1);
+		SET(CURLOPT_PIPEWAIT, https ? 1L : 0L);
+	}
+	x->https = https;
+	if (!https)
+		return r;
+	SET(CURLOPT_CAINFO, c->ca_file ? c->ca_file : c->h->ca_file);
+	SET(CURLOPT_CAPATH, c->ca_file ? NULL : c->h->ca_path);
+	return r;
+}
+
 static bool
 set_options(struct handle *x, const struct http_call *c, struct str url)
 {
 	CURLcode r = set_url(x, url);
 
+	r = r ? r : set_protocol(x, c);
 	if (x->headers != c->headers)
 		SET(CURLOPT_HTTPHEADER, c->headers);
 	x->headers = c->headers;
@@ -807,6 +897,7 @@ start(struct http_call *c, struct str url)
 	buf_clear(&x->answer);
 	buf_clear(&x->told);
 	h->running++;
+	origin_started(c->origin, c);
 	c->started_ms = c->heard_ms = clock_mono_ms();
 	c->end_ms = c->timeout_ms > 0 ? c->started_ms + c->timeout_ms : 0;
 	if (curl_multi_add_handle(h->multi, x->easy) != CURLM_OK)
@@ -829,9 +920,10 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
     void *cookie, struct http_call **out, struct err *e)
 {
 	struct http_call *c;
+	bool nomem = false;
 
-	if (!start_curl(h))
-		return err_set(e, ERR_NET, "cannot start libcurl");
+	if (start_curl(h, e) < 0)
+		return -1;
 	c = calloc(1, sizeof(*c));
 	if (!c)
 		return err_nomem(e);
@@ -846,14 +938,16 @@ http_send(struct http *h, const struct http_request *q, http_done *done,
 	c->cookie = cookie;
 	c->body = q->body;
 	c->direct = q->direct;
+	c->ca_file = q->ca_file;
 	c->connect_timeout_ms = timeout_of(q->connect_timeout_ms);
 	c->timeout_ms = timeout_of(q->timeout_ms);
 	c->idle_timeout_ms = timeout_of(q->idle_timeout_ms);
 	c->timer = (struct http_timer){ .fire = on_time, .cookie = c };
 	c->max_answer = q->max_body ? q->max_body : HTTP_MAX_BODY;
-	if (set_headers(c, q) < 0)
+	c->origin = origin_of(&h->origins, q->url, &nomem);
+	if (nomem || set_headers(c, q) < 0)
 		goto nomem;
-	if (h->running < h->max_running) {
+	if (may_start(c)) {
 		if (start(c, q->url) < 0)
 			goto nomem;
 	} else {
@@ -904,7 +998,7 @@ static const struct {
 	{ CURLE_URL_MALFORMAT, "url", NOT_PROCESSED, NULL },
 	{ CURLE_OPERATION_TIMEDOUT, "timeout", IF_BEGUN, NULL },
 	{ CURLE_SEND_ERROR, "network", IF_WHOLE, NULL },
-	{ CURLE_ABORTED_BY_CALLBACK, "network", PERHAPS, /* on_leaving() */
+	{ CURLE_ABORTED_BY_CALLBACK, "network", PERHAPS, /* `again` */
 	    "the connection died before an answer came" },
 	{ CURLE_PARTIAL_FILE, "cut_off", PERHAPS, NULL },
 	{ CURLE_BAD_CONTENT_ENCODING, "bad_encoding", PERHAPS, NULL },
@@ -956,6 +1050,8 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 {
 	size_t i = 0;
 
+	if (c->again)
+		code = CURLE_ABORTED_BY_CALLBACK;
 	while (failures[i].curl != code && failures[i].curl != CURLE_OK)
 		i++;
 	w->failure_code = failures[i].code;
@@ -965,6 +1061,9 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 	if (!w->failure)
 		w->failure = c->handle->error[0] ? c->handle->error
 		    : curl_easy_strerror(code);
+	/* An HTTP/2 connection that died has the code of an answer cut short. */
+	if (code == CURLE_PARTIAL_FILE && !w->status)
+		w->failure_code = "network";
 	/* Garbage instead of an answer has libcurl's code for a wrong scheme. */
 	if (code == CURLE_UNSUPPORTED_PROTOCOL && !w->sent)
 		w->failure_code = "url";
@@ -1021,6 +1120,7 @@ finish(struct http_call *c, CURLcode code)
 	http_timer_stop(c->h, &c->timer);
 	curl_easy_getinfo(c->handle->easy, CURLINFO_RESPONSE_CODE, &status);
 	w.status = (int)status;
+	tell_origin(c, status != 0);
 	w.body = buf_str(&c->handle->answer);
 	if (code != CURLE_OK) {
 		explain_failure(c, code, &w);
@@ -1178,13 +1278,14 @@ run_due(struct http *h)
 static void
 start_waiting(struct http *h)
 {
-	while (h->wait_head && h->running < h->max_running) {
-		struct http_call *c = h->wait_head;
+	struct http_call **p = &h->wait_head, *c;
 
-		h->wait_head = c->wait_next;
-		if (!h->wait_head)
-			h->wait_tail = &h->wait_head;
-		c->wait_next = NULL;
+	while ((c = *p) && h->running < h->max_running) {
+		if (!may_start(c)) {
+			p = &c->wait_next;
+			continue;
+		}
+		leave_line(h, p);
 		if (start(c, str_of(c->url)) < 0) {
 			if (!c->handle) { /* no handle: try again next turn */
 				c->wait_next = h->wait_head;
@@ -1194,6 +1295,9 @@ start_waiting(struct http *h)
 				return;
 			}
 			finish(c, CURLE_OUT_OF_MEMORY);
+			p = &h->wait_head; /* who was told may have changed it */
+		} else if (c->origin) {
+			run_due(h); /* does it find room? */
 		}
 	}
 }
@@ -1208,6 +1312,8 @@ http_turn(struct http *h, int64_t max_wait_ms, struct err *e)
 	 * epoll need not be told of them twice. */
 	run_due(h);
 	wait = h->multi && hand_out(h) ? 0 : time_to_wait(h, max_wait_ms);
+	if (h->nomem)
+		wait = 0;
 	if (fd_tell_all(h, e) < 0)
 		return -1;
 	n = epoll_wait(h->epoll, ev, EVENTS, wait);

@@ -10,6 +10,12 @@
  * reused connection is stopped before it leaves, and is seen here as "may have
  * been processed".
  * Redirects are not followed. Certificates are verified.
+ *
+ * To https, HTTP/2 is offered (ALPN): where the server speaks it, requests share
+ * a connection as far as the server lets them, and the first ones wait for it
+ * instead of opening one each. A stream that the server refuses (REFUSED_STREAM,
+ * or a GOAWAY that does not reach it) was not processed, but libcurl does not
+ * tell it from a connection that died: it, too, "may have been processed".
  */
 #ifndef PROVIDERS_HTTP_H
 #define PROVIDERS_HTTP_H
@@ -20,7 +26,8 @@
 struct http;      /* opaque: one loop */
 struct http_call; /* opaque: one request in flight */
 
-/* At most `max_connections` are open at once; further calls wait in line. */
+/* At most so many calls are under way at once, with a connection each unless
+ * they share some; further ones wait in line. */
 int http_new(struct http **out, int max_connections, struct err *e);
 void http_free(struct http *h); /* cancels what is in flight */
 
@@ -31,6 +38,8 @@ struct http_request {
 	size_t n_headers;
 	enum auth_style auth;
 	bool direct;        /* through no proxy, whatever the environment says */
+	const char *ca_file; /* borrowed until done: PEM, to be trusted instead of
+	                       what the system trusts; NULL: that */
 	const struct secret *key; /* may be NULL; copied into libcurl, not kept */
 	/* Counted from when the call leaves the line of those that wait for a
 	 * connection; 0: none; negative: 1 ms. To idle_timeout_ms bytes of an

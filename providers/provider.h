@@ -52,6 +52,7 @@ struct provider {
 	enum key_source key_source;
 	struct str key_ref; /* variable, file or command */
 	enum auth_style auth;
+	const char *ca_file; /* PEM: the authorities to trust; NULL: the system's */
 	struct header_line *headers; /* further ones; no secrets */
 	size_t n_headers;
 

@@ -177,7 +177,7 @@ on_terminal() {
 	ls >after
 	[ ! -e pwned ]
 	same "$(comm -13 before after | grep -v separate-stderr | tr '\n' ' ')" \
-	    "after again out store.db store.db-live "
+	    "after again out store.db store.db-live store.db-shm store.db-wal "
 }
 
 @test "a prompt is text, whatever it looks like" {

@@ -13,6 +13,7 @@ struct http1_head {
 	struct str headers; /* lines, for http1_header_next() */
 	int64_t content_length; /* 0 where it is not said */
 	bool chunked, keep_alive, expects_continue;
+	bool http2; /* it came as a stream: see http2.h */
 };
 
 enum http1_result { HTTP1_BAD = -1, HTTP1_MORE = 0, HTTP1_DONE = 1 };

@@ -25,6 +25,8 @@ static const char *const fault_names[] = {
 	[FAULT_BAD_JSON] = "bad_json",
 	[FAULT_GARBAGE] = "garbage",
 	[FAULT_CLOSE_AFTER_REQUEST] = "close_after_request",
+	[FAULT_REFUSE] = "refuse",
+	[FAULT_GOAWAY] = "goaway",
 	NULL
 };
 
@@ -46,7 +48,8 @@ bool
 fault_is_silent(enum fault f)
 {
 	return f == FAULT_RESET_BEFORE || f == FAULT_SILENCE ||
-	    f == FAULT_CLOSE_AFTER_REQUEST;
+	    f == FAULT_CLOSE_AFTER_REQUEST || f == FAULT_REFUSE ||
+	    f == FAULT_GOAWAY;
 }
 
 bool

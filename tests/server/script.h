@@ -23,6 +23,8 @@ enum fault {
 	FAULT_BAD_JSON,
 	FAULT_GARBAGE,
 	FAULT_CLOSE_AFTER_REQUEST,
+	FAULT_REFUSE,
+	FAULT_GOAWAY,
 };
 const char *fault_name(enum fault f);
 bool fault_is_silent(enum fault f); /* not a byte of the answer is sent */

@@ -8,6 +8,9 @@
  *   SENDING   as much as the socket takes; or, dripping, a few bytes for each
  *             tick of its timer        -> READING or closed
  *   SILENT    never answers, or no further -> closed by the other side
+ *   STREAMS   HTTP/2: reads and writes at any time, see http2.h -> LEAVING
+ *   LEAVING   nothing more is said; what still comes is thrown away, for
+ *             closing with it unread would take back what was said
  *
  * While an answer is due nothing is read: further requests on the connection
  * stay in the socket. A connection that has ended is freed at the end of the
@@ -27,7 +30,9 @@
 
 #include "base/clock.h"
 #include "base/heap.h"
+#include "tests/server/http2.h"
 #include "tests/server/server.h"
+#include "tests/server/tls.h"
 
 #define HEAD_MAX ((size_t)64 << 10)
 #define REQUEST_MAX ((size_t)64 << 20)
@@ -35,8 +40,9 @@
 #define KEEP_MAX ((size_t)256 << 10) /* larger buffers are not kept */
 #define DRIP_BYTES 16
 #define EVENTS 256
+#define TLS_HANDSHAKE 0x16 /* RFC 8446, 5.1: the first byte */
 
-enum state { READING, WAITING, SENDING, SILENT, ENDED };
+enum state { READING, WAITING, SENDING, SILENT, STREAMS, LEAVING, ENDED };
 
 /* What comes after the answer. */
 enum after { AFTER_KEEP, AFTER_CLOSE, AFTER_RESET, AFTER_STALL };
@@ -46,6 +52,10 @@ struct conn {
 	struct server *server;
 	struct conn *prev, *next;
 	int fd;
+	struct tls *tls;  /* NULL: in clear, or not yet known */
+	struct http2 *h2; /* NULL: HTTP/1.1, or not yet known */
+	bool known;       /* whether it is TLS */
+	bool agreed;      /* on HTTP/2 or not */
 	uint32_t events;  /* that epoll watches for */
 	enum state state;
 	enum after after;
@@ -65,6 +75,8 @@ struct conn {
 
 struct server {
 	struct site *site;
+	struct tls_server *tls; /* NULL: all is in clear */
+	int64_t max_streams;
 	int epoll_fd, listen_fd, signal_fd;
 	int port;
 	bool accepting;
@@ -77,6 +89,7 @@ struct server {
 };
 
 static void conn_work(struct conn *c);
+static void conn_streams(struct conn *c);
 
 static bool
 watch(struct server *s, int op, int fd, uint32_t events, void *what)
@@ -107,6 +120,8 @@ conn_end(struct conn *c)
 	if (c->after == AFTER_RESET)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset,
 		    sizeof(reset));
+	http2_free(c->h2);
+	tls_free(c->tls, c->after == AFTER_CLOSE);
 	close(c->fd);
 	if (c->counted)
 		site_done(s->site, &c->charge, c->whole);
@@ -198,16 +213,20 @@ is_gone(const struct conn *c)
 	return recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-static void
-conn_send(struct conn *c)
+static ssize_t
+put(struct conn *c, const char *p, size_t n)
 {
-	if (c->counted && c->sent == 0 && is_gone(c)) {
-		conn_end(c);
-		return;
-	}
-	while (c->state == SENDING && c->sent < c->send_to) {
-		ssize_t n = send(c->fd, c->out.p + c->sent,
-		    c->send_to - c->sent, MSG_NOSIGNAL);
+	if (c->tls)
+		return tls_send(c->tls, p, n);
+	return send(c->fd, p, n, MSG_NOSIGNAL);
+}
+
+/* As much of `out` as may and can be sent. */
+static void
+push(struct conn *c)
+{
+	while (c->state != ENDED && c->sent < c->send_to) {
+		ssize_t n = put(c, c->out.p + c->sent, c->send_to - c->sent);
 
 		if (n >= 0)
 			c->sent += (size_t)n;
@@ -216,6 +235,17 @@ conn_send(struct conn *c)
 		else if (errno != EINTR)
 			conn_end(c);
 	}
+}
+
+static void
+conn_send(struct conn *c)
+{
+	if (c->counted && c->sent == 0 && is_gone(c)) {
+		conn_end(c);
+		return;
+	}
+	if (c->state == SENDING)
+		push(c);
 	if (c->state != SENDING)
 		return;
 	if (c->sent == c->out.n) {
@@ -228,9 +258,59 @@ conn_send(struct conn *c)
 	}
 }
 
+/* The session is over: say so, and wait for the other side to close. */
+static void
+leave(struct conn *c)
+{
+	tls_free(c->tls, true);
+	c->tls = NULL;
+	c->state = LEAVING;
+	heap_remove(&c->server->timers, &c->timer);
+	shutdown(c->fd, SHUT_WR);
+	conn_watch(c, EPOLLIN);
+}
+
+/* Send what the streams have to say, and listen for more. */
+static void
+conn_streams(struct conn *c)
+{
+	int64_t due;
+
+	do {
+		if (c->sent == c->out.n) {
+			http2_sent(c->h2);
+			reuse(&c->out);
+			c->sent = 0;
+			if (!http2_give(c->h2, &c->out)) {
+				conn_end(c);
+				return;
+			}
+			c->send_to = c->out.n;
+		}
+		push(c);
+		if (c->state == ENDED)
+			return;
+	} while (c->out.n > 0 && c->sent == c->out.n);
+	if (c->sent == c->out.n && http2_is_over(c->h2)) {
+		leave(c);
+		return;
+	}
+	conn_watch(c, EPOLLIN | (c->sent < c->out.n ? EPOLLOUT : 0));
+	due = http2_due(c->h2);
+	if (due < INT64_MAX && c->state != ENDED)
+		set_timer(c, due - c->server->now_ms);
+	else
+		heap_remove(&c->server->timers, &c->timer);
+}
+
 static void
 conn_timer(struct conn *c)
 {
+	if (c->state == STREAMS) {
+		http2_tick(c->h2, c->server->now_ms);
+		conn_streams(c);
+		return;
+	}
 	if (c->state == WAITING) {
 		c->state = SENDING;
 	} else {
@@ -311,6 +391,8 @@ respond(struct conn *c, const struct response *r)
 	case FAULT_GARBAGE:
 		break;
 	case FAULT_RESET_BEFORE:
+	case FAULT_REFUSE:
+	case FAULT_GOAWAY:
 		buf_cut(&c->out, 0);
 		c->after = AFTER_RESET;
 		break;
@@ -448,7 +530,7 @@ ask_for_more(struct conn *c, const struct http1_head *h)
 		return;
 	c->continued = true;
 	/* Nothing else is on its way out, so so little always fits. */
-	if (send(c->fd, more, sizeof(more) - 1, MSG_NOSIGNAL) < 0)
+	if (put(c, more, sizeof(more) - 1) < 0)
 		conn_end(c);
 }
 
@@ -498,23 +580,97 @@ conn_work(struct conn *c)
 		;
 }
 
+/* TLS or in clear, and which HTTP: false, if that cannot be told yet. */
+static bool
+find_out(struct conn *c)
+{
+	struct server *s = c->server;
+	unsigned char first;
+
+	if (!c->known && s->tls) {
+		if (recv(c->fd, &first, 1, MSG_PEEK) != 1)
+			return true; /* it has ended, as will be seen */
+		if (first == TLS_HANDSHAKE) {
+			s->site->stats.tls++;
+			c->tls = tls_accept(s->tls, c->fd);
+			if (!c->tls)
+				return false;
+		}
+	}
+	c->known = true;
+	return true;
+}
+
+/* HTTP/2 has been agreed on. */
+static bool
+begin_streams(struct conn *c)
+{
+	c->h2 = http2_new(c->server->site, c->server->max_streams);
+	c->state = STREAMS;
+	return c->h2 != NULL;
+}
+
+/* What has come is taken by the streams. */
 static void
-conn_read(struct conn *c)
+take_streams(struct conn *c)
+{
+	bool taken = http2_take(c->h2, buf_str(&c->in), c->server->now_ms);
+
+	buf_clear(&c->in);
+	if (taken)
+		conn_streams(c);
+	else
+		conn_end(c);
+}
+
+/* Read once; whether there may be more. */
+static bool
+read_some(struct conn *c)
 {
 	ssize_t n;
 
 	if (!buf_reserve(&c->in, READ_SIZE)) {
 		refuse(c, 413);
-		return;
+		return false;
 	}
-	n = recv(c->fd, c->in.p + c->in.n, c->in.cap - 1 - c->in.n, 0);
+	n = c->tls ? tls_recv(c->tls, c->in.p + c->in.n, READ_SIZE)
+	    : recv(c->fd, c->in.p + c->in.n, c->in.cap - 1 - c->in.n, 0);
 	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
 		conn_end(c);
-	} else if (n > 0) {
-		c->in.n += (size_t)n;
-		c->in.p[c->in.n] = '\0';
-		conn_work(c);
+		return false;
 	}
+	if (n < 0)
+		return false;
+	c->in.n += (size_t)n;
+	c->in.p[c->in.n] = '\0';
+	return true;
+}
+
+static void
+conn_read(struct conn *c)
+{
+	if (!find_out(c)) {
+		conn_end(c);
+		return;
+	}
+	do {
+		if (!read_some(c))
+			return;
+		if (c->state == LEAVING) {
+			buf_clear(&c->in);
+			continue;
+		}
+		if (c->tls && !c->agreed && tls_is_http2(c->tls) &&
+		    !begin_streams(c)) {
+			conn_end(c);
+			return;
+		}
+		c->agreed = true;
+		if (c->state == STREAMS)
+			take_streams(c);
+		else
+			conn_work(c);
+	} while (c->state != ENDED && c->tls && tls_pending(c->tls));
 }
 
 static void
@@ -522,7 +678,12 @@ conn_event(struct conn *c, uint32_t events)
 {
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		conn_end(c);
-	} else if (c->state == READING) {
+	} else if (c->state == STREAMS) {
+		if (events & EPOLLIN)
+			conn_read(c);
+		else
+			conn_streams(c);
+	} else if (c->state == READING || c->state == LEAVING) {
 		conn_read(c);
 	} else if (events & EPOLLRDHUP) {
 		conn_end(c); /* nobody waits for the answer any more */
@@ -637,13 +798,15 @@ most_connections(void)
 }
 
 int
-server_open(struct server **out, struct site *site, int port, struct err *e)
+server_open(struct server **out, struct site *site,
+    const struct server_options *o, struct err *e)
 {
 	struct server *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return err_nomem(e);
 	s->site = site;
+	s->max_streams = o->max_streams;
 	s->listen_fd = s->signal_fd = -1;
 	s->max_conns = most_connections();
 	buf_init(&s->body, BUF_MAX);
@@ -652,7 +815,10 @@ server_open(struct server **out, struct site *site, int port, struct err *e)
 		err_sys(e, ERR_IO, "cannot make an epoll descriptor");
 		goto fail;
 	}
-	if (open_listener(s, port, e) < 0 || open_signals(s, e) < 0)
+	if (o->tls_cert &&
+	    tls_server_new(&s->tls, o->tls_cert, !o->http1, e) < 0)
+		goto fail;
+	if (open_listener(s, (int)o->port, e) < 0 || open_signals(s, e) < 0)
 		goto fail;
 	if (!watch(s, EPOLL_CTL_ADD, s->listen_fd, EPOLLIN, &s->listen_fd) ||
 	    !watch(s, EPOLL_CTL_ADD, s->signal_fd, EPOLLIN, &s->signal_fd)) {
@@ -680,6 +846,7 @@ server_close(struct server *s)
 	while (s->conns)
 		conn_end(s->conns);
 	free_ended(s);
+	tls_server_free(s->tls);
 	heap_release(&s->timers);
 	buf_release(&s->body);
 	if (s->signal_fd >= 0)

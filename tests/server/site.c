@@ -269,6 +269,7 @@ log_request(struct site *s, const struct http1_head *h, struct str body,
 	jw_open(&w, '{');
 	jw_ki64(&w, "n", s->number);
 	jw_ki64(&w, "t_ms", clock_mono_ms() - s->started_ms);
+	jw_kbool(&w, "http2", h->http2);
 	jw_kstr(&w, "method", h->method);
 	jw_kstr(&w, "path", h->path);
 	if (h->query.n > 0)
@@ -434,7 +435,7 @@ wrap(struct site *s, const struct http1_head *h, struct rule *r,
 			echo_key(out->body, key_in(h->headers));
 		}
 		wrap_body(r, draw, out->body);
-		out->chunked = wrap_is_chunked(r);
+		out->chunked = !h->http2 && wrap_chunks(r, out->body);
 		out->charge.told &= wrap_is_readable(r, reads_gzip(h->headers));
 	}
 	out->headers = buf_str(&s->headers);
@@ -467,6 +468,7 @@ site_answer(struct site *s, const struct http1_head *h, struct str body,
 	buf_clear(&s->headers);
 	chat_scan(&chat, body, &s->text);
 	out->number = ++s->number;
+	s->stats.http2 += h->http2;
 	came = stats_arrived(&s->stats, h->path, chat.model, hash);
 	draw = draw_of(s, hash, came);
 	out->counted = true;

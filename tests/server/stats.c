@@ -171,6 +171,9 @@ stats_json(const struct stats *s, struct buf *out)
 	tally_json(&w, "by_model", &s->by_model);
 	statuses_json(&w, s->by_status);
 	jw_ki64(&w, "connections", s->connections);
+	jw_ki64(&w, "tls_connections", s->tls);
+	jw_ki64(&w, "http2_requests", s->http2);
+	jw_ki64(&w, "ignored_streams", s->ignored_streams);
 	jw_ki64(&w, "in_flight", s->in_flight);
 	jw_ki64(&w, "most_in_flight", s->most_in_flight);
 	jw_ki64(&w, "faults", s->faults);

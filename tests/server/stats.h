@@ -22,6 +22,8 @@ struct tally {
 
 struct stats {
 	int64_t requests, connections, faults;
+	int64_t tls, http2; /* connections; requests */
+	int64_t ignored_streams; /* begun after a GOAWAY; no requests */
 	int64_t in_flight, most_in_flight;
 	struct tally by_path, by_model;
 	int64_t by_status[600]; /* 0: a fault came before the answer */

@@ -1,7 +1,7 @@
 /*
- * testserver.c -- a scripted HTTP/1.1 server on loopback that speaks OpenAI's
- * chat completions, for tests and benchmarks. `testserver --help` lists the
- * options.
+ * testserver.c -- a scripted server on loopback that speaks OpenAI's chat
+ * completions, for tests and benchmarks: over HTTP/1.1 in clear and, on the same
+ * port, over HTTP/2 or HTTP/1.1 with TLS. `testserver --help` lists the options.
  *
  * It answers
  *
@@ -99,13 +99,31 @@
  *   "cut_chunk"            chunks, the connection ends within one
  *   "bad_json"             the last brackets are missing, the length is right
  *   "garbage"              random bytes instead, as many
+ *   "refuse"               as "reset_before"; over HTTP/2 as below
+ *   "goaway"               likewise
+ *
+ * Over HTTP/2 a fault is one of its stream, not of the connection:
+ *
+ *   "reset_before", "reset_after_headers"    RST_STREAM, INTERNAL_ERROR
+ *   "refuse"               at once RST_STREAM, REFUSED_STREAM
+ *   "goaway"               at once a GOAWAY that names the last stream that is
+ *                          being answered: this one and all later ones are not
+ *                          processed, those before it are answered, then the
+ *                          connection is closed
+ *   "close_after_request"  the connection is closed, with all that is under way
+ *   "truncate", "bad_chunk", "cut_chunk"     half of the body, then END_STREAM
+ *   "drip_head"            as "drip"
+ *
+ * "Connection: close" is a GOAWAY after the answer; "chunked" means nothing.
  *
  *
  * GET /stats: requests, by_path, by_model, by_status ("none": a fault before
- * the answer), connections accepted, in_flight and most_in_flight requests at
- * once, faults, duplicates (requests with a body that had come before),
- * paid_twice (those whose body had been billed before), answered_twice (billed
- * ones whose body had been answered whole before), and the bill:
+ * the answer), connections accepted, tls_connections among them, http2_requests,
+ * ignored_streams (begun after a GOAWAY; not among the requests), in_flight and
+ * most_in_flight requests at once, faults, duplicates (requests with a body that
+ * had come before), paid_twice (those whose body had been billed before),
+ * answered_twice (billed ones whose body had been answered whole before), and
+ * the bill:
  *
  *   billed_tokens, _prompt_tokens, _completion_tokens, _requests, _picousd
  *   answered_requests, _completions, _picousd   the last byte was written, and
@@ -116,16 +134,16 @@
  *   refused                by --rpm, --tpm and --max-at-once (at_once)
  *
  * A request is billed as soon as its model ran: also where a fault cuts the
- * answer short or the client does not wait for it. "reset_before", "silence"
- * and "close_after_request", and a rule's own status or body, bill nothing,
- * unless the rule says "billed": true.
+ * answer short or the client does not wait for it. "reset_before", "silence",
+ * "refuse", "goaway" and "close_after_request", and a rule's own status or body,
+ * bill nothing, unless the rule says "billed": true.
  *
  * With --rpm or --tpm each answer has OpenAI's x-ratelimit-* headers, which
  * are true, and a refusal Retry-After and retry-after-ms. Refused requests use
  * up no rule.
  *
  * The log (--log FILE) has a JSON line for each request, written before its
- * answer goes out: n, t_ms (since the start), method, path, query, headers
+ * answer goes out: n, t_ms (since the start), http2, method, path, query, headers
  * (names in lower case; of keys only "present" and a hash), body (or body_text
  * if it is not JSON), rule (its line in the script, 0: none), status, fault.
  */
@@ -156,12 +174,17 @@ static const char usage[] =
     "  --tpm N         tokens a minute: prompt and output limit together\n"
     "  --burst-s N     as many at once as come in N seconds (60)\n"
     "  --max-at-once N requests under way in all\n"
+    "  --tls-cert FILE speak TLS too, on the same port: the certificate, made\n"
+    "                  anew, is written to FILE\n"
+    "  --http1         no HTTP/2 over TLS\n"
+    "  --max-streams N of an HTTP/2 connection at once (100)\n"
     "  --lifetime N    seconds until it ends by itself (600)\n"
     "  --quiet         do not print the port\n"
     "It ends on SIGTERM, SIGINT and when its parent ends.\n";
 
 struct options {
-	int64_t port, lifetime_s;
+	int64_t lifetime_s;
+	struct server_options server;
 	struct site site; /* what of it can be set */
 	const char *ready, *script, *log;
 	bool quiet;
@@ -184,7 +207,8 @@ static const struct count_option {
 	size_t offset;
 } counts[] = {
 #define AT(f) offsetof(struct options, f)
-	{ "port", 65535, AT(port) },
+	{ "port", 65535, AT(server.port) },
+	{ "max-streams", 1000000, AT(server.max_streams) },
 	{ "lifetime", 86400, AT(lifetime_s) },
 	{ "latency-ms", 3600000, AT(site.latency_ms) },
 	{ "jitter-ms", 3600000, AT(site.jitter_ms) },
@@ -198,7 +222,8 @@ static const struct count_option {
 #define COUNTS (sizeof(counts) / sizeof(counts[0]))
 
 /* The numbers come first, and are told apart by their place. */
-enum { READY = COUNTS, SCRIPT, LOG, PRICE, QUIET, HELP, OPTIONS };
+enum { READY = COUNTS, SCRIPT, LOG, PRICE, TLS_CERT, HTTP1, QUIET, HELP,
+    OPTIONS };
 
 static int
 take_option(struct options *o, int which, const char *value, struct err *e)
@@ -215,6 +240,12 @@ take_option(struct options *o, int which, const char *value, struct err *e)
 		return 0;
 	case PRICE:
 		return bill_price(&o->site.stats.bill, value, e);
+	case TLS_CERT:
+		o->server.tls_cert = value;
+		return 0;
+	case HTTP1:
+		o->server.http1 = true;
+		return 0;
 	case QUIET:
 		o->quiet = true;
 		return 0;
@@ -236,6 +267,8 @@ parse_options(struct options *o, int argc, char **argv, struct err *e)
 		[SCRIPT] = { "script", required_argument, NULL, SCRIPT },
 		[LOG] = { "log", required_argument, NULL, LOG },
 		[PRICE] = { "price", required_argument, NULL, PRICE },
+		[TLS_CERT] = { "tls-cert", required_argument, NULL, TLS_CERT },
+		[HTTP1] = { "http1", no_argument, NULL, HTTP1 },
 		[QUIET] = { "quiet", no_argument, NULL, QUIET },
 		[HELP] = { "help", no_argument, NULL, HELP },
 	};
@@ -245,6 +278,7 @@ parse_options(struct options *o, int argc, char **argv, struct err *e)
 		table[i] = (struct option){ counts[i].name, required_argument,
 		    NULL, i };
 	o->lifetime_s = 600;
+	o->server.max_streams = 100;
 	o->site.stats.limits.burst_s = 60;
 	while (rc == 0 && (c = getopt_long(argc, argv, "", table, NULL)) >= 0)
 		rc = take_option(o, c, optarg, e);
@@ -285,7 +319,7 @@ serve(struct options *o, struct err *e)
 
 	if (site_init(site, o->script, o->log, e) < 0)
 		goto out;
-	if (server_open(&server, site, (int)o->port, e) < 0)
+	if (server_open(&server, site, &o->server, e) < 0)
 		goto out;
 	if (!o->quiet) {
 		printf("%d\n", server_port(server));

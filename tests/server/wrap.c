@@ -154,10 +154,13 @@ cut_into_chunks(enum fault fault, struct buf *body)
 }
 
 bool
-wrap_is_chunked(const struct rule *r)
+wrap_chunks(const struct rule *r, struct buf *body)
 {
-	return r->chunked || r->fault == FAULT_BAD_CHUNK ||
-	    r->fault == FAULT_CUT_CHUNK;
+	if (!r->chunked && r->fault != FAULT_BAD_CHUNK &&
+	    r->fault != FAULT_CUT_CHUNK)
+		return false;
+	cut_into_chunks(r->fault, body);
+	return true;
 }
 
 bool
@@ -178,8 +181,6 @@ wrap_body(const struct rule *r, uint64_t draw, struct buf *body)
 		insert(body, 0, (size_t)r->blanks, ' ');
 	if (r->gzip || r->bomb_mb > 0)
 		compress_body(r, body);
-	if (wrap_is_chunked(r))
-		cut_into_chunks(r->fault, body);
 }
 
 void

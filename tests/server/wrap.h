@@ -7,11 +7,11 @@
 
 #include "tests/server/script.h"
 
-/* In this order: broken or garbage (by the fault), padded, compressed, cut
- * into chunks. `draw` picks the garbage. */
+/* In this order: broken or garbage (by the fault), padded, compressed. `draw`
+ * picks the garbage. */
 void wrap_body(const struct rule *r, uint64_t draw, struct buf *body);
-/* Whether wrap_body() makes chunks, so that there is no length to be told. */
-bool wrap_is_chunked(const struct rule *r);
+/* Cut into chunks, if the rule says so: there is no length to be told then. */
+bool wrap_chunks(const struct rule *r, struct buf *body);
 /* Whether what is inside can still be read, by one who can read gzip. */
 bool wrap_is_readable(const struct rule *r, bool reads_gzip);
 

@@ -15,6 +15,10 @@
  * FAILALLOC_ALL is set: they crash on their own (libcrypto 3.0 takes a lock that
  * could not be made, in its start-up; libfyaml 0.7 goes on in
  * fy_parse_input_append()).
+ * So is what the loader asks for where the program itself, no library, makes it
+ * allocate thread-local data (see providers/libcurl.c): it has put memory by for
+ * that and frees it just before, which a count cannot know. Where a library
+ * first uses such data the allocation does fail, and the process is ended.
  * With FAILALLOC_SHOW=1 the call that failed is shown by its return addresses.
  */
 #include <dlfcn.h>
@@ -54,33 +58,110 @@ static long fail_at = -1; /* -1: not yet known, nothing is counted */
 static bool all_after, show;
 static pid_t us;
 
-/* Where the libraries lie that are spared. */
-static struct {
+struct range { /* of code */
 	uintptr_t from, to;
-} spared[8];
+};
+static struct range spared[8], program, loader, libc;
 static size_t n_spared;
+
+static void
+note_range(uintptr_t from, uintptr_t n, struct range *r)
+{
+	r->from = from;
+	r->to = from + n;
+}
 
 static int
 note_library(struct dl_phdr_info *lib, size_t size, void *unused)
 {
+	bool spare = strstr(lib->dlpi_name, "libcrypto") ||
+	    strstr(lib->dlpi_name, "libssl") ||
+	    strstr(lib->dlpi_name, "libfyaml");
+
 	(void)size;
 	(void)unused;
-	if (!strstr(lib->dlpi_name, "libcrypto") &&
-	    !strstr(lib->dlpi_name, "libssl") &&
-	    !strstr(lib->dlpi_name, "libfyaml"))
-		return 0;
 	for (int i = 0; i < lib->dlpi_phnum; i++) {
 		const ElfW(Phdr) *h = &lib->dlpi_phdr[i];
+		uintptr_t from = lib->dlpi_addr + h->p_vaddr;
 
-		if (h->p_type != PT_LOAD || !(h->p_flags & PF_X) ||
-		    n_spared == sizeof(spared) / sizeof(spared[0]))
+		if (h->p_type != PT_LOAD || !(h->p_flags & PF_X))
 			continue;
-		spared[n_spared].from = lib->dlpi_addr + h->p_vaddr;
-		spared[n_spared].to = spared[n_spared].from + h->p_memsz;
-		n_spared++;
+		if (!lib->dlpi_name[0])
+			note_range(from, h->p_memsz, &program);
+		if (strstr(lib->dlpi_name, "/ld-linux"))
+			note_range(from, h->p_memsz, &loader);
+		if (strstr(lib->dlpi_name, "/libc.so"))
+			note_range(from, h->p_memsz, &libc);
+		if (spare && n_spared < sizeof(spared) / sizeof(spared[0]))
+			note_range(from, h->p_memsz, &spared[n_spared++]);
 	}
 	return 0;
 }
+
+#ifndef FAILALLOC_WRAP
+/* libssl comes with libcurl, late. */
+void *
+dlopen(const char *name, int how)
+{
+	static void *(*real)(const char *, int);
+	void *lib;
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "dlopen");
+	lib = real(name, how);
+	if (lib && fail_at >= 0 && !getenv("FAILALLOC_ALL")) {
+		n_spared = 0;
+		dl_iterate_phdr(note_library, NULL);
+	}
+	return lib;
+}
+
+static bool
+within(const struct range *r, uintptr_t at)
+{
+	return at >= r->from && at < r->to;
+}
+
+/* Who called the library that `r` is the code of, and that asks now? */
+static uintptr_t
+called_by(const struct range *r)
+{
+	static __thread bool looking;
+	void *frames[24];
+	int n, i;
+
+	if (looking)
+		return 0;
+	looking = true;
+	n = backtrace(frames, 24);
+	looking = false;
+	for (i = 0; i < n && !within(r, (uintptr_t)frames[i]); i++)
+		;
+	while (i < n && within(r, (uintptr_t)frames[i]))
+		i++;
+	return i < n ? (uintptr_t)frames[i] : 0;
+}
+
+static bool
+is_spared(uintptr_t caller)
+{
+	if (within(&loader, caller))
+		return within(&program, called_by(&loader));
+	if (within(&libc, caller)) /* asprintf() and the like */
+		caller = called_by(&libc);
+	for (size_t i = 0; i < n_spared; i++)
+		if (within(&spared[i], caller))
+			return true;
+	return false;
+}
+#else
+static bool
+is_spared(uintptr_t caller)
+{
+	(void)caller;
+	return false; /* libraries' allocations do not come here */
+}
+#endif
 
 static void
 say_count(void)
@@ -106,11 +187,7 @@ start(void)
 	us = getpid();
 	all_after = strchr(at, '+') != NULL;
 	show = getenv("FAILALLOC_SHOW") != NULL;
-	if (show) {
-		void *warm[2];
-
-		backtrace(warm, 2); /* loads libgcc, which allocates */
-	}
+	backtrace((void *[2]){ NULL }, 2); /* loads libgcc, which allocates */
 	if (!getenv("FAILALLOC_ALL"))
 		dl_iterate_phdr(note_library, NULL);
 	/* Those we start are to be left alone. */
@@ -123,16 +200,14 @@ start(void)
 static bool
 fails(const void *caller)
 {
-	uintptr_t at = (uintptr_t)caller;
 	static __thread bool showing;
 	void *frames[24];
 	long n;
 
 	if (fail_at < 0 || showing || getpid() != us)
 		return false;
-	for (size_t i = 0; i < n_spared; i++)
-		if (at >= spared[i].from && at < spared[i].to)
-			return false;
+	if (is_spared((uintptr_t)caller))
+		return false;
 	n = atomic_fetch_add(&count, 1) + 1;
 	if (fail_at == 0 || (n != fail_at && !(all_after && n > fail_at)))
 		return false;

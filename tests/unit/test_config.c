@@ -199,6 +199,7 @@ a_provider_has_what_it_is_given(void **state)
 	    "    connect_timeout: 500ms\n"
 	    "    timeout: 2m\n"
 	    "    idle_timeout: 30\n"
+	    "    ca_file: /etc/ours.pem\n"
 	    "models: {q/m/x: {input_per_mtok: 0, output_per_mtok: 0}}\n"
 	    "cascades: {c: {tiers: [{model: q/m/x}]}}\n");
 	const struct provider *p = &c->providers[0];
@@ -223,6 +224,7 @@ a_provider_has_what_it_is_given(void **state)
 	assert_int_equal(p->connect_timeout_ms, 500);
 	assert_int_equal(p->timeout_ms, 120000);
 	assert_int_equal(p->idle_timeout_ms, 30000);
+	assert_string_equal(p->ca_file, "/etc/ours.pem");
 	assert_str(c->cascades[0].tiers[0].model_name, "m/x");
 	config_free(c);
 }
@@ -533,6 +535,12 @@ providers_are_checked(void **state)
 		    "t.yaml:2:97: idle_timeout must be a duration such as "
 		    "250ms, 30s, 2m or 1h, not 'soon'\n"
 		    "t.yaml:2:120: connect_timeout must be more than 0\n" },
+		{ PROVIDER("api: openai, url: 'https://a.example', "
+		    "ca_file: ''"),
+		    "t.yaml:2:55: ca_file is empty\n" },
+		{ PROVIDER("api: openai, url: 'http://localhost', "
+		    "ca_file: x.pem"),
+		    "t.yaml:2:54: ca_file is for https; the url is http\n" },
 		{ "providers:\n  a/b: {api: simulated}\n  c: simulated\n"
 		    "cascades: {c: {tiers: [{model: x/a}]}}\n",
 		    "t.yaml:2:3: a provider's name has 1 to 64 characters "

@@ -716,6 +716,41 @@ the_files_are_for_their_owner_alone(void **state)
 }
 
 static void
+a_short_log_is_left_behind_and_a_long_one_is_not(void **state)
+{
+	struct store *s = open_with(in_dir("db"), STORE_CREATE);
+	char *long_text = malloc(2 << 20);
+
+	(void)state;
+	assert_non_null(long_text);
+	memset(long_text, 'x', (2 << 20) - 1);
+	long_text[(2 << 20) - 1] = '\0';
+	put_alone(s, 1, 0, "first", NULL);
+	store_close(s);
+	assert_int_equal(access(in_dir("db-wal"), F_OK), -1); /* it was new */
+
+	s = open_with(in_dir("db"), 0);
+	put_alone(s, 2, 0, "second", NULL);
+	store_close(s);
+	assert_int_equal(access(in_dir("db-wal"), F_OK), 0);
+
+	s = open_with(in_dir("db"), STORE_READONLY);
+	assert_kept(s, 2, 0, "second");
+	store_close(s);
+	s = open_with(in_dir("db"), 0);
+	put_alone(s, 3, 0, long_text, NULL);
+	store_close(s);
+	assert_int_equal(access(in_dir("db-wal"), F_OK), -1);
+
+	s = open_with(in_dir("db"), STORE_READONLY);
+	assert_kept(s, 1, 0, "first");
+	assert_kept(s, 2, 0, "second");
+	assert_kept(s, 3, 0, long_text);
+	store_close(s);
+	free(long_text);
+}
+
+static void
 a_strange_umask_does_not_hinder(void **state)
 {
 	mode_t before = umask(0777);
@@ -1162,6 +1197,7 @@ main(void)
 		    a_transaction_that_sqlite_gave_up_takes_no_more),
 		cmocka_unit_test(a_write_that_failed_spoils_its_transaction),
 		IN_DIR(the_files_are_for_their_owner_alone),
+		IN_DIR(a_short_log_is_left_behind_and_a_long_one_is_not),
 		IN_DIR(a_strange_umask_does_not_hinder),
 		IN_DIR(an_empty_file_becomes_a_store_of_its_owner_alone),
 		IN_DIR(a_store_that_is_not_there_is_made_only_on_request),
