@@ -116,8 +116,8 @@ it_stops_at_the_first_failure(void **state)
 		m->col[1].right[t] = t < 200;
 	}
 	for (size_t i = 0; i < 4; i++)
-		order[i] = (struct policy){ { 2, { 0, 1 } },
-		    { -(double)i - 1 } };
+		order[i] = (struct policy){ .chain = { 2, { 0, 1 } },
+		    .threshold = { -(double)i - 1 } };
 	certify_order(m, order, 4, &ask, &passed, &out);
 	assert_int_equal(passed, 1);
 	assert_true(out.policy.threshold[0] == -1);
