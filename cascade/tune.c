@@ -6,8 +6,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "cascade/quality.h"
-
 #define GRID 60          /* budgets, evenly; and as many by equal factors */
 #define MERIT_BUDGETS 30
 #define SIMPLER 0.1      /* standard errors that a later setting must gain */
@@ -32,6 +30,9 @@ measure(const struct harvest *h, struct tune_scorer *s, struct err *e)
 	    m->tasks, &s->auroc, &s->auroc_in);
 	s->calibration = quality_calibration(m->col[0].score,
 	    m->col[0].right, ranks.col[0].order, m->tasks);
+	s->accepted = quality_accept(m->col[0].score, m->col[0].right,
+	    ranks.col[0].order, m->tasks, matrix_accuracy(h->m,
+	    h->tier[h->top].first));
 	ranks_release(&ranks);
 	matrix_free(m);
 	return 0;
@@ -428,6 +429,14 @@ tune_places(const struct matrix *m, const struct policy *p,
 		out[at].accepted++;
 		out[at].right += m->col[p->chain.col[at]].right[t];
 	}
+}
+
+struct accepted
+tune_accepted(const struct harvest *h, size_t column, double threshold)
+{
+	const struct column *c = &h->m->col[column];
+
+	return quality_accepted(c->score, c->right, h->m->tasks, threshold);
 }
 
 struct tune_toss

@@ -8,6 +8,7 @@
 #include "cascade/certify.h"
 #include "cascade/chance.h"
 #include "cascade/harvest.h"
+#include "cascade/quality.h"
 #include "cascade/search.h"
 
 /* A judged setting of a tier. */
@@ -22,6 +23,9 @@ struct tune_scorer {
 	double auroc;
 	struct interval auroc_in;
 	double calibration; /* expected calibration error */
+	/* By the lowest threshold whose accepted answers are right as often as
+	 * all of the top tier's, on the tasks at hand. */
+	struct accepted accepted;
 };
 
 struct tune_options {
@@ -114,6 +118,11 @@ struct tune_place {
 };
 void tune_places(const struct matrix *m, const struct policy *p,
     struct tune_place out[FRONTIER_MAX_CHAIN]);
+
+/* What a column of the harvest accepts by a threshold, were it asked about all
+ * tasks: of one in a policy not only about those that reach it. */
+struct accepted tune_accepted(const struct harvest *h, size_t column,
+    double threshold);
 
 /* The coin toss between two single models that gives most at a mean cost: `b`
  * is asked about `share` of the tasks and `a` about the others. */

@@ -60,7 +60,7 @@ int common_store(const struct common *c, const struct config *cfg,
 
 /* Is standard output, standard error, standard input a terminal? */
 bool is_terminal(int fd);
-int terminal_columns(void); /* of standard error; 80 if unknown */
+int terminal_columns(int fd); /* 80 if unknown */
 
 /* Write to standard output; -1 with errno. A closed pipe is an error that
  * is_closed_pipe() tells apart: the reader of a table has seen enough, which is
@@ -74,7 +74,8 @@ bool is_closed_pipe(const struct err *e);
 
 /*
  * A table for people: columns separated by two blanks, numbers to the right
- * ('r' in `align`, else 'l'), text made visible and cut at 60 columns.
+ * ('r' in `align`, else 'l'), text made visible and cut at 60 columns. On a
+ * terminal that is too narrow rows go on in further lines, indented.
  */
 struct table {
 	const char *align;   /* a letter a column */

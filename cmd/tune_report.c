@@ -2,6 +2,7 @@
  * tune_report.c -- what `frugal tune` found, as tables and as JSON.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -186,17 +187,73 @@ show_models(const struct tune_cmd *c, struct err *e)
 	return table_print(&t, e);
 }
 
+/* By its threshold in the chosen cascade, if it has a place there; else by the
+ * one that is as good as the top tier. */
+static struct accepted
+accepted_by(const struct tune_cmd *c, const struct tune_scorer *s,
+    bool *chosen)
+{
+	for (size_t i = 0; c->chosen && i + 1 < c->policy.chain.n; i++)
+		if (c->policy.chain.col[i] == s->column) {
+			*chosen = true;
+			return tune_accepted(&c->h, s->column,
+			    c->policy.threshold[i]);
+		}
+	*chosen = false;
+	return s->accepted;
+}
+
+static void
+cell_accepted(struct table *t, const struct tune_cmd *c,
+    const struct tune_scorer *s)
+{
+	bool chosen;
+	struct accepted a = accepted_by(c, s, &chosen);
+	struct buf b;
+
+	buf_init(&b, 64);
+	show_threshold(&b, a.threshold);
+	buf_adds(&b, chosen ? " chosen" : "");
+	table_cell_str(t, buf_str(&b));
+	buf_release(&b);
+	table_cell(t, "%.1f %%", 100 * (double)a.n / (double)c->h.m->tasks);
+	if (a.n)
+		cell_share(t, (double)a.right / (double)a.n, (double)a.n);
+	else
+		table_cell(t, "-");
+}
+
+static int
+show_legend(const struct tune_cmd *c, struct err *e)
+{
+	struct str top = c->h.tier[c->h.top].tier.name;
+	bool chosen = c->chosen && c->policy.chain.n > 1;
+
+	if (out_line(e, "with top: how often a cascade with '%.*s' is right, "
+	    "averaged over budgets", STR_ARG(top)) < 0 ||
+	    (c->label_free ? out_line(e, "at least: the lowest threshold "
+	    "whose accepted answers all agree") : out_line(e, "at least: the "
+	    "lowest threshold whose accepted answers are right as often\n"
+	    "  as those of '%.*s'", STR_ARG(top))) < 0)
+		return -1;
+	return chosen ? out_line(e, "  (chosen: that of the cascade chosen "
+	    "below, here of all tasks)") : 0;
+}
+
 static int
 show_scorers(const struct tune_cmd *c, struct err *e)
 {
 	struct table t;
 
-	table_init(&t, "llrrr");
+	table_init(&t, "llrrrrrr");
 	table_cell(&t, "tier");
 	table_cell(&t, "scorer (* is used)");
 	table_cell(&t, "AUROC (95 %%)");
 	table_cell(&t, "calibration error");
 	table_cell(&t, "with top");
+	table_cell(&t, "at least");
+	table_cell(&t, "accepts");
+	table_cell(&t, "of those %s (95 %%)", tune_right_word(c));
 	for (size_t i = 0; i < c->t.scorers; i++) {
 		const struct tune_scorer *s = &c->t.scorer[i];
 		table_cell_str(&t, tier_of(c, s->column)->name);
@@ -212,8 +269,9 @@ show_scorers(const struct tune_cmd *c, struct err *e)
 			table_cell(&t, "%.2f %%", 100 * s->merit);
 		else
 			table_cell(&t, "-");
+		cell_accepted(&t, c, s);
 	}
-	return table_print(&t, e);
+	return table_print(&t, e) == 0 ? show_legend(c, e) : -1;
 }
 
 static int
@@ -389,8 +447,8 @@ show_choice(const struct tune_cmd *c, struct err *e)
 	buf_init(&money, 64);
 	tune_wish(c, &b);
 	money_show(&money, (int64_t)llround(c->cost));
-	rc = out_line(e, "\nChosen, %s: %s%.2f %% %s (%.1f-%.1f), %s a task, "
-	    "%.1f %% of top.", b.p ? b.p : "", c->policy.chain.n == 1
+	rc = out_line(e, "\nChosen, %s:\n%s%.2f %% %s (%.1f-%.1f), %s a "
+	    "task, %.1f %% of top.", b.p ? b.p : "", c->policy.chain.n == 1
 	    ? "no cascade pays here, one model: " : "", 100 * c->right,
 	    tune_right_word(c), 100 * in.low, 100 * in.high,
 	    money.p ? money.p : "?", top > 0 ? 100 * c->cost / top : 0);
@@ -503,6 +561,36 @@ json_models(struct jw *w, const struct tune_cmd *c)
 }
 
 static void
+json_interval(struct jw *w, const char *name, double share,
+    struct interval in)
+{
+	char key[64];
+
+	jw_kdouble(w, name, share);
+	snprintf(key, sizeof(key), "%s_low", name);
+	jw_kdouble(w, key, in.low);
+	snprintf(key, sizeof(key), "%s_high", name);
+	jw_kdouble(w, key, in.high);
+}
+
+static void
+json_accepted(struct jw *w, const struct tune_cmd *c,
+    const struct tune_scorer *s)
+{
+	bool chosen;
+	struct accepted a = accepted_by(c, s, &chosen);
+
+	jw_kbool(w, "chosen", chosen);
+	if (a.threshold <= 0)
+		jw_kdouble(w, "threshold_ln", a.threshold);
+	jw_kdouble(w, "accepts", (double)a.n / (double)c->h.m->tasks);
+	if (a.n)
+		json_interval(w, "accepted_right", (double)a.right
+		    / (double)a.n, chance_share((double)a.right,
+		    (double)a.n));
+}
+
+static void
 json_scorers(struct jw *w, const struct tune_cmd *c)
 {
 	jw_key(w, "scorers");
@@ -522,6 +610,7 @@ json_scorers(struct jw *w, const struct tune_cmd *c)
 		jw_kdouble(w, "calibration_error", s->calibration);
 		if (s->merit >= 0)
 			jw_kdouble(w, "with_top", s->merit);
+		json_accepted(w, c, s);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');

@@ -87,6 +87,39 @@ holds() {
 	lacks "Chosen"
 }
 
+# scorer TIER NAME: in the JSON, the member of a tier's only scorer.
+scorer() {
+	grep -o "{\"tier\":\"$1\",\"scorer\":[^}]*}" <<<"$output" | member "$2"
+}
+
+@test "of every scorer it shows what is accepted and how good that is" {
+	# As many of small's as are right as often as big: 289 of 300. The sure
+	# 180 are right; then one of four is, from t6 on: 182 of 188 are, but
+	# 182 of 189 are not enough, nor 183 of 190.
+	expect 0 tune --json trace.jsonl
+	same "$(scorer small chosen)" false
+	holds "$(scorer small accepts) == 188 / 300"
+	holds "$(scorer small accepted_right) == 182 / 188"
+	holds "$(scorer small accepted_right_low) < 182 / 188"
+	same "$(scorer small threshold_ln)" -1.5019
+	# Medium's are never that good: nothing is accepted.
+	same "$(scorer medium accepts)" 0
+	same "$(scorer medium threshold_ln)" ""
+	expect 0 tune trace.jsonl
+	[[ "$output" =~ small\ +logprob\ .*0\.2[0-9]+\ +62\.7\ %\ +96\.81\ % ]]
+	[[ "$output" =~ medium\ +logprob\ .*nothing\ +0\.0\ %\ +- ]]
+	has "at least: the lowest threshold whose accepted answers are right as often"
+	lacks "(chosen:"
+	# In the chosen cascade it is the threshold there.
+	expect 0 tune --json trace.jsonl --max-cost 50%
+	same "$(scorer small chosen)" true
+	same "$(scorer small threshold_ln)" "$(chosen threshold_ln)"
+	holds "$(scorer small accepts) * 300 == $(sed 's/.*"accepted":\[{"seen":300,"accepted":\([0-9]*\).*/\1/' <<<"$output")"
+	expect 0 tune trace.jsonl --max-cost 50%
+	[[ "$output" =~ small\ +logprob\ .*\ chosen\ +[0-9] ]]
+	has "(chosen: that of the cascade chosen below"
+}
+
 @test "--max-cost chooses the best within a budget, in dollars or as a share" {
 	expect 0 tune --json trace.jsonl --max-cost 50%
 	same "$(chosen name)" '"small"'
