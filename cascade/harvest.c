@@ -258,26 +258,31 @@ find_settings(struct harvest *h, struct err *e)
 	return 0;
 }
 
+/* No more than the matrix has columns for. */
+static void
+thin_out(struct harvest *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->tiers; i++)
+		n += h->tier[i].settings.n;
+	for (size_t i = 0; n > MATRIX_MAX_COLUMNS && i < h->tiers; i++)
+		settings_thin(&h->tier[i].settings, MATRIX_MAX_COLUMNS
+		    / h->tiers);
+}
+
 static int
 make_matrix(struct harvest *h, struct err *e)
 {
 	bool judged[MATRIX_MAX_COLUMNS];
 	size_t n = 0;
 
+	thin_out(h);
 	for (size_t i = 0; i < h->tiers; i++) {
 		struct harvest_tier *t = &h->tier[i];
 		t->first = n;
-		for (size_t s = 0; s < t->settings.n; s++) {
-			if (n == MATRIX_MAX_COLUMNS) {
-				/* The plain one and some are there. */
-				t->settings.n = s;
-				break;
-			}
+		for (size_t s = 0; s < t->settings.n; s++)
 			judged[n++] = t->settings.v[s].judged;
-		}
-		if (t->settings.n == 0)
-			return err_set(e, ERR_INPUT, "too many tiers and "
-			    "settings; name fewer tiers with --tier");
 	}
 	h->m = matrix_new(0, n, judged);
 	if (!h->m)

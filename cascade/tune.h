@@ -19,6 +19,7 @@ struct tune_scorer {
 	 * cross-validation: what settings of a tier are compared by. -1: not
 	 * tried, for the tier is as dear as the top one. */
 	double merit;
+	double half[2];    /* the same over the lower and the upper half */
 	bool has_auroc;    /* false: all answers are right, or all wrong */
 	double auroc;
 	struct interval auroc_in;
@@ -55,8 +56,8 @@ struct tuned {
  */
 int tune_merit(const struct matrix *m, size_t judged, size_t alone,
     size_t top, double *merit, struct err *e);
-/* What a later, less simple scorer must be better by; `learned`: it is, and the
- * other is not. */
+/* What a later, less simple scorer must be better by; `learned`: it is, or is a
+ * combination of several, and the other is not. */
 double tune_margin(size_t tasks, bool learned);
 
 /* `h` is borrowed. At least two tasks. */

@@ -49,6 +49,27 @@ show_threshold(struct buf *out, double threshold)
 		score_show(out, score_of_ln(threshold));
 }
 
+/* " *", or of a tier with several scorers that are used " *a", " *b", ... */
+static void
+show_star(const struct tune_cmd *c, size_t column, bool alone,
+    struct buf *out)
+{
+	size_t tier = c->h.m->col[column].tier;
+	int before = 0, all = 0;
+
+	for (size_t i = 0; i < c->t.scorers; i++) {
+		const struct tune_scorer *s = &c->t.scorer[i];
+		if (!s->kept || c->h.m->col[s->column].tier != tier)
+			continue;
+		all++;
+		before += s->column < column;
+	}
+	if (all > 1)
+		buf_addf(out, " *%c", 'a' + before);
+	else if (alone)
+		buf_adds(out, " *");
+}
+
 /* "small x5 [0.8]" */
 static void
 show_place(const struct tune_cmd *c, const struct policy *p, size_t i,
@@ -59,6 +80,7 @@ show_place(const struct tune_cmd *c, const struct policy *p, size_t i,
 	buf_add(out, tier_of(c, k)->name);
 	if (i + 1 == p->chain.n)
 		return;
+	show_star(c, k, false, out);
 	if (harvest_setting(&c->h, k)->samples > 1)
 		buf_addf(out, " x%d", harvest_setting(&c->h, k)->samples);
 	if (exp(p->threshold[i]) < 0.999 || p->threshold[i] >= 0)
@@ -244,6 +266,7 @@ static int
 show_scorers(const struct tune_cmd *c, struct err *e)
 {
 	struct table t;
+	struct buf label;
 
 	table_init(&t, "llrrrrrr");
 	table_cell(&t, "tier");
@@ -257,8 +280,12 @@ show_scorers(const struct tune_cmd *c, struct err *e)
 	for (size_t i = 0; i < c->t.scorers; i++) {
 		const struct tune_scorer *s = &c->t.scorer[i];
 		table_cell_str(&t, tier_of(c, s->column)->name);
-		table_cell(&t, "%s%s", harvest_setting(&c->h,
-		    s->column)->label, s->kept ? " *" : "");
+		buf_init(&label, 256);
+		buf_adds(&label, harvest_setting(&c->h, s->column)->label);
+		if (s->kept)
+			show_star(c, s->column, true, &label);
+		table_cell_str(&t, buf_str(&label));
+		buf_release(&label);
 		if (s->has_auroc)
 			table_cell(&t, "%.3f (%.3f-%.3f)", s->auroc,
 			    s->auroc_in.low, s->auroc_in.high);

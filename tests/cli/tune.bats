@@ -249,9 +249,55 @@ scorer() {
 	expect 0 tune --json samples.jsonl --min-quality 0.99
 	has '"scorer":"agreement, 3 samples"'
 	has '"scorer":"agreement, 5 samples"'
-	has '"samples":3'
-	# three samples of small, and big for a third of the tasks
+	has '"samples":2'
+	# two samples of small, and big for a third of the tasks
 	holds "$(chosen cost_usd) < 0.00004 && $(chosen cost_usd) > 0.000033"
+}
+
+# replays FILE: with what --write wrote, frugal replay accepts at each tier just
+# the tasks that tune (whose JSON is in $output) says, and as many are right.
+replays() {
+	learned=$(grep -o '"accepted":\[.*\]' <<<"$output" | grep -o '"accepted":[0-9]*,"right":[0-9]*' | tr -dc '0-9,\n')
+	expect 0 frugal check -c cascade.yaml
+	expect 0 frugal replay "$1" -c cascade.yaml --json
+	same "$(grep -o '"answered_here":{"tasks":[0-9]*,"answered":[0-9]*,"labelled":[0-9]*,"correct":[0-9]*' <<<"$output" |
+	    sed 's/.*"tasks":\([0-9]*\),.*"correct":\(.*\)/\1,\2/')" "$learned"
+}
+
+@test "a pattern and a log-probability together are tried, written, and replay the same" {
+	# Right is what has a mark in it and is sure, neither alone.
+	awk 'BEGIN { for (i = 0; i < 300; i++) {
+		mark = i % 3 > 0
+		sure = i % 5 > 1
+		printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"small\",\"completions\":[{\"text\":\"%s\",\"correct\":%s,\"cost_usd\":0.000001,\"logprobs\":[{\"token\":\"%s\",\"logprob\":%s}]}]}\n", i, mark ? "#" : "-", mark && sure ? "true" : "false", mark ? "#" : "-", (sure ? -0.1 : -1) - i * 7 % 11 / 100
+		printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"big\",\"completions\":[{\"text\":\"#\",\"correct\":true,\"cost_usd\":0.0001}]}\n", i
+	} }' >both.jsonl
+	sed -i 's/accept: {logprob: 0.5} # a guess/accept: {regex: "#"}/; /medium/,+1d' cascade.yaml
+	expect 0 tune --json both.jsonl -c cascade.yaml --min-quality 0.99 --write
+	has_err '+         accept: {all: {of: [{"regex":"#"}, logprob], at_least: '
+	holds "$(chosen cost_usd) < 0.000064"
+	replays both.jsonl
+	same "$(member accuracy <<<"$output")" 1
+}
+
+@test "the mean of agreement and log-probability is tried, written, and replays the same" {
+	# Of three samples one, two or three agree; right is where that and how
+	# sure the first of them is come to enough together.
+	awk 'BEGIN { for (i = 0; i < 400; i++) {
+		a = 1 + i % 3
+		p = 0.05 + (i * 37 % 100) / 105
+		right = a / 3 + p > 1.2
+		printf "{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"small\",\"completions\":[", i
+		for (k = 0; k < 3; k++)
+			printf "%s{\"text\":\"%d\",\"correct\":%s,\"cost_usd\":0.000001,\"logprobs\":[{\"token\":\"%d\",\"logprob\":%.6f}]}", k ? "," : "", k < a ? 7 : k, right && k < a ? "true" : "false", k < a ? 7 : k, log(p)
+		printf "]}\n{\"id\":\"t%d\",\"prompt\":\"?\",\"tier\":\"big\",\"completions\":[{\"text\":\"7\",\"correct\":true,\"cost_usd\":0.0001}]}\n", i
+	} }' >mean.jsonl
+	sed -i '/medium/,+1d' cascade.yaml
+	expect 0 tune --json mean.jsonl -c cascade.yaml --min-quality 0.99 --write
+	has_err '+         samples: 3'
+	has_err '+         accept: {mean: {of: [agreement, logprob], at_least: '
+	replays mean.jsonl
+	holds "$(member accuracy <<<"$output") > 0.98"
 }
 
 @test "a cascade that does not pay is not offered" {
