@@ -109,6 +109,22 @@ add_scorer(struct maker *m, const char *name, const char *options,
 
 /* --- the tier's own rule ------------------------------------------------- */
 
+/* A word that means itself is written as others write it, so that a rule is
+ * known for one that is tried anyway. */
+static void
+add_value(struct buf *out, const struct ynode *n)
+{
+	static const char *const words[] = { "mean", "min", "first",
+		"quantile", "text", "answer" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (n->kind == YNODE_SCALAR && str_is(n->text, words[i])) {
+			buf_adds(out, words[i]);
+			return;
+		}
+	ynode_json(n, out);
+}
+
 /* "key: value, ..." of a map without at_least, in arena memory. */
 static const char *
 options_of(struct maker *m, const struct ynode *value, const char *shorthand)
@@ -123,7 +139,7 @@ options_of(struct maker *m, const struct ynode *value, const char *shorthand)
 				continue;
 			buf_addf(&b, "%s%.*s: ", b.n ? ", " : "",
 			    STR_ARG(value->key[i]->text));
-			ynode_json(value->item[i], &b);
+			add_value(&b, value->item[i]);
 		}
 	} else if (value && value->kind != YNODE_NULL && shorthand
 	    && strcmp(shorthand, "at_least") != 0) {

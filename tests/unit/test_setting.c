@@ -159,8 +159,8 @@ a_pattern_is_tried_alone_and_with_others(void **state)
 		"1 {any: {of: [{\"regex\":\"x\"}, {logprob: {over: answer}}], at_least: 0.5}}",
 	};
 	static const char *const one_way[] = {
-		"1 {any: {of: [{any: [{\"regex\":\"x\"}, {\"regex\":\"y\"}]}, {logprob: {aggregate: \"min\"}}], at_least: 0.5}}",
-		"1 {logprob: {aggregate: \"min\", at_least: 0.5}}",
+		"1 {any: {of: [{any: [{\"regex\":\"x\"}, {\"regex\":\"y\"}]}, {logprob: {aggregate: min}}], at_least: 0.5}}",
+		"1 {logprob: {aggregate: min, at_least: 0.5}}",
 		"1 {logprob: {over: answer, at_least: 0.5}}",
 		"1 {all: {of: [{any: [{\"regex\":\"x\"}, {\"regex\":\"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
 		"1 {any: {of: [{any: [{\"regex\":\"x\"}, {\"regex\":\"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
@@ -219,7 +219,7 @@ patterns_under_all_are_demanded_by_every_setting(void **state)
 	find(&r, "all: [regex: 'x', {logprob: {over: answer, at_least: 0.7}}]",
 	    1);
 	assert_string_equal(written(1), "1 {all: {of: [{\"regex\":\"x\"}, "
-	    "{logprob: {over: \"answer\"}}], at_least: 0.5}}");
+	    "{logprob: {over: answer}}], at_least: 0.5}}");
 	assert_string_equal(written(2), "1 {all: {of: [{\"regex\":\"x\"}, "
 	    "logprob], at_least: 0.5}}");
 	for (size_t i = 1; i < settings.n; i++)
