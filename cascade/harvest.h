@@ -29,6 +29,8 @@ struct harvest_options {
 	bool learned;
 	struct str stem;
 	size_t learned_most;
+	bool writable;       /* only settings that a configuration can ask for:
+	                        not the traces' `verify` */
 	bool route;          /* prompts alone are learned from as well */
 	bool label_free;     /* right is what equals the top tier's answer */
 };
@@ -76,6 +78,7 @@ struct harvest {
 	struct trace_task *probe[HARVEST_PROBE];
 	size_t probes;
 	int64_t left_out, unlabelled, skipped;
+	bool unwritable;      /* `verify` was there and is not tried */
 	struct harvest_reason reasons[HARVEST_REASONS];
 };
 

@@ -89,6 +89,21 @@ parse_cost(struct tune_cmd *c, struct err *e)
 	return 0;
 }
 
+/* "30" where "30%" was meant. */
+static void
+doubt_cost(const struct tune_cmd *c)
+{
+	double most = 0;
+
+	for (size_t i = 0; i < c->h.tiers; i++)
+		most = fmax(most, matrix_mean_cost(c->h.m, c->h.tier[i].first));
+	if (c->target == TARGET_COST && !c->wish_is_share && c->wish > 10
+	    * most)
+		say("--max-cost %s is dollars a task, far more than any tier "
+		    "costs; a share of the top tier's is written %s%%",
+		    c->max_cost, c->max_cost);
+}
+
 static int
 parse_target(struct tune_cmd *c, struct err *e)
 {
@@ -233,6 +248,9 @@ load_config(struct tune_cmd *c, struct err *e)
 	if (rc <= 0)
 		return -1;
 	c->k = config_cascade(c->cfg, str_of(c->cascade_name), e);
+	if (!c->k && c->write)
+		err_in(e, "--write changes a cascade that is there, with all "
+		    "tiers to choose from");
 	return c->k && find_rules(c, e) == 0 ? find_stem(c, e) : -1;
 }
 
@@ -310,6 +328,7 @@ harvest(struct tune_cmd *c, struct err *e)
 		.only = &c->only, .top = str_of(c->top),
 		.dataset = str_of(c->dataset), .split = str_of(c->split),
 		.label_free = c->label_free, .stem = c->stem,
+		.writable = c->write,
 		.learned = c->learned != LEARNED_NO, .route = c->route,
 		.learned_most = c->learned == LEARNED_AUTO ? LEARN_MOST : 0 };
 
@@ -328,6 +347,9 @@ harvest(struct tune_cmd *c, struct err *e)
 		say("%lld task%s left out: %s",
 		    (long long)c->h.reasons[i].tasks, c->h.reasons[i].tasks
 		    == 1 ? " was" : "s were", c->h.reasons[i].text);
+	if (c->h.unwritable)
+		say("the traces' verify is not tried: no rule can ask for it "
+		    "yet");
 	if (c->h.unlabelled)
 		say("%lld task%s left out: nothing says whether an answer is "
 		    "right", (long long)c->h.unlabelled, c->h.unlabelled == 1
@@ -449,6 +471,7 @@ learn(struct tune_cmd *c, struct err *e)
 
 	if (c->target == TARGET_COST)
 		o.budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
+	doubt_cost(c);
 	if (tune_run(&c->t, &c->h, &o, e) < 0)
 		return -1;
 	say_no_status();

@@ -258,6 +258,14 @@ show_legend(const struct tune_cmd *c, struct err *e)
 	    "lowest threshold whose accepted answers are right as often\n"
 	    "  as those of '%.*s'", STR_ARG(top))) < 0)
 		return -1;
+	for (size_t i = 0, said = 0; i < c->t.scorers && !said; i++) {
+		said = harvest_setting(&c->h, c->t.scorer[i].column)->verify;
+		if (said && out_line(e, "verify, as recorded: what the same "
+		    "model said when asked whether its answer is right; no "
+		    "rule\n  can ask for that yet, so --write does without "
+		    "it") < 0)
+			return -1;
+	}
 	return chosen ? out_line(e, "  (chosen: that of the cascade chosen "
 	    "below, here of all tasks)") : 0;
 }

@@ -56,11 +56,6 @@ plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
 		out[i] = (struct rewrite_tier){ .place = t->place };
 		if (i + 1 == c->policy.chain.n)
 			break;
-		if (s->verify)
-			return err_set(e, ERR_CONFIG, "the score of tier '%.*s' "
-			    "is the trace's `verify`, which no rule can ask "
-			    "for yet; nothing was written",
-			    STR_ARG(t->tier.name));
 		if (t->tier.samples_min != s->samples
 		    || t->tier.samples_max != s->samples)
 			out[i].samples = s->samples;
@@ -101,9 +96,58 @@ comment(const struct tune_cmd *c, struct buf *out)
 		    100 * c->sure);
 }
 
+/* As `check` shows it: two rules that are shown alike are one. */
+static bool
+is_rule(const struct rule *rule, struct str accept, struct arena *a,
+    const char *file)
+{
+	struct report report;
+	struct ynode *n;
+	struct rule *meant;
+	struct buf x, y;
+	bool same;
+
+	report_init(&report, a, file);
+	n = yaml_parse(accept, a, &report);
+	meant = n ? rule_build(n, a, &report) : NULL;
+	buf_init(&x, BUF_MAX);
+	buf_init(&y, BUF_MAX);
+	if (rule)
+		rule_show(rule, &x);
+	if (meant)
+		rule_show(meant, &y);
+	same = rule && meant && !x.failed && !y.failed
+	    && str_eq(buf_str(&x), buf_str(&y));
+	rule_release(meant);
+	buf_release(&x);
+	buf_release(&y);
+	return same;
+}
+
+static bool
+is_meant(const struct tune_cmd *c, const struct cascade *k,
+    const struct rewrite_tier *want)
+{
+	if (k->n_tiers != c->policy.chain.n)
+		return false;
+	for (size_t i = 0; i < k->n_tiers; i++) {
+		size_t column = c->policy.chain.col[i];
+		const struct tier *t = &c->h.tier[c->h.m->col[column].tier].tier;
+		const struct tier *is = &k->tiers[i];
+		if (!str_eq(is->name, t->name)
+		    || !str_eq(is->model, t->model)
+		    || (want[i].samples && is->samples_max != want[i].samples)
+		    || (want[i].accept.n && !is_rule(is->accept,
+		    want[i].accept, c->arena, c->path.p)))
+			return false;
+	}
+	return true;
+}
+
 /* Does the new text say what was meant? */
 static int
-verify(const struct tune_cmd *c, struct str text, struct err *e)
+verify(const struct tune_cmd *c, const struct rewrite_tier *want,
+    struct str text, struct err *e)
 {
 	struct buf messages;
 	struct config *cfg = NULL;
@@ -114,7 +158,7 @@ verify(const struct tune_cmd *c, struct str text, struct err *e)
 	rc = config_parse(&cfg, c->path.p, text, &messages, NULL, e);
 	if (rc == 0)
 		k = config_cascade(cfg, c->k->name, e);
-	if (rc < 0 || !k || k->n_tiers != c->policy.chain.n) {
+	if (rc < 0 || !k || !is_meant(c, k, want)) {
 		say_block(&messages);
 		rc = err_set(e, ERR_CONFIG, "'%s' could not be rewritten: "
 		    "nothing was changed; put the result in by hand",
@@ -230,10 +274,9 @@ settle_models(const struct tune_cmd *c, bool keep, struct err *e)
 /* The new text, with the names that models have now or will have. */
 static int
 rewrite(const struct tune_cmd *c, bool fresh, struct str comment,
-    struct buf *out, struct err *e)
+    struct rewrite_tier tier[FRONTIER_MAX_CHAIN], struct buf *out,
+    struct err *e)
 {
-	struct rewrite_tier tier[FRONTIER_MAX_CHAIN];
-
 	buf_clear(out);
 	return plan(c, fresh, tier, e) < 0 ? -1 : rewrite_cascade(
 	    buf_str(&c->text), c->path.p, c->k->name, tier,
@@ -246,18 +289,19 @@ static int
 try_it(const struct tune_cmd *c, struct str comment, struct buf *text,
     struct err *e)
 {
+	struct rewrite_tier tier[FRONTIER_MAX_CHAIN];
 	int rc = save_models(c, e);
 
 	if (rc == 0)
-		rc = rewrite(c, true, comment, text, e);
+		rc = rewrite(c, true, comment, tier, text, e);
 	if (rc == 0)
-		rc = verify(c, buf_str(text), e);
+		rc = verify(c, tier, buf_str(text), e);
 	if (rc < 0) {
 		struct err also;
 		settle_models(c, false, &also);
 		return -1;
 	}
-	return rewrite(c, false, comment, text, e);
+	return rewrite(c, false, comment, tier, text, e);
 }
 
 static int
@@ -308,7 +352,9 @@ tune_write(const struct tune_cmd *c, struct err *e)
 		rc = replace(c->path.p, buf_str(&text), e);
 	}
 	if (rc == 0)
-		say("'%s' was rewritten", c->path.p);
+		say("'%s' was rewritten%s", c->path.p, c->k->n_tiers
+		    > c->policy.chain.n ? "; tiers that were left out are "
+		    "not tried the next time" : "");
 	buf_release(&text);
 	buf_release(&words);
 	buf_release(&diff);

@@ -186,11 +186,63 @@ scorer() {
 	has_err "--write needs to know what you want"
 	expect 1 tune trace.jsonl -c cascade.yaml --max-loss 0.01 --write
 	same "$(diff before.yaml cascade.yaml)" ""
-	sed -i 's/^    tiers:.*/    tiers: [{model: rec\/small, accept: {logprob: 0.5}}, {model: rec\/big}]/; /^      /d' cascade.yaml
-	cp cascade.yaml before.yaml
-	expect 2 tune trace.jsonl -c cascade.yaml --max-cost 50% --write
-	has_err "not written as a list of lines"
-	same "$(diff before.yaml cascade.yaml)" ""
+	# An alias: what it names is elsewhere.
+	cat >alias.yaml <<-'YAML'
+	providers: {rec: {api: recorded}}
+	cascades:
+	  other: {tiers: &all [{model: rec/small, accept: {logprob: 0.5}}, {model: rec/big}]}
+	  mine: {tiers: *all}
+	YAML
+	cp alias.yaml before.yaml
+	expect 2 tune trace.jsonl -c alias.yaml -k mine --max-cost 50% --write
+	has_err "alias.yaml:3: not all of the tiers are written where the cascade has them"
+	same "$(diff before.yaml alias.yaml)" ""
+}
+
+@test "--write writes tiers in brackets too, and in JSON says whence in the note" {
+	cat >flow.yaml <<-'YAML'
+	# mine
+	providers: {rec: {api: recorded}}
+	cascades:
+	  default: {answer: '\w+', tiers: [{model: rec/small}, {model: rec/medium}, {model: rec/big}]} # all
+	YAML
+	expect 0 tune trace.jsonl -c flow.yaml --max-cost 50% --write
+	has_err "-   default: {answer: '\w+', tiers: [{model: rec/small}, {model: rec/medium}"
+	grep -q "^  default: {answer: '.w+', tiers: \[{model: rec/small, accept: {logprob: {.*at_least: .*}}}, {model: rec/big}\]} # all" flow.yaml
+	grep -q '^  # frugal tune: .*, 300 tasks of trace.jsonl' flow.yaml
+	grep -q '^  # left out by frugal tune: {"model":"rec/medium"}' flow.yaml
+	same "$(head -n 1 flow.yaml)" "# mine"
+	expect 0 frugal check -c flow.yaml
+	expect 0 frugal replay trace.jsonl -c flow.yaml --json
+	holds "$(member accuracy <<<"$output") > 0.95"
+	cp flow.yaml once.yaml
+	expect 0 tune trace.jsonl -c flow.yaml --max-cost 50% --write
+	same "$(diff once.yaml flow.yaml)" ""
+
+	cat >flow.json <<-'JSON'
+	{
+	  "providers": {"rec": {"api": "recorded"}},
+	  "cascades": {
+	    "default": {
+	      "tiers": [
+	        {"model": "rec/small"},
+	        {"model": "rec/medium"},
+	        {"model": "rec/big"}
+	      ]
+	    }
+	  }
+	}
+	JSON
+	expect 0 tune trace.jsonl -c flow.json --max-cost 50% --write
+	grep -q '^        {"model": "rec/small", "accept": {"logprob":{"at_least":' flow.json
+	grep -q '^        "frugal tune: right by the labels of the traces; the best within --max-cost 50%",' flow.json
+	grep -q '^        "left out by frugal tune: {.*rec/medium.*}",' flow.json
+	expect 0 frugal check -c flow.json
+	expect 0 frugal replay trace.jsonl -c flow.json --json
+	holds "$(member accuracy <<<"$output") > 0.95"
+	# Once more: the note is not there twice.
+	expect 0 tune trace.jsonl -c flow.json --max-cost 50% --write
+	same "$(grep -c 'the best within' flow.json)" 1
 }
 
 @test "--plot draws an SVG" {
@@ -399,10 +451,15 @@ replays() {
 	cmp sub/cascade-rec-small.model before
 	[ ! -e cascade-rec-small.model ]
 	# What cannot be written leaves nothing behind.
-	sed -i 's/^ *tiers:.*/    tiers: [{model: rec\/small}, {model: rec\/big}]/; /^ *- model/d; /^ *accept/d; /^ *#/d' sub/cascade.yaml
+	cat >sub/cascade.yaml <<-'YAML'
+	providers: {rec: {api: recorded}}
+	cascades:
+	  other: {tiers: &all [{model: rec/small}, {model: rec/big}]}
+	  default: {tiers: *all}
+	YAML
 	rm sub/cascade-rec-small.model
 	expect 2 frugal tune -q words.jsonl -c sub/cascade.yaml --max-cost 60% --write
-	has_err "not written as a list of lines"
+	has_err "not all of the tiers are written where the cascade has them"
 	same "$(ls sub)" cascade.yaml
 }
 
