@@ -11,9 +11,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/input.h"
 #include "base/money.h"
 #include "base/utf8.h"
 
+#define TERMINAL_MS 200
+#define PLAIN_MS 30000
 #define MAX_CELL 60
 #define MAX_SAID 65536
 #define FOLD 6         /* columns that a line that goes on is indented by */
@@ -36,6 +40,36 @@ say_no_status(void)
 	if (status_shown)
 		fputs("\r\033[K", stderr);
 	status_shown = false;
+}
+
+void
+say_share(bool quiet, const char *what, double share)
+{
+	static int64_t said_ms = -1;
+	bool terminal = is_terminal(STDERR_FILENO);
+	int64_t now = clock_mono_ms();
+	char line[80];
+
+	if (said_ms < 0)
+		said_ms = now;
+	if (quiet || now - said_ms < (terminal ? TERMINAL_MS : PLAIN_MS))
+		return;
+	said_ms = now;
+	snprintf(line, sizeof(line), "%s: %.0f %%", what, 100 * share);
+	if (terminal)
+		say_status(str_of(line));
+	else
+		say("%s", line);
+}
+
+void
+say_reading(bool quiet, struct input *in, size_t i, size_t n)
+{
+	double size = (double)input_size(in), at = (double)input_offset(in);
+
+	if (size > 0 && at >= 0 && at <= size)
+		say_share(quiet, "reading", ((double)i + at / size)
+		    / (double)n);
 }
 
 static void

@@ -33,6 +33,15 @@ struct common { /* zeroed, then filled by the options below */
 	const char *config_path;
 	const char *store_path;
 };
+/*
+ * How far long work is, where that is a share: one line that is written over on
+ * a terminal, a plain line every half minute elsewhere. say_no_status() when it
+ * is done. say_reading(): of the i-th of n files.
+ */
+void say_share(bool quiet, const char *what, double share);
+struct input;
+void say_reading(bool quiet, struct input *in, size_t i, size_t n);
+
 /* Rows for an option table. */
 #define COMMON_CONFIG_OPT(c) \
 	{ OPT_TEXT, 'c', "config", &(c)->config_path, "FILE", \

@@ -14,36 +14,16 @@
 #include "base/suggest.h"
 #include "cascade/ledger_traces.h"
 
-#define PLAIN_MS 30000
-#define TERMINAL_MS 200
 #define LEARN_MOST 20000 /* tasks that --learned auto learns from */
 #define LEARN_LEAST 150
 
 /* --- progress ------------------------------------------------------------ */
 
-static int64_t said_ms;
-
-static void
-progress(const struct tune_cmd *c, const char *what, double share)
-{
-	bool terminal = is_terminal(STDERR_FILENO);
-	int64_t now = clock_mono_ms();
-	char line[80];
-
-	if (c->quiet || now - said_ms < (terminal ? TERMINAL_MS : PLAIN_MS))
-		return;
-	said_ms = now;
-	snprintf(line, sizeof(line), "%s: %.0f %%", what, 100 * share);
-	if (terminal)
-		say_status(str_of(line));
-	else
-		say("%s", line);
-}
-
 static bool
 learning(void *to, size_t done, size_t all)
 {
-	progress(to, "learning", all ? (double)done / (double)all : 1);
+	say_share(((const struct tune_cmd *)to)->quiet, "learning", all
+	    ? (double)done / (double)all : 1);
 	return true;
 }
 
@@ -256,17 +236,6 @@ load_config(struct tune_cmd *c, struct err *e)
 
 /* --- reading ------------------------------------------------------------- */
 
-static void
-show_reading(const struct tune_cmd *c, struct trace *trace, size_t file)
-{
-	struct input *in = trace_input(trace);
-	double size = (double)input_size(in), at = (double)input_offset(in);
-
-	if (size > 0 && at >= 0 && at <= size)
-		progress(c, "reading", ((double)file + at / size)
-		    / (double)c->n_files);
-}
-
 static int
 read_file(struct tune_cmd *c, size_t file, struct err *e)
 {
@@ -286,7 +255,7 @@ read_file(struct tune_cmd *c, size_t file, struct err *e)
 			c->bad++;
 			rc = 0;
 		}
-		show_reading(c, trace, file);
+		say_reading(c->quiet, trace_input(trace), file, c->n_files);
 	}
 	trace_close(trace);
 	return rc;
@@ -362,7 +331,8 @@ harvest(struct tune_cmd *c, struct err *e)
 static void
 training(void *to, size_t done, size_t all)
 {
-	progress(to, "training scores", all ? (double)done / (double)all : 1);
+	say_share(((const struct tune_cmd *)to)->quiet, "training scores", all
+	    ? (double)done / (double)all : 1);
 }
 
 static int
@@ -450,8 +420,13 @@ choose_promise(struct tune_cmd *c, struct err *e)
 	struct tune_promise ask = { c->wish, c->sure,
 		c->learned == LEARNED_YES };
 	struct policy_sum sum = { 0 };
+	int rc;
 
-	if (tune_promise(&c->h, &ask, &c->cert, e) < 0)
+	if (!c->quiet && is_terminal(STDERR_FILENO))
+		say_status(STR("testing the promise"));
+	rc = tune_promise(&c->h, &ask, &c->cert, e);
+	say_no_status();
+	if (rc < 0)
 		return -1;
 	if (c->cert.verdict != CERTIFY_YES)
 		return refuse(c, e);
@@ -606,7 +581,6 @@ tune_main(const struct command *self, int argc, char **argv)
 	struct err e = { 0 };
 	int first, rc, status = 0;
 
-	said_ms = clock_mono_ms();
 	buf_init(&c.path, 8192);
 	buf_init(&c.text, BUF_MAX);
 	rc = opt_parse(self, table, argc, argv, &first, &e);

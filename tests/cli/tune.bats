@@ -503,3 +503,36 @@ replays() {
 	has "Chosen, the best within --max-cost 60%"
 	[[ ! "$output" =~ small\ +learned ]]
 }
+
+# on_terminal COLUMNS ARGUMENT...: frugal on a terminal so wide, into `shown`.
+on_terminal() {
+	type script >/dev/null || skip "no script(1)"
+	printf 'stty cols %s <&1; "$FRUGAL"' "$1" >command
+	printf ' %q' "${@:2}" >>command
+	timeout -k 1 60 script -qec "bash command </dev/null" /dev/null >shown </dev/null
+}
+
+@test "on a terminal progress of long work is shown and taken away again" {
+	# Long enough for several times the 200 ms between two lines.
+	write_traces 300 | awk '{ for (i = 0; i < 100; i++) { s = $0; sub(/"t/, "\"t" i "-", s); print s > ("part" i) } }'
+	cat part* >long.jsonl
+	on_terminal 80 tune --learned no long.jsonl
+	grep -q $'\r[a-z]*: [0-9]* %\033\\[K' shown
+	grep -q $'\r\033\\[K' shown
+	on_terminal 80 tune -q --learned no trace.jsonl
+	run ! grep -q $'\033\\[K' shown
+	expect 0 frugal tune --learned no trace.jsonl
+	same "$stderr" ""
+	expect 0 frugal replay trace.jsonl -c cascade.yaml
+	same "$stderr" ""
+}
+
+@test "tables that are too wide for a terminal go on in further lines" {
+	on_terminal 80 tune -q --learned no trace.jsonl --max-cost 50%
+	tr -d '\r' <shown >lines
+	same "$(awk 'length > 80' lines)" ""
+	grep -q '^small  *logprob over: answer \*  *0\.[0-9]* ' lines
+	grep -q '^      .* chosen ' lines
+	on_terminal 200 tune -q --learned no trace.jsonl --max-cost 50%
+	grep -q '^small  *logprob over: answer \*  *0\.[0-9]* .* chosen ' shown
+}
