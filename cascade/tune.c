@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define GRID 60          /* budgets, evenly; and as many by equal factors */
 #define MERIT_BUDGETS 30
@@ -171,6 +172,26 @@ keep_best(struct tuned *t, size_t tier)
 	}
 }
 
+/* The same as an earlier one of its tier, by another name: of one token, every
+ * aggregate is. */
+static bool
+is_double(const struct tuned *t, size_t k)
+{
+	const struct matrix *m = t->h->m;
+	const struct column *c = &m->col[k];
+	size_t n = m->tasks;
+
+	for (size_t i = 0; i < t->scorers; i++) {
+		const struct column *d = &m->col[t->scorer[i].column];
+		if (d->tier == c->tier
+		    && memcmp(d->score, c->score, n * sizeof(*c->score)) == 0
+		    && memcmp(d->right, c->right, n) == 0
+		    && memcmp(d->cost, c->cost, n * sizeof(*c->cost)) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 choose_scorers(struct tuned *t, const struct tune_options *o, struct err *e)
 {
@@ -180,7 +201,7 @@ choose_scorers(struct tuned *t, const struct tune_options *o, struct err *e)
 	if (!t->scorer)
 		return err_nomem(e);
 	for (size_t k = 0; k < m->columns; k++)
-		if (m->col[k].score && t->h->ready[k])
+		if (m->col[k].score && t->h->ready[k] && !is_double(t, k))
 			t->scorer[t->scorers++].column = k;
 	for (size_t i = 0; i < t->scorers; i++) {
 		if (measure(t->h, &t->scorer[i], e) < 0 ||

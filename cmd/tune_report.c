@@ -49,6 +49,18 @@ show_threshold(struct buf *out, double threshold)
 		score_show(out, score_of_ln(threshold));
 }
 
+/* For reading: what is chosen is shown with all digits below. */
+static void
+show_short(struct buf *out, double threshold)
+{
+	if (threshold > 0)
+		buf_adds(out, "nothing");
+	else if (exp(threshold) < 0.999 || threshold >= 0)
+		buf_addf(out, "%.4g", exp(threshold));
+	else
+		buf_addf(out, "log %.3g", threshold);
+}
+
 /* " *", or of a tier with several scorers that are used " *a", " *b", ... */
 static void
 show_star(const struct tune_cmd *c, size_t column, bool alone,
@@ -83,10 +95,9 @@ show_place(const struct tune_cmd *c, const struct policy *p, size_t i,
 	show_star(c, k, false, out);
 	if (harvest_setting(&c->h, k)->samples > 1)
 		buf_addf(out, " x%d", harvest_setting(&c->h, k)->samples);
-	if (exp(p->threshold[i]) < 0.999 || p->threshold[i] >= 0)
-		buf_addf(out, " [%.4g]", exp(p->threshold[i]));
-	else
-		buf_addf(out, " [log %.3g]", p->threshold[i]);
+	buf_adds(out, " [");
+	show_short(out, p->threshold[i]);
+	buf_addc(out, ']');
 }
 
 void
@@ -234,7 +245,7 @@ cell_accepted(struct table *t, const struct tune_cmd *c,
 	struct buf b;
 
 	buf_init(&b, 64);
-	show_threshold(&b, a.threshold);
+	show_short(&b, a.threshold);
 	buf_adds(&b, chosen ? " chosen" : "");
 	table_cell_str(t, buf_str(&b));
 	buf_release(&b);
@@ -251,8 +262,9 @@ show_legend(const struct tune_cmd *c, struct err *e)
 	struct str top = c->h.tier[c->h.top].tier.name;
 	bool chosen = c->chosen && c->policy.chain.n > 1;
 
-	if (out_line(e, "with top: how often a cascade with '%.*s' is right, "
-	    "averaged over budgets", STR_ARG(top)) < 0 ||
+	if (out_line(e, "cal. error: expected calibration error. with top: how "
+	    "often a cascade of it\n  and '%.*s' is right, averaged over "
+	    "budgets", STR_ARG(top)) < 0 ||
 	    (c->label_free ? out_line(e, "at least: the lowest threshold "
 	    "whose accepted answers all agree") : out_line(e, "at least: the "
 	    "lowest threshold whose accepted answers are right as often\n"
@@ -280,7 +292,7 @@ show_scorers(const struct tune_cmd *c, struct err *e)
 	table_cell(&t, "tier");
 	table_cell(&t, "scorer (* is used)");
 	table_cell(&t, "AUROC (95 %%)");
-	table_cell(&t, "calibration error");
+	table_cell(&t, "cal. error");
 	table_cell(&t, "with top");
 	table_cell(&t, "at least");
 	table_cell(&t, "accepts");
@@ -440,11 +452,11 @@ show_promise(const struct tune_cmd *c, struct err *e)
 
 	if (c->target != TARGET_LOSS)
 		return 0;
-	return out_line(e, "Promised at confidence %g %%: against always "
-	    "asking '%.*s' at most %g %% of the answers\nare lost on balance "
-	    "(bound %.2f %%; %lld lost and %lld gained of %lld; %zu chain%s "
-	    "shared the\nconfidence), for tasks drawn like these.",
-	    100 * c->sure, STR_ARG(top), 100 * c->wish, 100 * t->bound,
+	return out_line(e, "Promised at confidence %g %%: at most %g %% of the "
+	    "answers are lost on balance\nagainst always asking '%.*s', for "
+	    "tasks drawn like these\n(bound %.2f %%; %lld lost and %lld "
+	    "gained of %lld; %zu chain%s shared the confidence).",
+	    100 * c->sure, 100 * c->wish, STR_ARG(top), 100 * t->bound,
 	    (long long)t->lost, (long long)t->gained, (long long)t->labels,
 	    t->chains, t->chains == 1 ? "" : "s");
 }

@@ -345,6 +345,8 @@ tune_write(const struct tune_cmd *c, struct err *e)
 	rc = try_it(c, buf_str(&words), &text, e);
 	if (rc == 0) {
 		rewrite_diff(buf_str(&c->text), buf_str(&text), &diff);
+		if (diff.n)
+			say("changes in '%s':", c->path.p);
 		say_block(&diff);
 		rc = settle_models(c, true, e);
 	}
