@@ -159,7 +159,8 @@ find_places(struct flow *f)
 	for (size_t i = 0; i < t->n; i++) {
 		size_t at = rewrite_place(f->text, t->item[i]);
 		size_t least = i ? f->item[i - 1].to : f->open + 1;
-		if (at < least || at >= f->close || f->text.p[at] != '{')
+		if (at < least || at >= f->close || f->text.p[at] != '{'
+		    || t->item[i]->kind != YNODE_MAP || t->item[i]->n == 0)
 			return not_found(f);
 		f->item[i] = (struct span){ at, rewrite_value_end(f->text, at,
 		    true) };
