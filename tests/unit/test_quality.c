@@ -263,6 +263,9 @@ as_many_are_accepted_as_are_right_often_enough(void **state)
 	assert_true(a.threshold > 0 && a.n == 0 && a.right == 0);
 	a = quality_accept(score, right, order, 0, 0);
 	assert_true(a.n == 0);
+	/* The wrong one of two equals comes along. */
+	a = quality_accept(score + 1, (const uint8_t[]){ 1, 0 }, order, 2, 1);
+	assert_true(a.threshold > 0 && a.n == 0);
 	a = quality_accepted(score, right, 8, -0.2);
 	assert_true(a.threshold == -0.2 && a.n == 3 && a.right == 2);
 	a = quality_accepted(score, right, 8, 1);
