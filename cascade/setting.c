@@ -18,6 +18,8 @@ struct maker {
 	bool retrained;      /* models that there are say nothing */
 	struct buf demands;  /* "{...}, {...}": patterns under `all` */
 	struct buf pattern;  /* "{...}": one that is not demanded */
+	bool outer;          /* the threshold of the tier's own rule is that of
+	                        an `all` around it */
 	bool combined;       /* of what is added, see struct setting */
 	int spare;
 	struct err *e;
@@ -98,8 +100,9 @@ add_scorer(struct maker *m, const char *name, const char *options,
 		    name, options);
 		after = arena_printf(m->a, "}}");
 	}
-	v.label = arena_printf(m->a, samples > 1 ? "%s%s%s, %d samples"
-	    : "%s%s%s", name, options[0] ? " " : "", options, samples);
+	v.label = arena_printf(m->a, samples > 1 ? "%s%s%s%s, %d samples"
+	    : "%s%s%s%s", name, options[0] ? " " : "", options, m->demands.n
+	    ? " + patterns" : "", samples);
 	if (!before || !after || !v.label)
 		return no_memory(m);
 	v.before = str_of(before);
@@ -109,20 +112,41 @@ add_scorer(struct maker *m, const char *name, const char *options,
 
 /* --- the tier's own rule ------------------------------------------------- */
 
-/* A word that means itself is written as others write it, so that a rule is
- * known for one that is tried anyway. */
+/* A word of rules, which means itself without quotes. */
+static bool
+is_word(struct str s)
+{
+	static const char *const words[] = { "all", "any", "mean", "min",
+		"first", "quantile", "text", "answer" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (str_is(s, words[i]))
+			return true;
+	return scorer_find(s) != NULL;
+}
+
+/* In one line, always in the same way: a rule that was written by us reads back
+ * as the one that is tried anyway. */
 static void
 add_value(struct buf *out, const struct ynode *n)
 {
-	static const char *const words[] = { "mean", "min", "first",
-		"quantile", "text", "answer" };
+	bool map = n->kind == YNODE_MAP;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (n->kind == YNODE_SCALAR && str_is(n->text, words[i])) {
-			buf_adds(out, words[i]);
-			return;
-		}
-	ynode_json(n, out);
+	if (!map && n->kind != YNODE_LIST) {
+		if (n->kind == YNODE_SCALAR && is_word(n->text))
+			buf_add(out, n->text);
+		else
+			ynode_json(n, out);
+		return;
+	}
+	buf_addc(out, map ? '{' : '[');
+	for (size_t i = 0; i < n->n; i++) {
+		buf_adds(out, i ? ", " : "");
+		if (map)
+			buf_addf(out, "%.*s: ", STR_ARG(n->key[i]->text));
+		add_value(out, n->item[i]);
+	}
+	buf_addc(out, map ? '}' : ']');
 }
 
 /* "key: value, ..." of a map without at_least, in arena memory. */
@@ -133,7 +157,10 @@ options_of(struct maker *m, const struct ynode *value, const char *shorthand)
 	struct buf b;
 
 	buf_init(&b, BUF_MAX);
-	if (value && value->kind == YNODE_MAP) {
+	if (value && value->kind == YNODE_LIST && !shorthand) {
+		buf_adds(&b, "of: ");
+		add_value(&b, value);
+	} else if (value && value->kind == YNODE_MAP) {
 		for (size_t i = 0; i < value->n; i++) {
 			if (str_is(value->key[i]->text, "at_least"))
 				continue;
@@ -144,7 +171,7 @@ options_of(struct maker *m, const struct ynode *value, const char *shorthand)
 	} else if (value && value->kind != YNODE_NULL && shorthand
 	    && strcmp(shorthand, "at_least") != 0) {
 		buf_addf(&b, "%s: ", shorthand);
-		ynode_json(value, &b);
+		add_value(&b, value);
 	}
 	text = b.failed ? NULL : arena_cstr(m->a, buf_str(&b));
 	buf_release(&b);
@@ -168,7 +195,7 @@ demand(struct maker *m, const struct ynode *n)
 {
 	if (m->demands.n)
 		buf_adds(&m->demands, ", ");
-	ynode_json(n, &m->demands);
+	add_value(&m->demands, n);
 	return m->demands.failed ? no_memory(m) : 0;
 }
 
@@ -194,16 +221,26 @@ note_pattern(struct maker *m, const struct ynode *const *n, size_t count)
 		if (is_pattern(n[i])) {
 			buf_adds(&m->pattern, patterns++ ? ", "
 			    : count > 1 ? "{any: [" : "");
-			ynode_json(n[i], &m->pattern);
+			add_value(&m->pattern, n[i]);
 		}
 	if (patterns && count > 1)
 		buf_adds(&m->pattern, "]}");
 	return m->pattern.failed ? no_memory(m) : 0;
 }
 
+/* In a list of rules, those that are no patterns. */
+static size_t
+count_others(const struct ynode *list)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; list->kind == YNODE_LIST && i < list->n; i++)
+		n += !is_pattern(list->item[i]);
+	return n;
+}
+
 /*
- * Sort what the rule is made of: binary scorers under a plain `all` are
- * demands, alone or under a plain `any` they are a pattern that is not demanded;
+ * Sort what the rule is made of: binary scorers under `all` are demands, alone or under a plain `any` they are a pattern that is not demanded;
  * the one thing with a threshold that can be moved is *own.
  */
 static int
@@ -212,7 +249,6 @@ take_apart(struct maker *m, const struct ynode *accept,
 {
 	const struct ynode *value;
 	struct str name;
-	size_t others = 0;
 	bool all;
 
 	entry(accept, &name, &value);
@@ -220,6 +256,11 @@ take_apart(struct maker *m, const struct ynode *accept,
 	if (is_pattern(accept))
 		return note_pattern(m, &accept, 1);
 	all = str_is(name, "all");
+	if (all && ynode_get(value, "of")
+	    && count_others(ynode_get(value, "of")) == 1) {
+		value = ynode_get(value, "of"); /* as it is written below */
+		m->outer = true;
+	}
 	if ((!all && !str_is(name, "any")) || !value
 	    || value->kind != YNODE_LIST)
 		return 0;
@@ -227,15 +268,12 @@ take_apart(struct maker *m, const struct ynode *accept,
 	if (!all && note_pattern(m, (const struct ynode *const *)value->item,
 	    value->n) < 0)
 		return -1;
-	for (size_t i = 0; i < value->n; i++) {
-		if (!is_pattern(value->item[i])) {
+	for (size_t i = 0; i < value->n; i++)
+		if (!is_pattern(value->item[i]))
 			*own = value->item[i];
-			others++;
-		} else if (all && demand(m, value->item[i]) < 0) {
+		else if (all && demand(m, value->item[i]) < 0)
 			return -1;
-		}
-	}
-	if (others > 1)
+	if (count_others(value) > 1)
 		*own = NULL; /* two thresholds: neither can be moved alone */
 	return 0;
 }
@@ -274,7 +312,7 @@ own_words(struct maker *m, const struct ynode *own, const char **word,
 		return 0;
 	entry(own, &name, &value);
 	ops = scorer_find(name);
-	if (!has_one_threshold(ops, value))
+	if (!has_one_threshold(ops, value) && !m->outer)
 		return 0;
 	*options = options_of(m, value, ops ? ops->shorthand : NULL);
 	*word = arena_cstr(m->a, name);
@@ -458,8 +496,8 @@ add_learned_of(struct maker *m, const char *model, int samples)
 	const char *rule = demands ? arena_printf(m->a, "{all: [%s]}",
 	    demands) : "";
 
-	v.label = samples > 1 ? arena_printf(m->a, "learned, %d samples",
-	    samples) : "learned";
+	v.label = arena_printf(m->a, samples > 1 ? "learned%s, %d samples"
+	    : "learned%s", demands ? " + patterns" : "", samples);
 	if (!before || !rule || !v.label)
 		return no_memory(m);
 	v.before = str_of(before);

@@ -14,7 +14,8 @@
 #define SETTING_MAX 48 /* of one tier */
 
 struct setting {
-	const char *label;   /* "agreement, 5 samples", for people */
+	const char *label;   /* "agreement, 5 samples", for people; "+ patterns":
+	                        with those that the tier demands */
 	int samples;
 	bool judged;         /* false: stands last, nobody asks for its score */
 	bool verify;         /* scored by the trace's `verify`, which no rule of

@@ -296,7 +296,8 @@ show_scorers(const struct tune_cmd *c, struct err *e)
 	table_cell(&t, "with top");
 	table_cell(&t, "at least");
 	table_cell(&t, "accepts");
-	table_cell(&t, "of those %s (95 %%)", tune_right_word(c));
+	table_cell(&t, "of those %s (95 %%)", c->label_free ? "agree"
+	    : "right");
 	for (size_t i = 0; i < c->t.scorers; i++) {
 		const struct tune_scorer *s = &c->t.scorer[i];
 		table_cell_str(&t, tier_of(c, s->column)->name);
@@ -420,7 +421,8 @@ show_places(const struct tune_cmd *c, struct err *e)
 	table_cell(&t, "scorer");
 	table_cell(&t, "at least");
 	table_cell(&t, "accepted");
-	table_cell(&t, "of those %s (95 %%)", tune_right_word(c));
+	table_cell(&t, "of those %s (95 %%)", c->label_free ? "agree"
+	    : "right");
 	for (size_t i = 0; i < c->policy.chain.n; i++) {
 		size_t k = c->policy.chain.col[i];
 		bool last = i + 1 == c->policy.chain.n;

@@ -327,10 +327,16 @@ replays() {
 	} }' >both.jsonl
 	sed -i 's/accept: {logprob: 0.5} # a guess/accept: {regex: "#"}/; /medium/,+1d' cascade.yaml
 	expect 0 tune --json both.jsonl -c cascade.yaml --min-quality 0.99 --write
-	has_err '+         accept: {all: {of: [{"regex":"#"}, logprob], at_least: '
+	has_err '+         accept: {all: {of: [{regex: "#"}, logprob], at_least: '
 	holds "$(chosen cost_usd) < 0.000064"
 	replays both.jsonl
 	same "$(member accuracy <<<"$output")" 1
+	# What was written is known again, and the pattern is demanded now.
+	cp cascade.yaml once.yaml
+	expect 0 tune both.jsonl -c cascade.yaml --min-quality 0.99 --write
+	[[ ! "$output" =~ small\ +logprob\ +[*0] ]]
+	same "$(diff once.yaml cascade.yaml)" ""
+	[[ "$output" =~ small\ +logprob\ \+\ patterns\ \* ]]
 }
 
 @test "the mean of agreement and log-probability is tried, written, and replays the same" {

@@ -155,15 +155,15 @@ a_pattern_is_tried_alone_and_with_others(void **state)
 	static const char *const bare[] = {
 		"1 {regex: {match: \"x\", at_least: 0.5}}",
 		"1 {logprob: {over: answer, at_least: 0.5}}",
-		"1 {all: {of: [{\"regex\":\"x\"}, {logprob: {over: answer}}], at_least: 0.5}}",
-		"1 {any: {of: [{\"regex\":\"x\"}, {logprob: {over: answer}}], at_least: 0.5}}",
+		"1 {all: {of: [{regex: \"x\"}, {logprob: {over: answer}}], at_least: 0.5}}",
+		"1 {any: {of: [{regex: \"x\"}, {logprob: {over: answer}}], at_least: 0.5}}",
 	};
 	static const char *const one_way[] = {
-		"1 {any: {of: [{any: [{\"regex\":\"x\"}, {\"regex\":\"y\"}]}, {logprob: {aggregate: min}}], at_least: 0.5}}",
+		"1 {any: {of: [{any: [{regex: \"x\"}, {regex: \"y\"}]}, {logprob: {aggregate: min}}], at_least: 0.5}}",
 		"1 {logprob: {aggregate: min, at_least: 0.5}}",
 		"1 {logprob: {over: answer, at_least: 0.5}}",
-		"1 {all: {of: [{any: [{\"regex\":\"x\"}, {\"regex\":\"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
-		"1 {any: {of: [{any: [{\"regex\":\"x\"}, {\"regex\":\"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
+		"1 {all: {of: [{any: [{regex: \"x\"}, {regex: \"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
+		"1 {any: {of: [{any: [{regex: \"x\"}, {regex: \"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
 	};
 	const struct recorded r = { .samples = 1, .logprobs = true };
 
@@ -182,7 +182,7 @@ a_pattern_is_tried_alone_and_with_others(void **state)
 	    1);
 	assert_int_equal(settings.n, 2);
 	assert_string_equal(written(1), "1 {any: {of: [{any: "
-	    "[{\"regex\":\"x\"}, {\"regex\":\"y\"}]}], at_least: 0.5}}");
+	    "[{regex: \"x\"}, {regex: \"y\"}]}], at_least: 0.5}}");
 }
 
 static void
@@ -218,9 +218,9 @@ patterns_under_all_are_demanded_by_every_setting(void **state)
 	(void)state;
 	find(&r, "all: [regex: 'x', {logprob: {over: answer, at_least: 0.7}}]",
 	    1);
-	assert_string_equal(written(1), "1 {all: {of: [{\"regex\":\"x\"}, "
+	assert_string_equal(written(1), "1 {all: {of: [{regex: \"x\"}, "
 	    "{logprob: {over: answer}}], at_least: 0.5}}");
-	assert_string_equal(written(2), "1 {all: {of: [{\"regex\":\"x\"}, "
+	assert_string_equal(written(2), "1 {all: {of: [{regex: \"x\"}, "
 	    "logprob], at_least: 0.5}}");
 	for (size_t i = 1; i < settings.n; i++)
 		assert_non_null(settings.v[i].rule);
@@ -246,7 +246,7 @@ a_learned_score_comes_last_and_in_place_of_an_old_one(void **state)
 	find(&r, "all: [regex: 'x', {learned: {file: b.model, at_least: 0.7}}]",
 	    1);
 	assert_int_equal(settings.n, 2);
-	assert_string_equal(written(1), "1 {all: {of: [{\"regex\":\"x\"}, "
+	assert_string_equal(written(1), "1 {all: {of: [{regex: \"x\"}, "
 	    "{learned: {file: \"a-small.model\"}}], at_least: 0.5}}");
 	assert_non_null(settings.v[1].rule);
 }
@@ -259,13 +259,39 @@ the_tiers_own_rule_comes_first(void **state)
 	(void)state;
 	find(&r, "mean: {of: [agreement, regex: 'x'], weights: [2, 1], "
 	    "at_least: 0.7}", 5);
-	assert_string_equal(written(1), "5 {mean: {of: [\"agreement\","
-	    "{\"regex\":\"x\"}], weights: [2,1], at_least: 0.5}}");
+	assert_string_equal(written(1), "5 {mean: {of: [agreement, "
+	    "{regex: \"x\"}], weights: [2, 1], at_least: 0.5}}");
 	settings_release(&settings);
 	find(&r, "agreement: 0.8", 5);
 	assert_string_equal(written(1), "5 {agreement: {at_least: 0.5}}");
 	/* no second time */
 	assert_int_equal(settings.n, 4);
+}
+
+static void
+what_was_written_is_tried_again(void **state)
+{
+	static const char *const rules[] = {
+		"{all: {of: [agreement, logprob], at_least: 0.5}}",
+		"{mean: {of: [agreement, {logprob: {over: answer}}], at_least: 0.5}}",
+		"{any: {of: [{regex: \"x\"}, logprob], at_least: 0.5}}",
+		"{all: {of: [{regex: \"x\"}, logprob], at_least: 0.5}}",
+		"{all: {of: [{regex: \"x\"}, {mean: {of: [agreement, logprob]}}], at_least: 0.5}}",
+		"{all: {of: [{regex: \"x\"}, {regex: \"y\"}, {logprob: {over: answer}}], at_least: 0.5}}",
+	};
+	const struct recorded r = { .samples = 3, .logprobs = true,
+		.whole_text = true, .many_tokens = true, .answers = true };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		find(&r, rules[i], 3);
+		assert_string_equal(written(1) + 2, rules[i]);
+		/* What it demands all others demand. */
+		for (size_t k = 1; i >= 3 && k < settings.n; k++)
+			assert_non_null(strstr(written(k),
+			    "{all: {of: [{regex: \"x\"}"));
+		settings_release(&settings);
+	}
 }
 
 static void
@@ -446,6 +472,7 @@ main(void)
 		T(patterns_under_all_are_demanded_by_every_setting),
 		T(a_learned_score_comes_last_and_in_place_of_an_old_one),
 		T(the_tiers_own_rule_comes_first),
+		T(what_was_written_is_tried_again),
 		T(two_thresholds_cannot_be_moved_as_one),
 		T(a_threshold_accepts_what_it_was_found_to_accept),
 		T(traces_become_rows),
