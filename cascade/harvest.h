@@ -76,6 +76,8 @@ struct harvest {
 	struct trace_task *probe[HARVEST_PROBE];
 	size_t probes;
 	int64_t left_out, unlabelled, skipped;
+	bool unverified;      /* `verify` was there and is not tried, since the
+	                         configuration's tier is not `recorded` */
 	struct harvest_reason reasons[HARVEST_REASONS];
 };
 

@@ -21,8 +21,10 @@ struct rewrite_tier {
  * tiers given, in this order, with their `accept`, `samples` and
  * `share`; the others are commented out at the end of the list. `comment` (lines without #) is put
  * above it, in the place of an earlier one.
- * The tiers must be written as a list of lines ("- model: ..."); ERR_CONFIG
- * says so if they are not.
+ * The tiers are a list of lines ("- model: ...") or of maps in brackets
+ * ("[{model: ...}, ...]"); there a tier that shares its line with others is
+ * named in the comment when it is left out. In JSON, which has no comments, all
+ * of that goes into the cascade's `note`. ERR_CONFIG says so if neither is so.
  */
 int rewrite_cascade(struct str text, const char *file, struct str name,
     const struct rewrite_tier *tier, size_t n, struct str comment,

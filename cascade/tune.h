@@ -8,6 +8,7 @@
 #include "cascade/certify.h"
 #include "cascade/chance.h"
 #include "cascade/harvest.h"
+#include "cascade/quality.h"
 #include "cascade/search.h"
 
 /* A judged setting of a tier. */
@@ -18,10 +19,14 @@ struct tune_scorer {
 	 * cross-validation: what settings of a tier are compared by. -1: not
 	 * tried, for the tier is as dear as the top one. */
 	double merit;
+	double half[2];    /* the same over the lower and the upper half */
 	bool has_auroc;    /* false: all answers are right, or all wrong */
 	double auroc;
 	struct interval auroc_in;
 	double calibration; /* expected calibration error */
+	/* By the lowest threshold whose accepted answers are right as often as
+	 * all of the top tier's, on the tasks at hand. */
+	struct accepted accepted;
 };
 
 struct tune_options {
@@ -51,8 +56,8 @@ struct tuned {
  */
 int tune_merit(const struct matrix *m, size_t judged, size_t alone,
     size_t top, double *merit, struct err *e);
-/* What a later, less simple scorer must be better by; `learned`: it is, and the
- * other is not. */
+/* What a later, less simple scorer must be better by; `learned`: it is, or is a
+ * combination of several, and the other is not. */
 double tune_margin(size_t tasks, bool learned);
 
 /* `h` is borrowed. At least two tasks. */
@@ -136,6 +141,11 @@ struct tune_place {
 };
 void tune_places(const struct matrix *m, const struct policy *p,
     struct tune_place out[FRONTIER_MAX_CHAIN]);
+
+/* What a column of the harvest accepts by a threshold, were it asked about all
+ * tasks: of one in a policy not only about those that reach it. */
+struct accepted tune_accepted(const struct harvest *h, size_t column,
+    double threshold);
 
 /* The coin toss between two single models that gives most at a mean cost: `b`
  * is asked about `share` of the tasks and `a` about the others. */

@@ -1,10 +1,22 @@
 /*
  * fuzz_rewrite.c -- a learned cascade into configurations of any form: what
- * comes out is text, and of a plain list of tiers a configuration again.
+ * comes out is text, of a plain list of tiers a configuration again, and of
+ * JSON JSON.
  */
+#include "base/json.h"
 #include "cascade/config.h"
 #include "cascade/rewrite.h"
 #include "tests/fuzz/fuzz.h"
+
+static bool
+is_json(struct str text)
+{
+	struct err e = { 0 };
+	struct json *doc = json_parse(text, &e);
+
+	json_free(doc);
+	return doc != NULL;
+}
 
 /* The first tier with a rule, then the last. */
 static void
@@ -29,6 +41,7 @@ rewrite(const struct config *c, struct str text)
 		must(!out.failed);
 		rewrite_diff(text, buf_str(&out), &diff);
 		must(!diff.failed);
+		must(!is_json(text) || is_json(buf_str(&out)));
 		if (config_parse(&again, "f.yaml", buf_str(&out), &messages,
 		    NULL, &e) == 0)
 			must(again->n_cascades <= c->n_cascades);
