@@ -405,21 +405,24 @@ refuse(const struct tune_cmd *c, struct err *e)
 	if (t->verdict == CERTIFY_NO_CHAIN)
 		return err_set(e, ERR_INPUT, "nothing can be promised: no "
 		    "tier with a score costs clearly less than the top one");
+	if (t->verdict == CERTIFY_TOO_DEAR)
+		return err_set(e, ERR_INPUT, "nothing can be promised that "
+		    "is cheaper than the top tier");
 	if (t->verdict == CERTIFY_TOO_FEW)
 		return err_set(e, ERR_INPUT, "nothing can be promised from "
-		    "%lld labels: a loss of at most %g %% at confidence %g "
-		    "%% takes at least %lld, with %zu chain%s to try",
-		    (long long)(t->labels + t->chosen_on), 100 * c->wish,
-		    100 * c->sure, (long long)t->needed, t->chains,
-		    t->chains == 1 ? "" : "s");
+		    "%zu labels: a loss of at most %g %% at confidence %g "
+		    "%% takes at least %lld", c->h.m->tasks, 100 * c->wish,
+		    100 * c->sure, (long long)t->needed);
 	if (t->needed)
 		return err_set(e, ERR_INPUT, "nothing can be promised: even "
-		    "the most careful cascade may lose %.2f %%; if what was "
-		    "seen goes on it takes about %lld labels",
-		    100 * t->bound, (long long)t->needed);
+		    "the most careful cascade lost %lld answers and gained "
+		    "%lld, of %lld; if that goes on it takes about %lld labels",
+		    (long long)t->lost, (long long)t->gained,
+		    (long long)t->labels, (long long)t->needed);
 	return err_set(e, ERR_INPUT, "nothing can be promised: even the most "
-	    "careful cascade may lose %.2f %%, and more labels would not "
-	    "help; ask the top tier", 100 * t->bound);
+	    "careful cascade lost %lld answers and gained %lld, of %lld, and "
+	    "more labels would not help; ask the top tier",
+	    (long long)t->lost, (long long)t->gained, (long long)t->labels);
 }
 
 static int

@@ -349,9 +349,9 @@ show_promise(const struct tune_cmd *c, struct err *e)
 		return 0;
 	return out_line(e, "Promised at confidence %g %%: against always "
 	    "asking '%.*s' at most %g %% of the answers\nare lost on balance "
-	    "(bound %.2f %%; %lld lost and %lld gained of %lld; %zu chain%s "
-	    "shared the\nconfidence), for tasks drawn like these.",
-	    100 * c->sure, STR_ARG(top), 100 * c->wish, 100 * t->bound,
+	    "(%lld lost and %lld gained of %lld labels; %zu chain%s shared "
+	    "the\nconfidence), for tasks drawn like these.",
+	    100 * c->sure, STR_ARG(top), 100 * c->wish,
 	    (long long)t->lost, (long long)t->gained, (long long)t->labels,
 	    t->chains, t->chains == 1 ? "" : "s");
 }
@@ -595,7 +595,6 @@ json_choice(struct jw *w, const struct tune_cmd *c)
 		jw_open(w, '{');
 		jw_kdouble(w, "max_loss", c->wish);
 		jw_kdouble(w, "confidence", c->sure);
-		jw_kdouble(w, "bound", c->cert.bound);
 		jw_ki64(w, "labels", c->cert.labels);
 		jw_ki64(w, "chosen_on", c->cert.chosen_on);
 		jw_ki64(w, "chains", (int64_t)c->cert.chains);

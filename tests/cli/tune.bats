@@ -111,14 +111,14 @@ holds() {
 
 @test "--max-loss promises, or refuses and says how many labels it takes" {
 	expect 0 tune --json trace.jsonl --max-loss 0.05
-	has '"promise":{"max_loss":0.05,"confidence":0.95,"bound":0.0'
-	holds "$(chosen bound) <= 0.05"
+	has '"promise":{"max_loss":0.05,"confidence":0.95,"labels":'
+	holds "$(chosen lost) - $(chosen gained) <= 0.05 * $(chosen labels)"
 	holds "$(chosen cost_usd) < 0.000015"
 	expect 0 tune trace.jsonl --max-loss 5% --confidence 90%
 	has "Promised at confidence 90 %: against always asking 'big' at most 5 %"
-	expect 1 tune trace.jsonl --max-loss 0.01
-	# two chains: ln(0.0125) / ln(0.99)
-	has_err "a loss of at most 1 % at confidence 95 % takes at least 437, with 2 chains"
+	expect 1 tune trace.jsonl --max-loss 0.008
+	# ln(0.049) / ln(0.992), and fifteen that tell of the tiers
+	has_err "from 300 labels: a loss of at most 0.8 % at confidence 95 % takes at least 391"
 }
 
 @test "--write puts the choice into the configuration and keeps the rest" {
@@ -333,7 +333,8 @@ holds() {
 	has '"labels":300,"chosen_on":300,"chains":1'
 	[[ "$(sed 's/.*"chosen"://' <<<"$output")" == *'"scorer":"learned"'* ]]
 	expect 0 frugal tune -q words.jsonl --max-loss 0.08 --json
-	has '"labels":600,"chosen_on":0'
+	has '"chosen_on":'
+	lacks '"labels":300,"chosen_on":300'
 	sed 's/,"logprobs":[^]]*]//' words.jsonl >bare.jsonl
 	expect 0 frugal tune -q bare.jsonl --max-loss 0.08 --json
 	has '"labels":300,"chosen_on":300,"chains":1'
