@@ -2,8 +2,8 @@
  * tune.c -- how good and how fast learning a cascade is.
  *
  *	tune held FOLDER [REPEATS [LONGEST [plain]]]
- *	tune promise FOLDER [ROUNDS]
- *	tune learned-promise FOLDER [ROUNDS]
+ *	tune promise FOLDER [ROUNDS [SET]]
+ *	tune learned-promise FOLDER [ROUNDS [SET]]
  *	tune speed
  *
  * FOLDER has the recorded answers that the issues speak of (../shared/data).
@@ -728,7 +728,7 @@ harvest_matrix(const char *path)
 }
 
 static void
-promise(const char *folder, int rounds)
+promise(const char *folder, int rounds, const char *only)
 {
 	static const char *const set[] = { "mmlu-logprob", "logprob-mmlu",
 		"logprob-medmcqa", "logprob-triviaqa", "logprob-truthfulqa",
@@ -744,6 +744,8 @@ promise(const char *folder, int rounds)
 	for (size_t s = 0; s < sizeof(set) / sizeof(set[0]); s++) {
 		char path[4096];
 		struct matrix *m;
+		if (only && strcmp(only, set[s]) != 0)
+			continue;
 		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
 		m = harvest_matrix(path);
 		for (size_t a = 0; a < 2; a++)
@@ -875,7 +877,7 @@ promise_learned(const char *name, struct set *s, size_t labels, int rounds)
 }
 
 static void
-learned_promise(const char *folder, int rounds)
+learned_promise(const char *folder, int rounds, const char *only)
 {
 	static const char *const set[] = { "logprob-mmlu",
 		"logprob-truthfulqa" };
@@ -886,6 +888,8 @@ learned_promise(const char *folder, int rounds)
 	for (size_t s = 0; s < 2; s++) {
 		struct set data;
 		char path[4096];
+		if (only && strcmp(only, set[s]) != 0)
+			continue;
 		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
 		load(&data, path, true);
 		promise_learned(set[s], &data, 300, rounds);
@@ -1033,20 +1037,22 @@ main(int argc, char **argv)
 {
 	int n = argc > 3 ? atoi(argv[3]) : 0;
 
-	if (argc > 4)
-		longest = (size_t)atoi(argv[4]);
-	if (argc > 2 && strcmp(argv[1], "held") == 0)
+	const char *word = argc > 4 ? argv[4] : NULL;
+
+	if (argc > 2 && strcmp(argv[1], "held") == 0) {
+		if (word)
+			longest = (size_t)atoi(word);
 		held(argv[2], n > 0 ? n : 1, argc < 6
 		    || strcmp(argv[5], "plain") != 0);
-	else if (argc > 2 && strcmp(argv[1], "promise") == 0)
-		promise(argv[2], n > 0 ? n : 1000);
+	} else if (argc > 2 && strcmp(argv[1], "promise") == 0)
+		promise(argv[2], n > 0 ? n : 1000, word);
 	else if (argc > 2 && strcmp(argv[1], "learned-promise") == 0)
-		learned_promise(argv[2], n > 0 ? n : 1000);
+		learned_promise(argv[2], n > 0 ? n : 1000, word);
 	else if (argc == 2 && strcmp(argv[1], "speed") == 0)
 		speed();
 	else
 		die("usage: tune held FOLDER [REPEATS [LONGEST [plain]]] | "
-		    "promise FOLDER [ROUNDS] | learned-promise FOLDER "
-		    "[ROUNDS] | speed", NULL);
+		    "promise FOLDER [ROUNDS [SET]] | learned-promise FOLDER "
+		    "[ROUNDS [SET]] | speed", NULL);
 	return 0;
 }
