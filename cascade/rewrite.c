@@ -16,6 +16,7 @@
 #include "base/yaml.h"
 
 #define MARK "frugal tune: " /* how our comment begins */
+#define ROUTE_MARK " # frugal tune" /* how the line of our route ends */
 
 struct lines {
 	struct str *v; /* with their line ends */
@@ -33,6 +34,9 @@ struct editor {
 	const struct ynode *tiers;
 	struct block *block;
 	size_t dash;             /* column of "- ", from 0 */
+	const struct ynode *key; /* "tiers" */
+	size_t old_route;        /* the line of a route of ours, from 0;
+	                            SIZE_MAX: there is none */
 	struct err *e;
 };
 
@@ -363,14 +367,46 @@ add_dropped(const struct editor *ed, size_t item, struct buf *out)
 	}
 }
 
+/* Is there a route already, and whose? */
+static int
+find_route(struct editor *ed, const struct ynode *cascade, struct str route)
+{
+	const struct ynode *value, *k = find_key(cascade, "route", &value);
+	size_t at = k ? (size_t)k->line - 1 : SIZE_MAX;
+
+	ed->old_route = SIZE_MAX;
+	if (!k)
+		return 0;
+	if (at < ed->l.n && str_ends(str_trim(ed->l.v[at]), ROUTE_MARK)) {
+		ed->old_route = at;
+		return 0;
+	}
+	return !route.n ? 0 : err_set(ed->e, ERR_CONFIG, "%s:%d: the cascade "
+	    "has a route of its own, which a learned one would replace; take "
+	    "it out, or do without --route", ed->file, k->line);
+}
+
+/* Lines that stay as they are, with the route above the tiers. */
+static void
+keep_lines(struct editor *ed, size_t from, size_t to, struct str route,
+    struct buf *out)
+{
+	for (size_t i = from; i < to; i++) {
+		if (route.n && i + 1 == (size_t)ed->key->line)
+			buf_addf(out, "%*sroute: %.*s" ROUTE_MARK "\n",
+			    ed->key->column - 1, "", STR_ARG(route));
+		if (i != ed->old_route)
+			buf_add(out, ed->l.v[i]);
+	}
+}
+
 static int
 write_all(struct editor *ed, const struct rewrite_tier *tier, size_t n,
-    struct str comment, struct buf *out)
+    struct str route, struct str comment, struct buf *out)
 {
 	size_t last = ed->tiers->n - 1;
 
-	for (size_t i = 0; i < ed->block[0].lead; i++)
-		buf_add(out, ed->l.v[i]);
+	keep_lines(ed, 0, ed->block[0].lead, route, out);
 	add_comment(ed, comment, out);
 	for (size_t i = 0; i < n; i++)
 		if (add_tier(ed, &tier[i], out) < 0)
@@ -382,15 +418,14 @@ write_all(struct editor *ed, const struct rewrite_tier *tier, size_t n,
 		if (!kept)
 			add_dropped(ed, k, out);
 	}
-	for (size_t i = ed->block[last].end; i < ed->l.n; i++)
-		buf_add(out, ed->l.v[i]);
+	keep_lines(ed, ed->block[last].end, ed->l.n, STR(""), out);
 	return out->failed ? err_nomem(ed->e) : 0;
 }
 
 int
 rewrite_cascade(struct str text, const char *file, struct str name,
-    const struct rewrite_tier *tier, size_t n, struct str comment,
-    struct buf *out, struct err *e)
+    const struct rewrite_tier *tier, size_t n, struct str route,
+    struct str comment, struct buf *out, struct err *e)
 {
 	struct editor ed = { .file = file, .e = e };
 	const struct ynode *root, *cascade;
@@ -403,12 +438,14 @@ rewrite_cascade(struct str text, const char *file, struct str name,
 	report_init(&report, ed.a, file);
 	root = yaml_parse(text, ed.a, &report);
 	cascade = root ? find_cascade(root, name) : NULL;
-	ed.tiers = cascade ? ynode_get(cascade, "tiers") : NULL;
+	ed.key = cascade && cascade->kind == YNODE_MAP
+	    ? find_key(cascade, "tiers", &ed.tiers) : NULL;
 	if (!ed.tiers || ed.tiers->kind != YNODE_LIST || ed.tiers->n == 0)
 		err_set(e, ERR_CONFIG, "%s: no tiers of cascade '%.*s' are "
 		    "found", file, STR_ARG(name));
-	else if (cut_lines(&ed, text) == 0 && cut_blocks(&ed) == 0)
-		rc = write_all(&ed, tier, n, comment, out);
+	else if (cut_lines(&ed, text) == 0 && cut_blocks(&ed) == 0 &&
+	    find_route(&ed, cascade, route) == 0)
+		rc = write_all(&ed, tier, n, route, comment, out);
 	arena_free(ed.a);
 	return rc;
 }

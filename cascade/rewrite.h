@@ -19,13 +19,15 @@ struct rewrite_tier {
  * Rewrite the `tiers:` of the cascade `name` (empty: the only one): the
  * tiers given, in this order, with their `accept` and `samples`; the others
  * are commented out at the end of the list. `comment` (lines without #) is put
- * above it, in the place of an earlier one.
+ * above it, in the place of an earlier one. `route` (one line of YAML) becomes the
+ * cascade's route, marked as ours; empty: it has none but what others wrote, and
+ * one that was put there in this way goes. ERR_CONFIG: it has another's already.
  * The tiers must be written as a list of lines ("- model: ..."); ERR_CONFIG
  * says so if they are not.
  */
 int rewrite_cascade(struct str text, const char *file, struct str name,
-    const struct rewrite_tier *tier, size_t n, struct str comment,
-    struct buf *out, struct err *e);
+    const struct rewrite_tier *tier, size_t n, struct str route,
+    struct str comment, struct buf *out, struct err *e);
 
 /* What differs, as lines with - and + and two lines around each change. */
 void rewrite_diff(struct str old, struct str new, struct buf *out);

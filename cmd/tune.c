@@ -370,6 +370,23 @@ top_cost(const struct tune_cmd *c)
 	return matrix_mean_cost(c->h.m, c->h.tier[c->h.top].first);
 }
 
+/* In the place of what was chosen, the same with a route, if that is better. */
+static int
+choose_route(struct tune_cmd *c, double budget, struct err *e)
+{
+	struct tune_wish wish = { c->target == TARGET_COST ? budget : 0,
+		c->wish };
+
+	if (tune_routed(&c->t, c->routes, c->n_routes, &wish, c->lesson,
+	    &c->routed, e) < 0)
+		return -1;
+	if (!c->routed.better)
+		return 0;
+	c->lesson = &c->routed.lesson;
+	c->policy = c->routed.policy;
+	return tune_skip(&c->h, c->policy.chain.col[0], &c->routed.route, e);
+}
+
 static int
 choose_lesson(struct tune_cmd *c, struct err *e)
 {
@@ -381,6 +398,8 @@ choose_lesson(struct tune_cmd *c, struct err *e)
 	if (c->lesson) {
 		c->chosen = true;
 		c->policy = tune_policy(&c->t, c->lesson);
+		if (choose_route(c, budget, e) < 0)
+			return -1;
 		c->right = c->lesson->right;
 		c->cost = c->lesson->cost;
 		return 0;

@@ -240,8 +240,7 @@ show_routes(const struct tune_cmd *c, struct err *e)
 		table_cell(&t, "%.3f", r->below);
 		table_cell(&t, "%.2f %%", 100 * r->merit);
 		table_cell(&t, "%.2f %%", 100 * r->plain);
-		table_cell(&t, "%s", r->pays ? "it pays: frugal learn --route "
-		    "makes one" : "it does not pay");
+		table_cell(&t, "%s", r->pays ? "it pays" : "it does not pay");
 	}
 	return table_print(&t, e);
 }
@@ -356,6 +355,18 @@ show_promise(const struct tune_cmd *c, struct err *e)
 	    t->chains, t->chains == 1 ? "" : "s");
 }
 
+static int
+show_route(const struct tune_cmd *c, struct err *e)
+{
+	const struct tune_route *r = &c->routed.route;
+
+	return !c->routed.better ? 0 : out_line(e, "Route: the %.0f %% of the "
+	    "tasks of which the prompt says that '%.*s' is right with a\n"
+	    "chance of less than %.3f begin at '%.*s'.", 100 * r->share,
+	    STR_ARG(c->h.tier[r->tier].tier.name), r->below,
+	    STR_ARG(tier_of(c, c->policy.chain.col[1])->name));
+}
+
 /* Where chance does more for the same money, it can be had by dividing the
  * tasks. */
 static int
@@ -401,6 +412,8 @@ show_choice(const struct tune_cmd *c, struct err *e)
 		    "from:");
 	if (rc == 0)
 		rc = show_places(c, e);
+	if (rc == 0)
+		rc = show_route(c, e);
 	if (rc == 0)
 		rc = show_toss(c, e);
 	return rc == 0 ? show_promise(c, e) : -1;
@@ -590,6 +603,14 @@ json_choice(struct jw *w, const struct tune_cmd *c)
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
+	if (c->routed.better) {
+		jw_key(w, "route");
+		jw_open(w, '{');
+		jw_kstr(w, "skips", c->h.tier[c->routed.route.tier].tier.name);
+		jw_kdouble(w, "share", c->routed.route.share);
+		jw_kdouble(w, "below", c->routed.route.below);
+		jw_close(w, '}');
+	}
 	if (c->target == TARGET_LOSS) {
 		jw_key(w, "promise");
 		jw_open(w, '{');

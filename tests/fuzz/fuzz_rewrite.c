@@ -23,7 +23,9 @@ rewrite(const struct config *c, struct str text)
 	buf_init(&diff, BUF_MAX);
 	buf_init(&messages, BUF_MAX);
 	if (rewrite_cascade(text, "f.yaml", k->name, tier,
-	    k->n_tiers > 1 ? 2 : 1, STR("a\nb"), &out, &e) < 0) {
+	    k->n_tiers > 1 ? 2 : 1, k->n_tiers > 1 && !k->route
+	    ? STR("[{start: 2, longer_than: 9}]") : STR(""), STR("a\nb"),
+	    &out, &e) < 0) {
 		fuzz_error(&e);
 	} else {
 		must(!out.failed);

@@ -20,7 +20,7 @@ check(const char *text, const struct rewrite_tier *t, size_t n,
 
 	buf_init(&out, BUF_MAX);
 	if (rewrite_cascade(str_of(text), "x.yaml", STR("x"), t, n,
-	    STR("one\ntwo"), &out, &e) < 0)
+	    STR(""), STR("one\ntwo"), &out, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_string_equal(out.p, want);
 	buf_release(&out);
@@ -164,11 +164,56 @@ a_list_in_brackets_is_refused(void **state)
 	(void)state;
 	buf_init(&out, BUF_MAX);
 	assert_int_equal(rewrite_cascade(STR("cascades: {x: {tiers: "
-	    "[{model: p/a}]}}\n"), "x.yaml", STR("x"), &t, 1, STR("c"), &out,
-	    &e), -1);
+	    "[{model: p/a}]}}\n"), "x.yaml", STR("x"), &t, 1, STR(""),
+	    STR("c"), &out, &e), -1);
 	assert_non_null(strstr(e.msg, "x.yaml:1: the tiers are not written"));
 	assert_int_equal(rewrite_cascade(STR("cascades: {x: {}}\n"), "x.yaml",
-	    STR("x"), &t, 1, STR("c"), &out, &e), -1);
+	    STR("x"), &t, 1, STR(""), STR("c"), &out, &e), -1);
+	buf_release(&out);
+}
+
+static void
+a_route_of_ours_comes_and_goes_and_others_stay(void **state)
+{
+	static const struct rewrite_tier t[] = { { 0, 0, { NULL, 0 } },
+		{ 1, 0, { NULL, 0 } } };
+	static const char plain[] = "cascades:\n  x:\n    answer: a\n"
+	    "    # mine\n    tiers:\n      # frugal tune: c\n"
+	    "      - model: p/a\n      - model: p/b\n";
+	struct buf with, other, out;
+	struct err e;
+
+	(void)state;
+	buf_init(&with, BUF_MAX);
+	buf_init(&other, BUF_MAX);
+	buf_init(&out, BUF_MAX);
+	assert_int_equal(rewrite_cascade(str_of(plain), "x.yaml", STR("x"), t, 2,
+	    STR("[1]"), STR("c"), &with, &e), 0);
+	assert_non_null(strstr(with.p, "    # mine\n    route: [1] # frugal "
+	    "tune\n    tiers:\n"));
+	/* another takes its place */
+	assert_int_equal(rewrite_cascade(buf_str(&with), "x.yaml", STR("x"), t,
+	    2, STR("[2]"), STR("c"), &other, &e), 0);
+	assert_non_null(strstr(other.p, "    # mine\n    route: [2] # frugal "
+	    "tune\n    tiers:\n"));
+	assert_null(strstr(other.p, "[1]"));
+	/* and without one all is as it was */
+	assert_int_equal(rewrite_cascade(buf_str(&other), "x.yaml", STR("x"),
+	    t, 2, STR(""), STR("c"), &out, &e), 0);
+	assert_string_equal(out.p, plain);
+	/* What we did not write stays, and is not overwritten. */
+	buf_clear(&out);
+	buf_clear(&with);
+	buf_adds(&with, "cascades:\n  x:\n    tiers:\n      - model: p/a\n"
+	    "      - model: p/b\n    route: [{start: 2, longer_than: 9}]\n");
+	assert_int_equal(rewrite_cascade(buf_str(&with), "x.yaml", STR("x"), t,
+	    2, STR(""), STR("c"), &out, &e), 0);
+	assert_non_null(strstr(out.p, "route: [{start: 2, longer_than: 9}]"));
+	assert_int_equal(rewrite_cascade(buf_str(&with), "x.yaml", STR("x"), t,
+	    2, STR("[1]"), STR("c"), &out, &e), -1);
+	assert_non_null(strstr(e.msg, "x.yaml:6: the cascade has a route"));
+	buf_release(&with);
+	buf_release(&other);
 	buf_release(&out);
 }
 
@@ -201,6 +246,7 @@ main(void)
 		cmocka_unit_test(
 		    tiers_are_reordered_and_dropped_ones_commented_out),
 		cmocka_unit_test(a_list_in_brackets_is_refused),
+		cmocka_unit_test(a_route_of_ours_comes_and_goes_and_others_stay),
 		cmocka_unit_test(the_difference_is_shown_with_lines_around_it),
 	};
 
