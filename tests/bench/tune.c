@@ -703,7 +703,7 @@ harvest_matrix(const char *path)
 	struct trace_task *task;
 	struct harvest h;
 	struct matrix *m;
-	struct trace *t;
+	struct trace *t = NULL;
 	struct err e;
 	int rc;
 
