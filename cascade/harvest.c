@@ -253,10 +253,11 @@ probe_tier(struct harvest *h, struct harvest_tier *t, struct recorded *r,
 
 /* "STEM-TIER.model", with - for whatever might mean something in a path. */
 static const char *
-model_file(struct harvest *h, const struct tier *t)
+model_file(const struct harvest *h, const struct tier *t, const char *end,
+    struct arena *a)
 {
-	char *name = arena_printf(h->arena, "%.*s%s%.*s.model",
-	    STR_ARG(h->o.stem), h->o.stem.n ? "-" : "", STR_ARG(t->name));
+	char *name = arena_printf(a, "%.*s%s%.*s%s", STR_ARG(h->o.stem),
+	    h->o.stem.n ? "-" : "", STR_ARG(t->name), end);
 
 	for (char *p = name; p && *p; p++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
@@ -291,7 +292,8 @@ find_settings(struct harvest *h, struct err *e)
 			h->unverified = true;
 			r.verify = false;
 		}
-		if (h->o.learned && !(r.model = model_file(h, &t->tier)))
+		if (h->o.learned && !(r.model = model_file(h, &t->tier,
+		    ".model", h->arena)))
 			return err_nomem(e);
 		if (settings_find(&t->settings, &r, accept,
 		    t->tier.samples_max, h->arena, e) < 0)
@@ -658,4 +660,10 @@ harvest_setting(const struct harvest *h, size_t column)
 	const struct column *c = &h->m->col[column];
 
 	return &h->tier[c->tier].settings.v[c->setting];
+}
+
+const char *
+harvest_route_file(const struct harvest *h, size_t tier, struct arena *a)
+{
+	return model_file(h, &h->tier[tier].tier, "-route.model", a);
 }

@@ -118,6 +118,13 @@ int harvest_route(struct harvest *h,
 int harvest_model(const struct harvest *h, size_t column, struct arena *a,
     struct model *out, struct err *e);
 
+/* The model of prompts of a tier, after harvest_route(), and the name of its
+ * file, "STEM-TIER-route.model". */
+int harvest_route_model(const struct harvest *h, size_t tier, struct arena *a,
+    struct model *out, struct err *e);
+const char *harvest_route_file(const struct harvest *h, size_t tier,
+    struct arena *a); /* NULL: out of memory */
+
 const struct setting *harvest_setting(const struct harvest *h, size_t column);
 
 #endif

@@ -79,8 +79,8 @@ rewrite_is_ours(struct str line)
 
 /* --- blocks -------------------------------------------------------------- */
 
-static const struct ynode *
-find_cascade(const struct ynode *root, struct str name)
+const struct ynode *
+rewrite_find(const struct ynode *root, struct str name)
 {
 	const struct ynode *all = ynode_get(root, "cascades");
 
@@ -457,13 +457,32 @@ rewrite_lines(const struct rewrite_job *j, struct buf *out)
 	    : write_all(&ed, j->tier, j->n, j->comment, out);
 }
 
+/* The tiers, then the route in what has come of that. */
+static int
+rewrite_both(const struct rewrite_job *j, struct buf *out)
+{
+	struct buf tiers;
+	int rc;
+
+	if (rewrite_route_check(j) < 0)
+		return -1;
+	buf_init(&tiers, BUF_MAX);
+	rc = is_in_brackets(j) ? rewrite_flow(j, &tiers)
+	    : rewrite_lines(j, &tiers);
+	if (rc == 0)
+		rc = rewrite_route(j, buf_str(&tiers), out);
+	buf_release(&tiers);
+	return rc;
+}
+
 int
 rewrite_cascade(struct str text, const char *file, struct str name,
-    const struct rewrite_tier *tier, size_t n, struct str comment,
-    struct buf *out, struct err *e)
+    const struct rewrite_tier *tier, size_t n, struct str route,
+    struct str comment, struct buf *out, struct err *e)
 {
-	struct rewrite_job j = { .text = text, .file = file, .tier = tier,
-		.n = n, .comment = comment, .e = e, .a = arena_new(0) };
+	struct rewrite_job j = { .text = text, .file = file, .name = name,
+		.tier = tier, .n = n, .route = route, .comment = comment,
+		.e = e, .a = arena_new(0) };
 	const struct ynode *root;
 	struct report report;
 	int rc;
@@ -472,14 +491,13 @@ rewrite_cascade(struct str text, const char *file, struct str name,
 		return err_nomem(e);
 	report_init(&report, j.a, file);
 	root = yaml_parse(text, j.a, &report);
-	j.cascade = root ? find_cascade(root, name) : NULL;
+	j.cascade = root ? rewrite_find(root, name) : NULL;
 	j.tiers = j.cascade ? ynode_get(j.cascade, "tiers") : NULL;
 	if (!j.tiers || j.tiers->kind != YNODE_LIST || j.tiers->n == 0)
 		rc = err_set(e, ERR_CONFIG, "%s: no tiers of cascade '%.*s' "
 		    "are found", file, STR_ARG(name));
 	else
-		rc = is_in_brackets(&j) ? rewrite_flow(&j, out)
-		    : rewrite_lines(&j, out);
+		rc = rewrite_both(&j, out);
 	arena_free(j.a);
 	return rc;
 }

@@ -18,8 +18,6 @@
 #include "base/json.h"
 #include "cascade/rewrite_internal.h"
 
-#define LEFT_OUT "left out by frugal tune: "
-
 struct span {
 	size_t from, to;
 };
@@ -392,7 +390,7 @@ add_in_line(const struct flow *f, struct buf *out)
 static void
 left_out(const struct flow *f, size_t item, struct buf *out)
 {
-	buf_adds(out, LEFT_OUT);
+	buf_adds(out, REWRITE_LEFT_OUT);
 	ynode_json(f->j->tiers->item[item], out);
 }
 

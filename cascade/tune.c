@@ -309,7 +309,7 @@ int
 tune_run(struct tuned *t, const struct harvest *h,
     const struct tune_options *o, struct err *e)
 {
-	*t = (struct tuned){ .h = h };
+	*t = (struct tuned){ .h = h, .longest = o->longest };
 	if (h->m->tasks < 2)
 		return err_set(e, ERR_INPUT, "one task is not enough to learn "
 		    "from");

@@ -39,6 +39,7 @@ struct tune_options {
 
 struct tuned {
 	const struct harvest *h;
+	size_t longest;         /* as in the options */
 	struct tune_scorer *scorer;
 	size_t scorers;
 	struct matrix *m;       /* the kept columns */
@@ -133,6 +134,29 @@ struct tune_route {
 };
 /* After harvest_route(). `out` has room for all tiers. */
 int tune_routes(const struct tuned *t, struct tune_route *out, size_t *n,
+    struct err *e);
+
+/*
+ * What is chosen if tasks may skip the first tier of a cascade by a route that
+ * pays: chains are chosen anew, and thresholds set anew, with each of the routes
+ * that do, for the same wish. `plain` is what was chosen without a route.
+ */
+struct tune_wish {
+	double budget; /* a task, picodollars; or, if that is not above 0: */
+	double right;  /* the share that is to be right */
+};
+struct tune_routed {
+	bool better;             /* than `plain`; false: nothing else is filled */
+	struct tune_route route; /* of the first tier of the policy */
+	struct lesson lesson;
+	struct policy policy;    /* over the harvest's matrix */
+};
+int tune_routed(const struct tuned *t, const struct tune_route *route,
+    size_t n, const struct tune_wish *wish, const struct lesson *plain,
+    struct tune_routed *out, struct err *e);
+/* From then on the tasks skip this column in the harvest's matrix: they cost
+ * nothing there and are not accepted. */
+int tune_skip(struct harvest *h, size_t column, const struct tune_route *r,
     struct err *e);
 
 /* Accept rate and accuracy of what is accepted, by place of the chain. */

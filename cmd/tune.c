@@ -362,10 +362,8 @@ top_cost(const struct tune_cmd *c)
 }
 
 static void
-choose_within(struct tune_cmd *c)
+choose_within(struct tune_cmd *c, double budget)
 {
-	double budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
-
 	if (!tune_mix_within(&c->t, budget, &c->mix))
 		return;
 	c->chosen = true;
@@ -375,24 +373,56 @@ choose_within(struct tune_cmd *c)
 	c->cost = c->mix.cost;
 }
 
+static void
+choose_reaching(struct tune_cmd *c)
+{
+	c->lesson = tune_reaching(&c->t, c->wish);
+	if (!c->lesson)
+		return;
+	c->chosen = true;
+	c->policy = tune_policy(&c->t, c->lesson);
+	c->right = c->lesson->right;
+	c->cost = c->lesson->cost;
+}
+
+/* In the place of what was chosen, a toss or not, a cascade with a route, if
+ * that is better. */
+static int
+choose_route(struct tune_cmd *c, double budget, struct err *e)
+{
+	struct tune_wish wish = { c->target == TARGET_COST ? budget : 0,
+		c->wish };
+	struct lesson plain = *c->lesson;
+
+	plain.right = c->right;
+	plain.cost = c->cost;
+	if (c->mix.toss)
+		plain.merit = c->mix.merit;
+	if (tune_routed(&c->t, c->routes, c->n_routes, &wish, &plain,
+	    &c->routed, e) < 0)
+		return -1;
+	if (!c->routed.better)
+		return 0;
+	c->mix.toss = false;
+	c->lesson = &c->routed.lesson;
+	c->policy = c->routed.policy;
+	c->right = c->lesson->right;
+	c->cost = c->lesson->cost;
+	return tune_skip(&c->h, c->policy.chain.col[0], &c->routed.route, e);
+}
+
 static int
 choose_lesson(struct tune_cmd *c, struct err *e)
 {
+	double budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
 	struct buf b;
 
 	if (c->target == TARGET_COST)
-		choose_within(c);
+		choose_within(c, budget);
 	else
-		c->lesson = tune_reaching(&c->t, c->wish);
+		choose_reaching(c);
 	if (c->chosen)
-		return 0;
-	if (c->lesson) {
-		c->chosen = true;
-		c->policy = tune_policy(&c->t, c->lesson);
-		c->right = c->lesson->right;
-		c->cost = c->lesson->cost;
-		return 0;
-	}
+		return choose_route(c, budget, e);
 	if (c->target == TARGET_QUALITY)
 		return err_set(e, ERR_INPUT, "no cascade of these tiers "
 		    "reaches %g %%; the frontier shows what does", 100
@@ -413,21 +443,24 @@ refuse(const struct tune_cmd *c, struct err *e)
 	if (t->verdict == CERTIFY_NO_CHAIN)
 		return err_set(e, ERR_INPUT, "nothing can be promised: no "
 		    "tier with a score costs clearly less than the top one");
+	if (t->verdict == CERTIFY_TOO_DEAR)
+		return err_set(e, ERR_INPUT, "nothing can be promised that "
+		    "is cheaper than the top tier");
 	if (t->verdict == CERTIFY_TOO_FEW)
 		return err_set(e, ERR_INPUT, "nothing can be promised from "
-		    "%lld labels: a loss of at most %g %% at confidence %g "
-		    "%% takes at least %lld, with %zu chain%s to try",
-		    (long long)(t->labels + t->chosen_on), 100 * c->wish,
-		    100 * c->sure, (long long)t->needed, t->chains,
-		    t->chains == 1 ? "" : "s");
+		    "%zu labels: a loss of at most %g %% at confidence %g "
+		    "%% takes at least %lld", c->h.m->tasks, 100 * c->wish,
+		    100 * c->sure, (long long)t->needed);
 	if (t->needed)
 		return err_set(e, ERR_INPUT, "nothing can be promised: even "
-		    "the most careful cascade may lose %.2f %%; if what was "
-		    "seen goes on it takes about %lld labels",
-		    100 * t->bound, (long long)t->needed);
+		    "the most careful cascade lost %lld answers and gained "
+		    "%lld, of %lld; if that goes on it takes about %lld labels",
+		    (long long)t->lost, (long long)t->gained,
+		    (long long)t->labels, (long long)t->needed);
 	return err_set(e, ERR_INPUT, "nothing can be promised: even the most "
-	    "careful cascade may lose %.2f %%, and more labels would not "
-	    "help; ask the top tier", 100 * t->bound);
+	    "careful cascade lost %lld answers and gained %lld, of %lld, and "
+	    "more labels would not help; ask the top tier",
+	    (long long)t->lost, (long long)t->gained, (long long)t->labels);
 }
 
 static int

@@ -274,7 +274,8 @@ show_legend(const struct tune_cmd *c, struct err *e)
 	    "  as those of '%.*s'", STR_ARG(top))) < 0)
 		return -1;
 	return chosen ? out_line(e, "  (chosen: that of the cascade chosen "
-	    "below, here of all tasks)") : 0;
+	    "below, here of all tasks%s)", c->routed.better
+	    ? "; none is accepted that skips the tier" : "") : 0;
 }
 
 static int
@@ -341,8 +342,7 @@ show_routes(const struct tune_cmd *c, struct err *e)
 		table_cell(&t, "%.3f", r->below);
 		table_cell(&t, "%.2f %%", 100 * r->merit);
 		table_cell(&t, "%.2f %%", 100 * r->plain);
-		table_cell(&t, "%s", r->pays ? "it pays: frugal learn --route "
-		    "makes one" : "it does not pay");
+		table_cell(&t, "%s", r->pays ? "it pays" : "it does not pay");
 	}
 	return table_print(&t, e);
 }
@@ -451,11 +451,23 @@ show_promise(const struct tune_cmd *c, struct err *e)
 		return 0;
 	return out_line(e, "Promised at confidence %g %%: at most %g %% of the "
 	    "answers are lost on balance\nagainst always asking '%.*s', for "
-	    "tasks drawn like these\n(bound %.2f %%; %lld lost and %lld "
-	    "gained of %lld; %zu chain%s shared the confidence).",
-	    100 * c->sure, 100 * c->wish, STR_ARG(top), 100 * t->bound,
+	    "tasks drawn like these\n(%lld lost and %lld gained of %lld "
+	    "labels; %zu chain%s shared the confidence).",
+	    100 * c->sure, 100 * c->wish, STR_ARG(top),
 	    (long long)t->lost, (long long)t->gained, (long long)t->labels,
 	    t->chains, t->chains == 1 ? "" : "s");
+}
+
+static int
+show_route(const struct tune_cmd *c, struct err *e)
+{
+	const struct tune_route *r = &c->routed.route;
+
+	return !c->routed.better ? 0 : out_line(e, "Route: the %.0f %% of the "
+	    "tasks of which the prompt says that '%.*s' is right with a\n"
+	    "chance of less than %.3f begin at '%.*s'.", 100 * r->share,
+	    STR_ARG(c->h.tier[r->tier].tier.name), r->below,
+	    STR_ARG(tier_of(c, c->policy.chain.col[1])->name));
 }
 
 /* Where chance does more for the same money, it can be had by dividing the
@@ -510,6 +522,8 @@ show_choice(const struct tune_cmd *c, struct err *e)
 		    "from:");
 	if (rc == 0)
 		rc = show_places(c, e);
+	if (rc == 0)
+		rc = show_route(c, e);
 	if (rc == 0)
 		rc = show_toss(c, e);
 	return rc == 0 ? show_promise(c, e) : -1;
@@ -731,12 +745,19 @@ json_choice(struct jw *w, const struct tune_cmd *c)
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
+	if (c->routed.better) {
+		jw_key(w, "route");
+		jw_open(w, '{');
+		jw_kstr(w, "skips", c->h.tier[c->routed.route.tier].tier.name);
+		jw_kdouble(w, "share", c->routed.route.share);
+		jw_kdouble(w, "below", c->routed.route.below);
+		jw_close(w, '}');
+	}
 	if (c->target == TARGET_LOSS) {
 		jw_key(w, "promise");
 		jw_open(w, '{');
 		jw_kdouble(w, "max_loss", c->wish);
 		jw_kdouble(w, "confidence", c->sure);
-		jw_kdouble(w, "bound", c->cert.bound);
 		jw_ki64(w, "labels", c->cert.labels);
 		jw_ki64(w, "chosen_on", c->cert.chosen_on);
 		jw_ki64(w, "chains", (int64_t)c->cert.chains);

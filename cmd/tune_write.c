@@ -94,6 +94,32 @@ plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
 	return rc;
 }
 
+/* The route as rewrite_cascade() wants it: empty without one. */
+static int
+plan_route(const struct tune_cmd *c, bool fresh, struct str *out,
+    struct err *e)
+{
+	const char *file;
+	struct buf b;
+	int rc = 0;
+
+	*out = STR("");
+	if (!c->routed.better)
+		return 0;
+	file = harvest_route_file(&c->h, c->routed.route.tier, c->arena);
+	if (!file)
+		return err_nomem(e);
+	buf_init(&b, BUF_MAX);
+	buf_addf(&b, "[{start: 2, learned: \"%s%s\", below: ", file, fresh
+	    ? NEW : "");
+	buf_add_double(&b, c->routed.route.below);
+	buf_adds(&b, "}]");
+	if (b.failed || !arena_str(c->arena, buf_str(&b), out))
+		rc = err_nomem(e);
+	buf_release(&b);
+	return rc;
+}
+
 /* From what data, when, which promise. */
 static void
 comment(const struct tune_cmd *c, struct buf *out)
@@ -166,7 +192,7 @@ static bool
 is_meant(const struct tune_cmd *c, const struct cascade *k,
     const struct rewrite_tier *want)
 {
-	if (k->n_tiers != c->policy.chain.n)
+	if (k->n_tiers != c->policy.chain.n || (c->routed.better && !k->route))
 		return false;
 	for (size_t i = 0; i < k->n_tiers; i++) {
 		size_t column = c->policy.chain.col[i];
@@ -210,25 +236,38 @@ verify(const struct tune_cmd *c, const struct rewrite_tier *want,
 
 /* --- models -------------------------------------------------------------- */
 
-static const struct setting *
-learned_at(const struct tune_cmd *c, size_t i)
+/* The file of the model at a place of the chain or, one past the last, of the
+ * route; NULL: there is none. */
+static const char *
+file_at(const struct tune_cmd *c, size_t i)
 {
-	const struct setting *s = harvest_setting(&c->h,
-	    c->policy.chain.col[i]);
+	const struct setting *s;
 
-	return i + 1 < c->policy.chain.n && s->learned ? s : NULL;
+	if (i == c->policy.chain.n)
+		return c->routed.better ? harvest_route_file(&c->h,
+		    c->routed.route.tier, c->arena) : NULL;
+	s = harvest_setting(&c->h, c->policy.chain.col[i]);
+	return i + 1u < c->policy.chain.n && s->learned ? s->file : NULL;
+}
+
+static int
+model_at(const struct tune_cmd *c, size_t i, struct model *m, struct err *e)
+{
+	return i == c->policy.chain.n ? harvest_route_model(&c->h,
+	    c->routed.route.tier, c->arena, m, e) : harvest_model(&c->h,
+	    c->policy.chain.col[i], c->arena, m, e);
 }
 
 /* Beside the configuration. */
 static void
-model_path(const struct tune_cmd *c, const struct setting *s, bool fresh,
+model_path(const struct tune_cmd *c, const char *file, bool fresh,
     struct buf *out)
 {
 	const char *slash = strrchr(c->path.p, '/');
 
 	buf_add(out, str_sub(buf_str(&c->path), 0, slash ? (size_t)(slash
 	    - c->path.p) + 1 : 0));
-	buf_adds(out, s->file);
+	buf_adds(out, file);
 	buf_adds(out, fresh ? NEW : "");
 }
 
@@ -242,8 +281,8 @@ save_model(const struct tune_cmd *c, size_t i, struct err *e)
 
 	buf_init(&path, BUF_MAX);
 	buf_init(&text, MODEL_MAX_FILE);
-	model_path(c, learned_at(c, i), true, &path);
-	rc = harvest_model(&c->h, c->policy.chain.col[i], c->arena, &m, e);
+	model_path(c, file_at(c, i), true, &path);
+	rc = model_at(c, i, &m, e);
 	if (rc == 0) {
 		model_print(&text, &m);
 		rc = text.failed || path.failed ? err_nomem(e)
@@ -263,13 +302,16 @@ save_model(const struct tune_cmd *c, size_t i, struct err *e)
 static int
 settle_model(const struct tune_cmd *c, size_t i, bool keep, struct err *e)
 {
+	bool route = i == c->policy.chain.n;
+	size_t tier = route ? c->routed.route.tier
+	    : c->h.m->col[c->policy.chain.col[i]].tier;
 	struct buf from, to;
 	int rc = 0;
 
 	buf_init(&from, BUF_MAX);
 	buf_init(&to, BUF_MAX);
-	model_path(c, learned_at(c, i), true, &from);
-	model_path(c, learned_at(c, i), false, &to);
+	model_path(c, file_at(c, i), true, &from);
+	model_path(c, file_at(c, i), false, &to);
 	if (from.failed || to.failed)
 		rc = err_nomem(e);
 	else if (!keep)
@@ -277,9 +319,9 @@ settle_model(const struct tune_cmd *c, size_t i, bool keep, struct err *e)
 	else if (rename(from.p, to.p) < 0)
 		rc = err_sys(e, ERR_IO, "cannot write '%s'", to.p);
 	else
-		say("wrote '%s', the model of tier '%.*s'", to.p,
-		    STR_ARG(c->h.tier[c->h.m->col[c->policy.chain.col[i]]
-		    .tier].tier.name));
+		say("wrote '%s', the model of tier '%.*s'%s", to.p,
+		    STR_ARG(c->h.tier[tier].tier.name), route
+		    ? " by prompts alone" : "");
 	buf_release(&from);
 	buf_release(&to);
 	return rc;
@@ -290,8 +332,8 @@ save_models(const struct tune_cmd *c, struct err *e)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < c->policy.chain.n; i++)
-		if (learned_at(c, i))
+	for (size_t i = 0; rc == 0 && i <= c->policy.chain.n; i++)
+		if (file_at(c, i))
 			rc = save_model(c, i, e);
 	return rc;
 }
@@ -301,8 +343,8 @@ settle_models(const struct tune_cmd *c, bool keep, struct err *e)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < c->policy.chain.n; i++)
-		if (learned_at(c, i) && settle_model(c, i, keep && rc == 0,
+	for (size_t i = 0; i <= c->policy.chain.n; i++)
+		if (file_at(c, i) && settle_model(c, i, keep && rc == 0,
 		    e) < 0)
 			rc = -1;
 	return rc;
@@ -316,10 +358,12 @@ rewrite(const struct tune_cmd *c, bool fresh, struct str comment,
     struct rewrite_tier tier[FRONTIER_MAX_CHAIN], struct buf *out,
     struct err *e)
 {
+	struct str route;
+
 	buf_clear(out);
-	return plan(c, fresh, tier, e) < 0 ? -1 : rewrite_cascade(
-	    buf_str(&c->text), c->path.p, c->k->name, tier,
-	    c->policy.chain.n, comment, out, e);
+	return plan(c, fresh, tier, e) < 0 || plan_route(c, fresh, &route,
+	    e) < 0 ? -1 : rewrite_cascade(buf_str(&c->text), c->path.p,
+	    c->k->name, tier, c->policy.chain.n, route, comment, out, e);
 }
 
 /* Models are written, and all is read again with them, before anything that

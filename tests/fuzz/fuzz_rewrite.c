@@ -24,8 +24,9 @@ rewrite(const struct config *c, struct str text)
 {
 	const struct cascade *k = &c->cascades[0];
 	struct rewrite_tier tier[2] = {
-		{ 0, 3, STR("{agreement: {at_least: {log: -1e-9}}}") },
-		{ k->n_tiers - 1, 0, { NULL, 0 } },
+		{ 0, 3, STR("{agreement: {at_least: {log: -1e-9}}}"),
+		    STR("0.4") },
+		{ k->n_tiers - 1, 0, { NULL, 0 }, { NULL, 0 } },
 	};
 	struct config *again = NULL;
 	struct buf out, diff, messages;
@@ -35,7 +36,9 @@ rewrite(const struct config *c, struct str text)
 	buf_init(&diff, BUF_MAX);
 	buf_init(&messages, BUF_MAX);
 	if (rewrite_cascade(text, "f.yaml", k->name, tier,
-	    k->n_tiers > 1 ? 2 : 1, STR("a\nb"), &out, &e) < 0) {
+	    k->n_tiers > 1 ? 2 : 1, k->n_tiers > 1 && !k->route
+	    ? STR("[{start: 2, longer_than: 9}]") : STR(""), STR("a\nb"),
+	    &out, &e) < 0) {
 		fuzz_error(&e);
 	} else {
 		must(!out.failed);

@@ -20,7 +20,7 @@ check(const char *text, const struct rewrite_tier *t, size_t n,
 
 	buf_init(&out, BUF_MAX);
 	if (rewrite_cascade(str_of(text), "x.yaml", STR("x"), t, n,
-	    STR("one\ntwo"), &out, &e) < 0)
+	    STR(""), STR("one\ntwo"), &out, &e) < 0)
 		fail_msg("%s", e.msg);
 	assert_string_equal(out.p, want);
 	buf_release(&out);
@@ -315,9 +315,54 @@ refused(const char *text, const char *why)
 
 	buf_init(&out, BUF_MAX);
 	assert_int_equal(rewrite_cascade(str_of(text), "x.yaml", STR("x"), &t,
-	    1, STR("c"), &out, &e), -1);
+	    1, STR(""), STR("c"), &out, &e), -1);
 	if (!strstr(e.msg, why))
 		fail_msg("%s", e.msg);
+	buf_release(&out);
+}
+
+static void
+a_route_of_ours_comes_and_goes_and_others_stay(void **state)
+{
+	static const struct rewrite_tier t[] = { { 0, 0, { NULL, 0 },
+		{ NULL, 0 } }, { 1, 0, { NULL, 0 }, { NULL, 0 } } };
+	static const char plain[] = "cascades:\n  x:\n    answer: a\n"
+	    "    # mine\n    tiers:\n      # frugal tune: c\n"
+	    "      - model: p/a\n      - model: p/b\n";
+	struct buf with, other, out;
+	struct err e;
+
+	(void)state;
+	buf_init(&with, BUF_MAX);
+	buf_init(&other, BUF_MAX);
+	buf_init(&out, BUF_MAX);
+	assert_int_equal(rewrite_cascade(str_of(plain), "x.yaml", STR("x"), t, 2,
+	    STR("[1]"), STR("c"), &with, &e), 0);
+	assert_non_null(strstr(with.p, "    # mine\n    route: [1] # frugal "
+	    "tune\n    tiers:\n"));
+	/* another takes its place */
+	assert_int_equal(rewrite_cascade(buf_str(&with), "x.yaml", STR("x"), t,
+	    2, STR("[2]"), STR("c"), &other, &e), 0);
+	assert_non_null(strstr(other.p, "    # mine\n    route: [2] # frugal "
+	    "tune\n    tiers:\n"));
+	assert_null(strstr(other.p, "[1]"));
+	/* and without one all is as it was */
+	assert_int_equal(rewrite_cascade(buf_str(&other), "x.yaml", STR("x"),
+	    t, 2, STR(""), STR("c"), &out, &e), 0);
+	assert_string_equal(out.p, plain);
+	/* What we did not write stays, and is not overwritten. */
+	buf_clear(&out);
+	buf_clear(&with);
+	buf_adds(&with, "cascades:\n  x:\n    tiers:\n      - model: p/a\n"
+	    "      - model: p/b\n    route: [{start: 2, longer_than: 9}]\n");
+	assert_int_equal(rewrite_cascade(buf_str(&with), "x.yaml", STR("x"), t,
+	    2, STR(""), STR("c"), &out, &e), 0);
+	assert_non_null(strstr(out.p, "route: [{start: 2, longer_than: 9}]"));
+	assert_int_equal(rewrite_cascade(buf_str(&with), "x.yaml", STR("x"), t,
+	    2, STR("[1]"), STR("c"), &out, &e), -1);
+	assert_non_null(strstr(e.msg, "x.yaml:6: the cascade has a route"));
+	buf_release(&with);
+	buf_release(&other);
 	buf_release(&out);
 }
 
@@ -333,6 +378,66 @@ what_cannot_be_found_is_refused(void **state)
 	    "  {model: p/b}]}}\n",
 	    "x.yaml:1: there are comments among tiers that share lines");
 	refused("cascades: {x: {}}\n", "x.yaml: no tiers of cascade 'x'");
+}
+
+static void
+a_route_stands_above_tiers_in_brackets_and_what_is_said_of_them(void **state)
+{
+	static const char plain[] = "cascades:\n  x:\n    # mine\n"
+	    "    tiers: [{model: p/a}, {model: p/b}]\n";
+	static const char want[] = "cascades:\n  x:\n    # mine\n"
+	    "    route: [%d] # frugal tune\n"
+	    "    # left out by frugal tune: {\"model\":\"p/b\"}\n"
+	    "    # frugal tune: c\n"
+	    "    tiers: [{model: p/a}]\n";
+	static const struct rewrite_tier t = { 0, 0, { NULL, 0 },
+		{ NULL, 0 } };
+	struct buf once, twice, expected;
+	struct err e;
+
+	(void)state;
+	buf_init(&once, BUF_MAX);
+	buf_init(&twice, BUF_MAX);
+	buf_init(&expected, BUF_MAX);
+	buf_addf(&expected, want, 1);
+	assert_int_equal(rewrite_cascade(str_of(plain), "x.yaml", STR("x"), &t,
+	    1, STR("[1]"), STR("c"), &once, &e), 0);
+	assert_string_equal(once.p, expected.p);
+	/* The next one takes its place. (Who was left out stays named.) */
+	buf_clear(&expected);
+	buf_addf(&expected, want, 2);
+	assert_int_equal(rewrite_cascade(buf_str(&once), "x.yaml", STR("x"),
+	    &t, 1, STR("[2]"), STR("c"), &twice, &e), 0);
+	assert_string_equal(twice.p, expected.p);
+	buf_release(&once);
+	buf_release(&twice);
+	buf_release(&expected);
+}
+
+static void
+no_route_is_written_into_a_cascade_in_brackets(void **state)
+{
+	static const char *const texts[] = {
+		"cascades: {x: {tiers: [{model: p/a}, {model: p/b}]}}\n",
+		"cascades:\n  x: {\n    tiers: [{model: p/a}]}\n",
+		"{\"cascades\": {\"x\": {\n\"tiers\": [{\"model\": "
+		    "\"p/a\"}]}}}\n",
+	};
+	static const struct rewrite_tier t = { 0, 0, { NULL, 0 },
+		{ NULL, 0 } };
+	struct buf out;
+	struct err e;
+
+	(void)state;
+	buf_init(&out, BUF_MAX);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		assert_int_equal(rewrite_cascade(str_of(texts[i]), "x.yaml",
+		    STR("x"), &t, 1, STR("[1]"), STR("c"), &out, &e), -1);
+		assert_non_null(strstr(e.msg, "a route is not written into a "
+		    "cascade in brackets or in JSON"));
+		assert_int_equal(out.n, 0);
+	}
+	buf_release(&out);
 }
 
 static void
@@ -369,6 +474,10 @@ main(void)
 		cmocka_unit_test(json_says_it_in_the_note),
 		cmocka_unit_test(
 		    a_share_is_written_in_lines_in_brackets_and_in_json),
+		cmocka_unit_test(a_route_of_ours_comes_and_goes_and_others_stay),
+		cmocka_unit_test(
+		    a_route_stands_above_tiers_in_brackets_and_what_is_said_of_them),
+		cmocka_unit_test(no_route_is_written_into_a_cascade_in_brackets),
 		cmocka_unit_test(what_cannot_be_found_is_refused),
 		cmocka_unit_test(the_difference_is_shown_with_lines_around_it),
 	};
