@@ -7,19 +7,26 @@
 #include <stdlib.h>
 
 #include "base/rand.h"
-#include "cascade/chance.h"
+#include "cascade/walk.h"
 
+/* Of the orders of pairs: the range of quality_logit(). */
+#define LEAST_LOGIT (-40.0)
+#define MOST_LOGIT 40.0
 /* A pair that costs more than this share of the top tier before it has
  * answered anything is not tried: it would take its part of delta. */
 #define WORTH_TRYING 0.6
-#define MOST_LABELS INT64_C(1000000)
-
-double
-certify_bound(int64_t lost, int64_t gained, int64_t n, double delta)
-{
-	return chance_upper(lost, n, delta / 2)
-	    - chance_lower(gained, n, delta / 2);
-}
+/* Labels in the place of each that is needed at least, so that something may
+ * be lost: for one pair more to share delta, and for a part to choose. */
+#define FOR_A_PAIR 1.5
+#define FOR_CHOOSING 3.0
+#define FOR_THE_CHAIN 0.5 /* of delta */
+/* Labels that tell what tiers cost and how good they are: at least so many, or
+ * one of so many. */
+#define LOOKED_AT 15
+#define LOOKED_AT_OF 20
+#define TEN_TIMES 0.1
+#define CAREFUL 10  /* steps before the most careful point of a frontier */
+#define LONGER 0.02 /* a chain of three must be cheaper by this share */
 
 /* --- one order ----------------------------------------------------------- */
 
@@ -47,183 +54,280 @@ compare(const struct matrix *m, const struct policy *p, size_t top)
 	return out;
 }
 
-void
+int
 certify_order(const struct matrix *m, const struct policy *order, size_t n,
-    const struct certify_ask *ask, size_t *passed, struct certificate *out)
+    size_t top, const struct netloss *test, size_t *passed,
+    struct certificate *out, struct err *e)
 {
-	struct counts last = { -1, -1, 0 };
-	double bound = 1;
+	bool passes = true;
+	struct walk w;
+	int rc = 0;
 
 	*passed = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct counts c = compare(m, &order[i], ask->top);
-		if (c.lost != last.lost || c.gained != last.gained)
-			bound = certify_bound(c.lost, c.gained,
-			    (int64_t)m->tasks, ask->delta);
-		last = c;
-		if (bound <= ask->max_loss)
+	if (n == 0)
+		return 0;
+	rc = walk_begin(&w, m, &order[0].chain, top, e);
+	for (size_t i = 0; rc == 0 && passes && i < n; i++) {
+		walk_to(&w, &order[i]);
+		passes = netloss_passes(test, w.lost, w.gained);
+		if (passes)
 			*passed = i + 1;
-		if (*passed == i + 1 || i == 0) {
+		if (passes || i == 0) {
 			out->policy = order[i];
-			out->lost = c.lost;
-			out->gained = c.gained;
-			out->bound = bound;
-			out->cost = c.cost;
+			out->lost = w.lost;
+			out->gained = w.gained;
+			out->cost = (double)w.cost / (double)m->tasks;
 		}
-		if (bound > ask->max_loss)
-			break;
 	}
+	walk_end(&w);
+	return rc;
 }
 
 size_t
-certify_steps(const struct ranks *ranks, const struct chain *c,
-    struct policy *order)
+certify_steps(const struct chain *c, struct policy order[CERTIFY_STEPS])
 {
-	size_t n = ranks->m->tasks, k = 0;
+	double step = (MOST_LOGIT - LEAST_LOGIT) / (CERTIFY_STEPS - 2);
 
-	for (size_t s = 1; n && s <= CERTIFY_STEPS; s++) {
-		struct policy p = { .chain = *c };
-		size_t at = (n * s - 1) / CERTIFY_STEPS;
-		bool new = k == 0;
-		for (size_t i = 0; i + 1 < c->n; i++) {
-			const struct ranked *r = &ranks->col[c->col[i]];
-			p.threshold[i] = r->level[r->rank[r->order[at]]];
-			if (k && p.threshold[i] != order[k - 1].threshold[i])
-				new = true;
-		}
-		if (new)
-			order[k++] = p;
+	for (size_t i = 0; i < CERTIFY_STEPS; i++) {
+		order[i] = (struct policy){ .chain = *c };
+		if (i > 0) /* the first: 0, the logarithm of 1 */
+			order[i].threshold[0] = -log1p(exp(-(MOST_LOGIT
+			    - step * (double)(i - 1))));
 	}
-	return k;
+	return CERTIFY_STEPS;
 }
 
-/* --- how many labels it would take --------------------------------------- */
+/* --- trying orders --------------------------------------------------------- */
 
-static bool
-would_pass(const struct certificate *c, double times,
-    const struct certify_ask *ask)
+/* What is asked, and the best so far. */
+struct trial {
+	const struct certify_ask *ask;
+	struct netloss_shelf *shelf, own;
+	struct policy *order; /* room for CERTIFY_STEPS */
+	struct certificate *out;
+	bool any;
+};
+
+static int
+trial_begin(struct trial *t, const struct certify_ask *ask,
+    struct certificate *out, struct err *e)
 {
-	return certify_bound((int64_t)ceil((double)c->lost * times),
-	    (int64_t)floor((double)c->gained * times),
-	    (int64_t)((double)c->labels * times), ask->delta)
-	    <= ask->max_loss;
+	*t = (struct trial){ .ask = ask, .out = out };
+	*out = (struct certificate){ .verdict = CERTIFY_NO_CHAIN };
+	t->shelf = ask->shelf ? ask->shelf : &t->own;
+	t->order = malloc(CERTIFY_STEPS * sizeof(*t->order));
+	return t->order ? 0 : err_nomem(e);
 }
 
-/* If the same shares were lost and gained among more labels. */
-static int64_t
-labels_wanted(const struct certificate *c, const struct certify_ask *ask)
+static void
+trial_end(struct trial *t)
 {
-	double times = 1;
-
-	while (times * (double)c->labels < (double)MOST_LABELS) {
-		times *= 1.1;
-		if (would_pass(c, times, ask))
-			return (int64_t)ceil((double)(c->labels
-			    + c->chosen_on) * times);
-	}
-	return 0;
-}
-
-/* --- which chain --------------------------------------------------------- */
-
-static size_t
-find_pairs(const struct matrix *m, size_t top, struct chain *out)
-{
-	double most = WORTH_TRYING * matrix_mean_cost(m, top);
-	size_t n = 0;
-
-	for (size_t k = 0; k < m->columns; k++)
-		if (m->col[k].score && m->col[k].tier != m->col[top].tier
-		    && matrix_mean_cost(m, k) <= most)
-			out[n++] = (struct chain){ 2, { (uint8_t)k,
-			    (uint8_t)top } };
-	return n;
+	netloss_shelf_release(&t->own);
+	free(t->order);
 }
 
 /* Cheaper, or at least nearer to what may be lost. */
 static bool
 is_better(const struct certificate *a, const struct certificate *b)
 {
-	if ((a->verdict == CERTIFY_YES) != (b->verdict == CERTIFY_YES))
-		return a->verdict == CERTIFY_YES;
-	return a->verdict == CERTIFY_YES ? a->cost < b->cost
-	    : a->bound < b->bound;
+	if (a->verdict != b->verdict)
+		return a->verdict < b->verdict;
+	if (a->verdict <= CERTIFY_TOO_DEAR)
+		return a->cost < b->cost;
+	return a->needed && (!b->needed || a->needed < b->needed);
 }
 
-/* Each chain with its part of delta; the cheapest that passes. */
+/* Tests t->order on m with a part of delta. */
 static int
-share(const struct matrix *m, const struct certify_ask *ask,
-    const struct chain *c, size_t n, struct certificate *out, struct err *e)
+try_order(struct trial *t, const struct matrix *m, size_t steps,
+    double delta, int64_t chosen_on, struct err *e)
 {
-	struct policy order[CERTIFY_STEPS];
-	struct certify_ask part = *ask;
-	struct certificate best = *out;
-	struct ranks ranks;
-	int64_t wanted = 0;
+	const struct certify_ask *ask = t->ask;
+	struct certificate one = { .labels = (int64_t)m->tasks,
+		.chosen_on = chosen_on };
+	double n = (double)m->tasks;
+	const struct netloss *test;
+	size_t passed;
 
-	part.delta = ask->delta / (double)n;
-	out->labels = (int64_t)m->tasks;
-	out->chains = n;
-	out->needed = chance_labels_needed(ask->max_loss, part.delta / 2);
-	if (out->labels < out->needed) {
-		out->verdict = CERTIFY_TOO_FEW;
-		return 0;
+	one.needed = netloss_needed(ask->max_loss, delta);
+	one.verdict = CERTIFY_TOO_FEW;
+	if (one.labels >= one.needed) {
+		test = netloss_get(t->shelf, one.labels, ask->max_loss, delta,
+		    e);
+		if (!test)
+			return -1;
+		if (certify_order(m, t->order, steps, ask->top, test, &passed,
+		    &one, e) < 0)
+			return -1;
+		one.verdict = !passed ? CERTIFY_TOP_ONLY : one.cost
+		    < matrix_mean_cost(m, ask->top) ? CERTIFY_YES
+		    : CERTIFY_TOO_DEAR;
+		one.needed = passed ? 0 : netloss_guess((double)one.lost / n,
+		    (double)one.gained / n, ask->max_loss, delta);
 	}
-	if (ranks_init(&ranks, m, 0, e) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		struct certificate one = *out;
-		size_t passed, steps = certify_steps(&ranks, &c[i], order);
-		int64_t w;
-		certify_order(m, order, steps, &part, &passed, &one);
-		one.verdict = passed ? CERTIFY_YES : CERTIFY_TOP_ONLY;
-		w = passed ? 0 : labels_wanted(&one, &part);
-		if (w && (!wanted || w < wanted))
-			wanted = w;
-		if (i == 0 || is_better(&one, &best))
-			best = one;
-	}
-	*out = best;
-	out->needed = out->verdict == CERTIFY_YES ? 0 : wanted;
-	ranks_release(&ranks);
+	one.chains = t->out->chains + 1;
+	if (!t->any || is_better(&one, t->out))
+		*t->out = one;
+	t->out->chains = one.chains;
+	t->any = true;
 	return 0;
 }
 
-/* The chain that would be the cheapest to lose no more than half of what may
- * be lost, by these labels. */
-static int
-choose(const struct matrix *m, const struct certify_ask *ask,
-    struct chain *c, size_t n, struct err *e)
-{
-	struct ranks ranks;
-	struct frontier *f = NULL;
-	double least, best = INFINITY;
-	size_t best_at = 0, points;
-	int rc = ranks_init(&ranks, m, ask->prior, e);
+/* --- a chain and its order, from other labels ------------------------------ */
 
-	if (rc < 0)
-		return -1;
-	f = frontier_new(&ranks);
-	if (!f)
-		rc = err_nomem(e);
-	least = ranks.col[ask->top].sum_right
-	    - ask->max_loss / 2 * (double)m->tasks;
+/* Chains that end in the top tier and begin with something cheaper. */
+static struct chain *
+find_chains(const struct matrix *m, size_t top, size_t longest, size_t *n)
+{
+	double most = matrix_mean_cost(m, top);
+	struct chain *c = search_chains(m, longest, n);
+	size_t kept = 0;
+
+	for (size_t i = 0; c && i < *n; i++)
+		if (c[i].n > 1 && c[i].col[c[i].n - 1] == top
+		    && matrix_mean_cost(m, c[i].col[0]) < most)
+			c[kept++] = c[i];
+	*n = kept;
+	return c;
+}
+
+/* What the test will be on. */
+struct outlook {
+	const struct ranks *ranks;
+	const struct certify_ask *ask;
+	double rest; /* labels */
+	double z;    /* of delta */
+};
+
+/* How much worse than expected a cascade may turn out and still pass, in
+ * standard errors; -infinity: it fails even if it turns out better by one,
+ * however many of the tasks differ, which is seen without running them. */
+static double
+spare_luck(const struct outlook *o, const struct point *p)
+{
+	const struct matrix *m = o->ranks->m;
+	struct policy policy = policy_of(o->ranks, p);
+	double n = (double)m->tasks, differ, error;
+	double loss = (o->ranks->col[o->ask->top].sum_right - p->right) / n;
+	double room = o->ask->max_loss - loss;
+	struct counts c;
+
+	/* Of differ = 1, the most that there can be; of 0 it is 0. */
+	error = o->z / sqrt(o->rest) - sqrt(1 / o->rest + 1 / n);
+	if (room < fmin(error, 0))
+		return -INFINITY;
+	c = compare(m, &policy, o->ask->top);
+	differ = ((double)(c.lost + c.gained) + 1) / (n + 2);
+	return (room - o->z * sqrt(differ / o->rest))
+	    / sqrt(differ / o->rest + differ / n);
+}
+
+/* What a chain may be expected to cost, all tasks together: the mean of what
+ * passes with bad, middling and good luck. Points by rising cost. */
+static double
+expected_cost(const struct outlook *o, const struct point *p, size_t n)
+{
+	double top = (double)o->ranks->col[o->ask->top].sum_cost;
+	double cost[3] = { top, top, top };
+
+	for (size_t i = 0; i < n && cost[2] == top; i += 1 + n / 64) {
+		double luck = spare_luck(o, &p[i]);
+		for (int k = 0; k < 3; k++)
+			if (luck >= k - 1 && (double)p[i].cost < cost[k])
+				cost[k] = (double)p[i].cost;
+	}
+	return (cost[0] + cost[1] + cost[2]) / 3;
+}
+
+static int
+choose(const struct outlook *o, const struct chain *c, size_t n,
+    struct chain *best, struct err *e)
+{
+	struct frontier *f = frontier_new(o->ranks);
+	double least = INFINITY, cost;
+	int rc = f ? 0 : err_nomem(e);
+
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct point *p;
+		size_t points;
 		frontier_clear(f);
 		rc = frontier_add(f, &c[i], e);
 		p = rc == 0 ? frontier_points(f, false, &points, e) : NULL;
-		if (!p)
+		if (!p) {
 			rc = -1;
-		for (size_t k = 0; rc == 0 && k < points; k++)
-			if (p[k].right >= least && (double)p[k].cost < best) {
-				best = (double)p[k].cost;
-				best_at = i;
-			}
+			break;
+		}
+		cost = expected_cost(o, p, points);
+		if (c[i].n > 2)
+			cost *= 1 + LONGER;
+		if (cost < least) {
+			least = cost;
+			*best = c[i];
+		}
 	}
-	c[0] = c[best_at];
 	frontier_free(f);
-	ranks_release(&ranks);
+	return rc;
+}
+
+/* The frontier of a chain from its most careful point on, before which
+ * there come, for caution, those that accept less at each tier. */
+static int
+make_order(const struct ranks *ranks, const struct chain *c,
+    struct policy *order, size_t *n, struct err *e)
+{
+	struct frontier *f = frontier_new(ranks);
+	const struct point *p = NULL;
+	size_t points, k = 0, room = CERTIFY_STEPS - CAREFUL;
+	int rc = f ? frontier_add(f, c, e) : err_nomem(e);
+
+	if (rc == 0)
+		p = frontier_points(f, false, &points, e);
+	if (!p) {
+		frontier_free(f);
+		return -1;
+	}
+	for (uint32_t i = 1; i < CAREFUL; i++) {
+		struct point careful = p[points - 1];
+		for (size_t j = 0; j + 1u < c->n; j++)
+			careful.cut[j] = careful.cut[j] * i / CAREFUL;
+		order[k++] = policy_of(ranks, &careful);
+	}
+	for (size_t i = 0; i < points && i < room; i++)
+		order[k++] = policy_of(ranks, &p[points - 1 - (points <= room
+		    ? i : i * (points - 1) / (room - 1))]);
+	*n = k;
+	frontier_free(f);
+	return 0;
+}
+
+/* The first labels choose, the others test with a part of delta. */
+static int
+choose_and_try(struct trial *t, const struct matrix *first,
+    const struct matrix *rest, double delta, struct err *e)
+{
+	struct outlook o = { .ask = t->ask, .rest = (double)rest->tasks,
+		.z = netloss_quantile(delta) };
+	struct ranks ranks = { 0 };
+	struct chain best;
+	size_t n, steps;
+	struct chain *c = find_chains(first, t->ask->top, CERTIFY_LONGEST, &n);
+	int rc = c ? 0 : err_nomem(e);
+
+	if (rc == 0 && n) {
+		o.ranks = &ranks;
+		best = c[0];
+		rc = ranks_init(&ranks, first, t->ask->prior, e);
+		if (rc == 0)
+			rc = choose(&o, c, n, &best, e);
+		if (rc == 0)
+			rc = make_order(&ranks, &best, t->order, &steps, e);
+		if (rc == 0)
+			rc = try_order(t, rest, steps, delta,
+			    (int64_t)first->tasks, e);
+		if (ranks.m)
+			ranks_release(&ranks);
+	}
+	free(c);
 	return rc;
 }
 
@@ -231,63 +335,217 @@ int
 certify_chosen(const struct matrix *first, const struct matrix *rest,
     const struct certify_ask *ask, struct certificate *out, struct err *e)
 {
-	struct chain c[MATRIX_MAX_COLUMNS];
-	size_t n = find_pairs(first, ask->top, c);
-	double all = (double)(first->tasks + rest->tasks);
+	struct trial t;
+	int rc = trial_begin(&t, ask, out, e);
 
-	*out = (struct certificate){ .verdict = CERTIFY_NO_CHAIN };
-	if (n == 0)
-		return 0;
-	out->chosen_on = (int64_t)first->tasks;
-	if (choose(first, ask, c, n, e) < 0 || share(rest, ask, c, 1, out,
-	    e) < 0)
-		return -1;
-	if (out->verdict == CERTIFY_TOO_FEW && rest->tasks)
-		out->needed = (int64_t)ceil((double)out->needed * all
+	if (rc == 0)
+		rc = choose_and_try(&t, first, rest, ask->delta, e);
+	if (rc == 0 && rest->tasks)
+		out->needed = (int64_t)ceil((double)out->needed
+		    * (double)(first->tasks + rest->tasks)
 		    / (double)rest->tasks);
-	return 0;
+	trial_end(&t);
+	return rc;
 }
 
-/* The first third of the shuffled labels chooses, the rest tests. */
+/* --- all orders ------------------------------------------------------------ */
+
+/* Labels in an order of chance. The first few of them tell which pairs to
+ * try, and choose a chain together with some more. */
+struct labels {
+	size_t cut;
+	struct matrix *seen;     /* for costs and accuracy */
+	struct matrix *unseen;   /* all others */
+	struct matrix *choosing; /* up to the cut */
+	struct matrix *rest;
+};
+
+static void
+labels_release(struct labels *l)
+{
+	matrix_free(l->seen);
+	matrix_free(l->unseen);
+	matrix_free(l->choosing);
+	matrix_free(l->rest);
+}
+
 static int
-choose_then_test(const struct matrix *m, const struct certify_ask *ask,
-    struct certificate *out, struct err *e)
+labels_deal(struct labels *l, const struct matrix *m, size_t look,
+    uint64_t seed, struct err *e)
 {
 	uint32_t *row = malloc((m->tasks + 1) * sizeof(*row));
-	size_t cut = m->tasks / CERTIFY_CHOOSING;
-	struct matrix *first = NULL, *rest = NULL;
+	size_t n = m->tasks;
 	struct rng r;
-	int rc = row ? 0 : err_nomem(e);
 
-	rng_seed(&r, ask->seed);
-	for (uint32_t i = 0; rc == 0 && i < m->tasks; i++) {
+	*l = (struct labels){ .cut = n / CERTIFY_CHOOSING };
+	if (!row)
+		return err_nomem(e);
+	if (look > n)
+		look = n;
+	if (l->cut < look)
+		l->cut = look;
+	rng_seed(&r, seed);
+	for (uint32_t i = 0; i < n; i++) {
 		size_t j = rng_u64(&r) % (i + 1);
 		row[i] = row[j];
 		row[j] = i;
 	}
-	if (rc == 0) {
-		first = matrix_rows(m, row, cut);
-		rest = matrix_rows(m, row + cut, m->tasks - cut);
-		rc = first && rest ? certify_chosen(first, rest, ask, out, e)
-		    : err_nomem(e);
-	}
+	l->seen = matrix_rows(m, row, look);
+	l->unseen = matrix_rows(m, row + look, n - look);
+	l->choosing = matrix_rows(m, row, l->cut);
+	l->rest = matrix_rows(m, row + l->cut, n - l->cut);
 	free(row);
-	matrix_free(first);
-	matrix_free(rest);
+	return l->seen && l->unseen && l->choosing && l->rest ? 0
+	    : err_nomem(e);
+}
+
+struct candidate {
+	struct chain pair;
+	double merit; /* for being tried */
+};
+
+static int
+by_merit(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->merit != y->merit)
+		return x->merit > y->merit ? -1 : 1;
+	return x->pair.col[0] - y->pair.col[0];
+}
+
+/* Few tasks tell little of how good a tier is: being ten times as dear counts
+ * as much as being right in so much more of them. */
+static double
+merit(const struct matrix *m, size_t column, double top_cost)
+{
+	double share = matrix_mean_cost(m, column) / top_cost;
+
+	return matrix_accuracy(m, column)
+	    + TEN_TIMES * log10(fmax(share, 1e-6));
+}
+
+/* Those that are worth trying; if there are none, all that are cheaper than the
+ * top tier. */
+static size_t
+find_pairs(const struct matrix *m, size_t top, struct candidate *out)
+{
+	double all = matrix_mean_cost(m, top), most = all * WORTH_TRYING;
+	size_t n = 0;
+
+	for (int again = 0; n == 0 && again < 2; again++, most = all)
+		for (size_t k = 0; k < m->columns; k++) {
+			double cost = matrix_mean_cost(m, k);
+			if (m->col[k].score && cost <= most && cost < all
+			    && m->col[k].tier != m->col[top].tier)
+				out[n++] = (struct candidate){ { 2, {
+				    (uint8_t)k, (uint8_t)top } },
+				    merit(m, k, all) };
+		}
+	qsort(out, n, sizeof(*out), by_merit);
+	return n;
+}
+
+/* Are there so many labels in the place of each that is needed? */
+static bool
+suffices(const struct certify_ask *ask, double labels, double times,
+    double delta)
+{
+	return labels >= times * (double)netloss_needed(ask->max_loss, delta);
+}
+
+/* The only tier with a score that is not the top one; false: there are
+ * several. */
+static bool
+only_pair(const struct matrix *m, size_t top, struct candidate *out,
+    size_t *n)
+{
+	*n = 0;
+	for (size_t k = 0; k < m->columns; k++)
+		if (m->col[k].score && m->col[k].tier != m->col[top].tier
+		    && (*n)++ == 0)
+			out->pair = (struct chain){ 2, { (uint8_t)k,
+			    (uint8_t)top } };
+	return *n < 2;
+}
+
+static int
+try_pairs(struct trial *t, const struct matrix *m,
+    const struct candidate *c, size_t n, double delta, struct err *e)
+{
+	double tasks = (double)m->tasks;
+	size_t k = n > 0;
+	int rc = 0;
+
+	while (k < n && k < CERTIFY_SHARED && suffices(t->ask, tasks,
+	    FOR_A_PAIR, delta / (double)(k + 1)))
+		k++;
+	for (size_t i = 0; rc == 0 && i < k; i++)
+		rc = try_order(t, m, certify_steps(&c[i].pair, t->order), delta
+		    / (double)k, 0, e);
 	return rc;
+}
+
+/* Pairs by what tiers are on a few labels apart, and a chain. */
+static int
+try_all(struct trial *t, const struct labels *l, struct err *e)
+{
+	struct candidate pair[MATRIX_MAX_COLUMNS];
+	size_t n = find_pairs(l->seen, t->ask->top, pair);
+	double delta = t->ask->delta, chosen = 0;
+
+	if (suffices(t->ask, (double)l->rest->tasks, FOR_CHOOSING,
+	    FOR_THE_CHAIN * delta))
+		chosen = FOR_THE_CHAIN * delta;
+	if (try_pairs(t, l->unseen, pair, n, delta - chosen, e) < 0)
+		return -1;
+	return chosen > 0 ? choose_and_try(t, l->choosing, l->rest, chosen,
+	    e) : 0;
+}
+
+/* So many of all labels tell of the tiers. */
+static size_t
+looked_at(size_t labels)
+{
+	size_t n = labels / LOOKED_AT_OF;
+
+	return n < LOOKED_AT ? LOOKED_AT : n;
+}
+
+/* What is needed of labels that test is needed of all labels. */
+static void
+add_others(struct certificate *c, size_t labels)
+{
+	int64_t test = c->needed;
+
+	if (c->verdict == CERTIFY_TOO_FEW)
+		while (c->needed - (int64_t)looked_at((size_t)c->needed)
+		    < test)
+			c->needed++;
+	else if (c->labels)
+		c->needed = (int64_t)ceil((double)c->needed * (double)labels
+		    / (double)c->labels);
 }
 
 int
 certify_best(const struct matrix *m, const struct certify_ask *ask,
     struct certificate *out, struct err *e)
 {
-	struct chain c[MATRIX_MAX_COLUMNS];
-	size_t n = find_pairs(m, ask->top, c);
+	struct labels l = { .cut = 0 };
+	struct candidate pair;
+	size_t n;
+	struct trial t;
+	bool only = only_pair(m, ask->top, &pair, &n);
+	int rc = trial_begin(&t, ask, out, e);
 
-	*out = (struct certificate){ .verdict = CERTIFY_NO_CHAIN };
-	if (n == 0)
-		return 0;
-	if (n <= CERTIFY_SHARED)
-		return share(m, ask, c, n, out, e);
-	return choose_then_test(m, ask, out, e);
+	if (rc == 0 && only)
+		rc = try_pairs(&t, m, &pair, n, ask->delta, e);
+	else if (rc == 0 && (rc = labels_deal(&l, m, looked_at(m->tasks),
+	    ask->seed, e)) == 0)
+		rc = try_all(&t, &l, e);
+	if (rc == 0 && !only)
+		add_others(out, m->tasks);
+	labels_release(&l);
+	trial_end(&t);
+	return rc;
 }

@@ -5,36 +5,52 @@
  * `delta`" (delta = 1 - confidence).
  *
  * The net loss of a cascade is P(cascade wrong, top right) - P(cascade right,
- * top wrong). From n labelled tasks it is bounded by the exact upper bound of
- * the first (Clopper-Pearson, delta / 2) less the exact lower bound of the
- * second (delta / 2). Cascades are tested in a fixed order, the most careful
- * first, until the first that fails; the last that passed is promised. So
- * ordered, each test may use all of delta (Learn then Test, arXiv 2110.01052:
- * fixed-sequence testing). Several orders, one a chain, share delta evenly.
+ * top wrong); netloss.h tests it exactly. Cascades are tested in a fixed order,
+ * the most careful first, until the first that fails; the last that passed is
+ * promised. So ordered, each test may use all of delta (Learn then Test, arXiv
+ * 2110.01052: fixed-sequence testing). Several orders share delta: whatever is
+ * taken of them, one of all is false with a chance of at most the sum.
  *
- * Assumed: the labelled tasks are drawn like those to come, and the order was
- * made without the labels that it is tested on. Not promised: anything of one
- * task, of one kind of tasks, or of tasks that have changed.
+ * There are orders of two kinds, and none has seen the labels that test it, nor
+ * scores or costs of their tasks:
+ *
+ *  - of pairs of a cheaper tier and the top one, at thresholds that are the
+ *    same for all data. As many pairs as the labels can
+ *    bear share half of delta, or all of it where that is all there is; which, and
+ *    at first the most accurate, is seen from a twentieth of the labels (at
+ *    least fifteen), and all others test them.
+ *  - where there are labels enough, a quarter of them chooses one chain of two
+ *    or three tiers and the order of its thresholds: from the most careful
+ *    point of the chain's frontier to the boldest (Pareto testing, arXiv
+ *    2210.07913). The other three quarters test it, with the other half of
+ *    delta.
+ *
+ * Assumed: the labelled tasks are drawn like those to come, independently. Not
+ * promised: anything of one task, of one kind of tasks, or of tasks that have
+ * changed.
  */
 #ifndef CASCADE_CERTIFY_H
 #define CASCADE_CERTIFY_H
 
+#include "cascade/netloss.h"
 #include "cascade/search.h"
 
-#define CERTIFY_STEPS 200  /* of an order */
-#define CERTIFY_SHARED 16   /* so many chains share delta; of more, one is
-                              chosen on a part of the labels */
-#define CERTIFY_CHOOSING 3 /* that part: a third */
+#define CERTIFY_STEPS 1024 /* of an order, at most */
+#define CERTIFY_LONGEST 3  /* tiers in a chain */
+#define CERTIFY_SHARED 16  /* pairs that share delta, at most */
+#define CERTIFY_CHOOSING 4 /* of so many labels one chooses a chain */
 
 struct certify_ask {
 	double max_loss, delta;
 	size_t top;      /* column without scores; the tier compared with */
-	double prior;    /* see ranks_init(), for choosing among chains */
+	double prior;    /* see ranks_init(), for choosing a chain */
 	uint64_t seed;   /* of the part that chooses */
+	struct netloss_shelf *shelf; /* may be NULL */
 };
 
 enum certify_verdict {
 	CERTIFY_YES,
+	CERTIFY_TOO_DEAR, /* something passes, but costs what the top does */
 	CERTIFY_TOP_ONLY, /* even the most careful cascade fails: ask the top */
 	CERTIFY_TOO_FEW,  /* no labels of this number could promise it */
 	CERTIFY_NO_CHAIN, /* no tier with scores is cheaper than the top one */
@@ -44,40 +60,33 @@ struct certificate {
 	enum certify_verdict verdict;
 	struct policy policy;  /* the promised cascade */
 	int64_t labels;        /* that it was tested on */
-	int64_t chosen_on;     /* that chose the chain; 0: none were needed */
-	size_t chains;         /* that shared delta */
-	int64_t lost, gained;  /* among them */
-	double bound;          /* of the net loss */
+	int64_t chosen_on;     /* others, that chose it; 0: none did */
+	size_t chains;         /* orders that shared delta */
+	int64_t lost, gained;  /* among the labels */
 	double cost;           /* a task, picodollars, on the same labels */
 	/* Labels that it takes at least (TOO_FEW), or about, if what was seen
 	 * goes on (TOP_ONLY; 0: it would not help). */
 	int64_t needed;
 };
 
-/* The upper bound of the net loss. */
-double certify_bound(int64_t lost, int64_t gained, int64_t n, double delta);
+/* Tests an order of cascades of one chain, careful first, on m. *passed is how
+ * many passed, 0: none. out->policy, lost, gained and cost are of the last that
+ * passed, or of the first if none did. -1: out of memory. */
+int certify_order(const struct matrix *m, const struct policy *order,
+    size_t n, size_t top, const struct netloss *test, size_t *passed,
+    struct certificate *out, struct err *e);
 
-/* Tests an order of cascades, careful first, on m. *passed is how many passed,
- * 0: none. out->lost, gained, bound and cost are of the last that passed, or
- * of the first if none did. */
-void certify_order(const struct matrix *m, const struct policy *order,
-    size_t n, const struct certify_ask *ask, size_t *passed,
-    struct certificate *out);
+/* The order of a pair: fixed thresholds, evenly by the log-odds of the score,
+ * from "only a score of 1 is accepted" on. Gives how many. */
+size_t certify_steps(const struct chain *c, struct policy order[CERTIFY_STEPS]);
 
-/*
- * The order of a chain: all thresholds at the same quantile of their scores,
- * from "the best two-hundredth is accepted" on; labels are not looked at. `order`
- * has room for CERTIFY_STEPS. Gives how many.
- */
-size_t certify_steps(const struct ranks *ranks, const struct chain *c,
-    struct policy *order);
-
-/* Among all pairs of a cheaper tier and the top one the cheapest that can be
- * promised. 0, or -1 with *e: out of memory. */
+/* The cheapest cascade that can be promised. 0, or -1 with *e: out of
+ * memory. */
 int certify_best(const struct matrix *m, const struct certify_ask *ask,
     struct certificate *out, struct err *e);
-/* The same of two samples of labels: the first chooses one pair, the second
- * tests it. Scores may have been learned on the first. */
+/* Of two samples of labels: the first chooses one chain and its order, the
+ * second tests it with all of delta. Scores may have been learned on the
+ * first. */
 int certify_chosen(const struct matrix *first, const struct matrix *rest,
     const struct certify_ask *ask, struct certificate *out, struct err *e);
 

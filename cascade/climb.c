@@ -118,6 +118,26 @@ finish_out_of_use(struct climb *c, const struct tier_state *s,
 	    : finish(c, TASK_FAILED, now_ms);
 }
 
+/* The attempt's reason. The first one's begins with that of the route: the
+ * ledger has no other place for it. `reason` is borrowed for the task's life. */
+static int
+note_reason(struct climb *c, struct str reason, struct err *e)
+{
+	struct str route = c->result.route;
+	struct str *to = &c->attempts[c->n_attempts - 1].reason;
+	char *both;
+
+	*to = reason;
+	if (c->n_attempts > 1 || !route.n)
+		return 0;
+	both = arena_printf(c->arena, "%.*s%s%.*s", STR_ARG(route), reason.n
+	    ? "; " : "", STR_ARG(reason));
+	if (!both)
+		return err_nomem(e);
+	*to = str_of(both);
+	return 0;
+}
+
 /* Begin the tier c->tier, or the first above it that is in use. */
 static int
 enter_tier(struct climb *c, int64_t now_ms, struct err *e)
@@ -131,7 +151,8 @@ enter_tier(struct climb *c, int64_t now_ms, struct err *e)
 		    .verdict = ATTEMPT_FAILED };
 		if (!s->out_of_use)
 			break;
-		at->reason = s->message;
+		if (note_reason(c, s->message, e) < 0)
+			return -1;
 		if (c->tier + 1 == (int)c->cascade->n_tiers
 		    || (c->cascade->on_outage != OUTAGE_CLIMB
 		    && c->way != CLIMB_ALL))
@@ -547,7 +568,8 @@ attempt_failed(struct climb *c, const struct slot *s, int64_t now_ms,
 	enum task_status status = TASK_FAILED;
 
 	at->latency_ms = now_ms - c->tier_started_ms;
-	at->reason = s->message;
+	if (note_reason(c, s->message, e) < 0)
+		return -1;
 	if (c->auditing) {
 		at->verdict = failed_verdict(s);
 		return finish(c, TASK_ACCEPTED, now_ms);
@@ -625,6 +647,7 @@ note_verdict(struct climb *c, const struct verdict *v,
     const struct slot *chosen, size_t n, int64_t now_ms, struct err *e)
 {
 	struct ledger_attempt *at = attempt_now(c);
+	struct str reason;
 
 	at->samples = (int)n;
 	at->scored = v->scored;
@@ -639,9 +662,9 @@ note_verdict(struct climb *c, const struct verdict *v,
 	c->best = chosen->c;
 	c->best_tier = c->tier + 1;
 	c->best_model = at->model;
-	if (!arena_str(c->arena, str_of(v->reason), &at->reason))
+	if (!arena_str(c->arena, str_of(v->reason), &reason))
 		return err_nomem(e);
-	return 0;
+	return note_reason(c, reason, e);
 }
 
 static int

@@ -498,13 +498,27 @@ read_audit(struct load *l, const struct ynode *at, struct cascade *k)
 		    "tier");
 }
 
+/* For people; and for `tune --write`, where a file has no comments. */
+static void
+check_note(struct load *l, const struct ynode *at)
+{
+	struct str text;
+
+	if (!at || at->kind != YNODE_LIST) {
+		ynode_str(at, "note", &text, l->r);
+		return;
+	}
+	for (size_t i = 0; i < at->n; i++)
+		ynode_str(at->item[i], "note", &text, l->r);
+}
+
 static void
 read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
     struct cascade *k)
 {
 	static const char *const keys[] = {
 		"answer", "system", "exhausted", "on_outage", "route", "audit",
-		"promise", "tiers", NULL
+		"promise", "note", "tiers", NULL
 	};
 	static const char *const exhausted[] = { "answer", "fail", NULL };
 	static const char *const outage[] = { "climb", "wait", "fail", NULL };
@@ -521,6 +535,7 @@ read_cascade(struct load *l, const struct ynode *key, const struct ynode *n,
 	ynode_known(n, "cascade", keys, l->r);
 	read_answer(l, ynode_get(n, "answer"), &k->answer);
 	ynode_str(ynode_get(n, "system"), "system", &k->system, l->r);
+	check_note(l, ynode_get(n, "note"));
 	k->fail_exhausted = config_choice(l, ynode_get(n, "exhausted"),
 	    "exhausted", exhausted) == 1;
 	choice = config_choice(l, ynode_get(n, "on_outage"), "on_outage",

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/money.h"
+#include "base/suggest.h"
 #include "cascade/replay.h"
 
 int
@@ -134,6 +135,45 @@ tiers_of_traces(struct harvest *h, struct err *e)
 	return 0;
 }
 
+/* The tier's name that was meant, or NULL; in arena memory. */
+static const char *
+nearest_tier(struct harvest *h, const char *name)
+{
+	const struct trace_task *t = h->probe[0];
+	size_t n = h->o.k ? h->o.k->n_tiers : t->n_tiers;
+	const char **known = arena_array(h->arena, n + 1, sizeof(*known));
+
+	for (size_t i = 0; known && i < n; i++) {
+		known[i] = arena_cstr(h->arena, h->o.k ? h->o.k->tiers[i].name
+		    : t->tiers[i].name);
+		if (!known[i])
+			break;
+	}
+	return known ? suggest(str_of(name), known) : NULL;
+}
+
+/* A name of --tier that is none is a slip, also beside others. */
+static int
+check_names(struct harvest *h, struct err *e)
+{
+	const struct opt_names *only = h->o.only;
+	const char *near;
+
+	for (size_t i = 0; only && i < only->n; i++) {
+		bool found = false;
+		for (size_t k = 0; k < h->tiers; k++)
+			found |= str_is(h->tier[k].tier.name, only->v[i])
+			    || str_is(h->tier[k].tier.model_name, only->v[i]);
+		if (found)
+			continue;
+		near = nearest_tier(h, only->v[i]);
+		return err_set(e, ERR_INPUT, "no tier is called '%.80s'%s%s%s; "
+		    "see --tier", only->v[i], near ? "; did you mean '" : "",
+		    near ? near : "", near ? "'?" : "");
+	}
+	return 0;
+}
+
 static int
 find_tiers(struct harvest *h, struct err *e)
 {
@@ -148,10 +188,11 @@ find_tiers(struct harvest *h, struct err *e)
 			if (add_tier(h, &h->o.k->tiers[i], i, e) < 0)
 				return -1;
 	}
+	if (check_names(h, e) < 0)
+		return -1;
 	if (h->tiers == 0)
-		return err_set(e, ERR_INPUT, h->o.only && h->o.only->n
-		    ? "no tier is called as --tier says" : "no tier is "
-		    "recorded in most of the traces' tasks");
+		return err_set(e, ERR_INPUT, "no tier is recorded in most of "
+		    "the traces' tasks");
 	return 0;
 }
 
@@ -212,16 +253,25 @@ probe_tier(struct harvest *h, struct harvest_tier *t, struct recorded *r,
 
 /* "STEM-TIER.model", with - for whatever might mean something in a path. */
 static const char *
-model_file(struct harvest *h, const struct tier *t)
+model_file(const struct harvest *h, const struct tier *t, const char *end,
+    struct arena *a)
 {
-	char *name = arena_printf(h->arena, "%.*s%s%.*s.model",
-	    STR_ARG(h->o.stem), h->o.stem.n ? "-" : "", STR_ARG(t->name));
+	char *name = arena_printf(a, "%.*s%s%.*s%s", STR_ARG(h->o.stem),
+	    h->o.stem.n ? "-" : "", STR_ARG(t->name), end);
 
 	for (char *p = name; p && *p; p++)
 		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX"
 		    "YZ0123456789-._", *p))
 			*p = '-';
 	return name;
+}
+
+/* Nobody asks a model whether it was right: but where it was recorded no rule
+ * may look at that. */
+static bool
+is_asked(const struct tier *t)
+{
+	return t->provider && !(t->provider->ops->flags & PROVIDER_RECORDED);
 }
 
 static int
@@ -238,7 +288,12 @@ find_settings(struct harvest *h, struct err *e)
 		if (probe_tier(h, t, &r, &cost, e) < 0)
 			return -1;
 		t->logprobs = r.logprobs;
-		if (h->o.learned && !(r.model = model_file(h, &t->tier)))
+		if (r.verify && is_asked(&t->tier)) {
+			h->unverified = true;
+			r.verify = false;
+		}
+		if (h->o.learned && !(r.model = model_file(h, &t->tier,
+		    ".model", h->arena)))
 			return err_nomem(e);
 		if (settings_find(&t->settings, &r, accept,
 		    t->tier.samples_max, h->arena, e) < 0)
@@ -258,26 +313,31 @@ find_settings(struct harvest *h, struct err *e)
 	return 0;
 }
 
+/* No more than the matrix has columns for. */
+static void
+thin_out(struct harvest *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->tiers; i++)
+		n += h->tier[i].settings.n;
+	for (size_t i = 0; n > MATRIX_MAX_COLUMNS && i < h->tiers; i++)
+		settings_thin(&h->tier[i].settings, MATRIX_MAX_COLUMNS
+		    / h->tiers);
+}
+
 static int
 make_matrix(struct harvest *h, struct err *e)
 {
 	bool judged[MATRIX_MAX_COLUMNS];
 	size_t n = 0;
 
+	thin_out(h);
 	for (size_t i = 0; i < h->tiers; i++) {
 		struct harvest_tier *t = &h->tier[i];
 		t->first = n;
-		for (size_t s = 0; s < t->settings.n; s++) {
-			if (n == MATRIX_MAX_COLUMNS) {
-				/* The plain one and some are there. */
-				t->settings.n = s;
-				break;
-			}
+		for (size_t s = 0; s < t->settings.n; s++)
 			judged[n++] = t->settings.v[s].judged;
-		}
-		if (t->settings.n == 0)
-			return err_set(e, ERR_INPUT, "too many tiers and "
-			    "settings; name fewer tiers with --tier");
 	}
 	h->m = matrix_new(0, n, judged);
 	if (!h->m)
@@ -600,4 +660,10 @@ harvest_setting(const struct harvest *h, size_t column)
 	const struct column *c = &h->m->col[column];
 
 	return &h->tier[c->tier].settings.v[c->setting];
+}
+
+const char *
+harvest_route_file(const struct harvest *h, size_t tier, struct arena *a)
+{
+	return model_file(h, &h->tier[tier].tier, "-route.model", a);
 }

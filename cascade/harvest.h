@@ -76,6 +76,8 @@ struct harvest {
 	struct trace_task *probe[HARVEST_PROBE];
 	size_t probes;
 	int64_t left_out, unlabelled, skipped;
+	bool unverified;      /* `verify` was there and is not tried, since the
+	                         configuration's tier is not `recorded` */
 	struct harvest_reason reasons[HARVEST_REASONS];
 };
 
@@ -115,6 +117,13 @@ int harvest_route(struct harvest *h,
 /* The model of a learned column that is ready, of the last training. */
 int harvest_model(const struct harvest *h, size_t column, struct arena *a,
     struct model *out, struct err *e);
+
+/* The model of prompts of a tier, after harvest_route(), and the name of its
+ * file, "STEM-TIER-route.model". */
+int harvest_route_model(const struct harvest *h, size_t tier, struct arena *a,
+    struct model *out, struct err *e);
+const char *harvest_route_file(const struct harvest *h, size_t tier,
+    struct arena *a); /* NULL: out of memory */
 
 const struct setting *harvest_setting(const struct harvest *h, size_t column);
 

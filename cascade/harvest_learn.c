@@ -188,3 +188,14 @@ harvest_model(const struct harvest *h, size_t column, struct arena *a,
 	out->tier = h->tier[h->m->col[column].tier].tier.name;
 	return 0;
 }
+
+int
+harvest_route_model(const struct harvest *h, size_t tier, struct arena *a,
+    struct model *out, struct err *e)
+{
+	if (learn_model(h->route, tier, a, out, e) < 0)
+		return -1;
+	out->samples = 0;
+	out->tier = h->tier[tier].tier.name;
+	return 0;
+}

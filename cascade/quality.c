@@ -105,3 +105,36 @@ quality_calibration(const double *score, const uint8_t *right,
 	}
 	return error;
 }
+
+struct accepted
+quality_accept(const double *score, const uint8_t *right,
+    const uint32_t *order, size_t n, double least)
+{
+	struct accepted best = { .threshold = 1 };
+	size_t k = 0;
+
+	for (size_t i = 0; i < n && isfinite(score[order[i]]); i++) {
+		double s = score[order[i]];
+		k += right[order[i]];
+		if (i + 1 < n && score[order[i + 1]] == s)
+			continue;
+		/* A share that is a quotient of counts is met by its equal. */
+		if ((double)k >= least * (double)(i + 1) - 1e-9)
+			best = (struct accepted){ s, i + 1, k };
+	}
+	return best;
+}
+
+struct accepted
+quality_accepted(const double *score, const uint8_t *right, size_t n,
+    double threshold)
+{
+	struct accepted a = { .threshold = threshold };
+
+	for (size_t i = 0; i < n; i++)
+		if (score[i] >= threshold) {
+			a.n++;
+			a.right += right[i];
+		}
+	return a;
+}

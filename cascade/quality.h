@@ -37,4 +37,22 @@ double quality_logit(double score);
 double quality_calibration(const double *score, const uint8_t *right,
     const uint32_t *order, size_t n);
 
+/* What a threshold accepts of all tasks. */
+struct accepted {
+	double threshold; /* natural logarithm; +1: above every score */
+	size_t n, right;
+};
+
+/*
+ * The most answers, from the highest score down, of which at least the share
+ * `least` is right (`order` is by score): none where even the highest are not.
+ * Equal scores stand or fall together; a score of -infinity says that there is
+ * no answer to accept.
+ */
+struct accepted quality_accept(const double *score, const uint8_t *right,
+    const uint32_t *order, size_t n, double least);
+/* Those at or above a threshold. */
+struct accepted quality_accepted(const double *score, const uint8_t *right,
+    size_t n, double threshold);
+
 #endif

@@ -83,6 +83,15 @@ replay_fill(const struct cascade *k, const struct tier *tier,
 	return v;
 }
 
+/* An answer that was recorded as missing has no log-probabilities: it scores 0,
+ * as it would have done then. */
+static bool
+lacks_logprobs(const struct trace_tier *v)
+{
+	return !v->c[0].n_tokens && (v->c[0].has_answer
+	    || !v->notes[0].has_recorded_answer);
+}
+
 /* What every tier of the cascade is in this trace; else *missing says what it
  * lacks. */
 static int
@@ -96,7 +105,7 @@ prepare(const struct cascade *k, const struct trace_task *t,
 		const char *what = !v ? "was not recorded"
 		    : v->n < (size_t)tier->samples_max
 		    ? "was recorded with fewer samples than it asks for"
-		    : tier->sampling.logprobs && !v->c[0].n_tokens
+		    : tier->sampling.logprobs && lacks_logprobs(v)
 		    ? "is scored by log-probabilities, and none were recorded"
 		    : rule_flags(tier->accept) & SCORER_VERIFY
 		    && !v->c[0].verified

@@ -7,15 +7,10 @@
  * indented deeper. Blocks are reordered, edited, or commented out whole. Only
  * comments inside a rule that is replaced go with it.
  */
-#include "cascade/rewrite.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/arena.h"
-#include "base/yaml.h"
-
-#define MARK "frugal tune: " /* how our comment begins */
+#include "cascade/rewrite_internal.h"
 
 struct lines {
 	struct str *v; /* with their line ends */
@@ -27,6 +22,7 @@ struct block {
 };
 
 struct editor {
+	struct str text;
 	struct lines l;
 	const char *file;
 	struct arena *a;
@@ -67,25 +63,24 @@ indent_of(struct str line)
 	return i;
 }
 
-/* Blank, or a comment alone. */
-static bool
-is_remark(struct str line)
+bool
+rewrite_is_remark(struct str line)
 {
 	struct str s = str_trim(line);
 
 	return s.n == 0 || s.p[0] == '#';
 }
 
-static bool
-is_ours(struct str line)
+bool
+rewrite_is_ours(struct str line)
 {
-	return str_starts(str_trim(line), "# " MARK);
+	return str_starts(str_trim(line), "# " REWRITE_MARK);
 }
 
 /* --- blocks -------------------------------------------------------------- */
 
-static const struct ynode *
-find_cascade(const struct ynode *root, struct str name)
+const struct ynode *
+rewrite_find(const struct ynode *root, struct str name)
 {
 	const struct ynode *all = ynode_get(root, "cascades");
 
@@ -100,8 +95,9 @@ static int
 not_lines(const struct editor *ed)
 {
 	return err_set(ed->e, ERR_CONFIG, "%s:%d: the tiers are not written as "
-	    "a list of lines, each beginning with '- '; write them so, or put "
-	    "the result in by hand", ed->file, ed->tiers->line);
+	    "a list, of lines that begin with '- ' or of {...} in brackets; "
+	    "write them so, or put the result in by hand", ed->file,
+	    ed->tiers->line);
 }
 
 /* One past the last line that belongs to the item that begins at `first`,
@@ -112,7 +108,7 @@ content_end(const struct editor *ed, size_t first)
 	size_t end = first + 1;
 
 	for (size_t i = first + 1; i < ed->l.n; i++) {
-		if (is_remark(ed->l.v[i]))
+		if (rewrite_is_remark(ed->l.v[i]))
 			continue;
 		if (indent_of(ed->l.v[i]) <= ed->dash)
 			break;
@@ -136,7 +132,7 @@ cut_blocks(struct editor *ed)
 		    > ed->l.n)
 			return not_lines(ed);
 	above = (size_t)t->item[0]->line - 1;
-	while (above > 0 && is_remark(ed->l.v[above - 1]))
+	while (above > 0 && rewrite_is_remark(ed->l.v[above - 1]))
 		above--;
 	for (size_t i = 0; i < t->n; i++) {
 		size_t first = (size_t)t->item[i]->line - 1;
@@ -155,45 +151,100 @@ cut_blocks(struct editor *ed)
 
 /* --- values -------------------------------------------------------------- */
 
-/* The end of a quoted scalar, a list or map in brackets, or a plain scalar
- * that begins at `at`. */
-static size_t
-value_end(struct str s, size_t at, bool in_brackets)
+size_t
+rewrite_place(struct str text, const struct ynode *n)
 {
-	int depth = 0;
-	char quote = 0;
-	size_t i = at, end = at;
+	size_t at = 0;
 
-	for (; i < s.n; i++) {
-		char c = s.p[i];
-		if (quote) {
-			if (c == '\\' && quote == '"')
-				i++;
-			else if (c == quote)
-				quote = 0;
-		} else if (c == '"' || (c == '\'' && (i == at
-		    || strchr(" ,[{:", s.p[i - 1])))) {
-			quote = c;
-		} else if (c == '{' || c == '[') {
-			depth++;
-		} else if (c == '}' || c == ']') {
-			if (depth-- == 0)
-				break;
-		} else if (depth == 0 && (c == '\n' || (c == '#' && i > at
-		    && s.p[i - 1] == ' ') || (in_brackets && c == ','))) {
-			break;
-		}
-		if (c != ' ' && c != '\r')
-			end = i + 1;
-		if (depth == 0 && !quote && (c == '}' || c == ']'
-		    || c == '"' || c == '\''))
-			break;
+	for (int line = 1; line < n->line && at < text.n; line++) {
+		const char *end = memchr(text.p + at, '\n', text.n - at);
+		at = end ? (size_t)(end - text.p) + 1 : text.n;
 	}
-	return end < s.n ? end : s.n;
+	for (int column = 1; column < n->column && at < text.n; column++) {
+		at++;
+		while (at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80)
+			at++;
+	}
+	return at;
 }
 
-static const struct ynode *
-find_key(const struct ynode *map, const char *key, const struct ynode **value)
+/* What a quote or a comment may follow. */
+static bool
+is_gap(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* One past the quoted text that begins at i. */
+static size_t
+quoted_end(struct str s, size_t i)
+{
+	char quote = s.p[i++];
+
+	for (; i < s.n; i++)
+		if (quote == '"' && s.p[i] == '\\')
+			i++;
+		else if (s.p[i] == quote && quote == '\'' && i + 1 < s.n
+		    && s.p[i + 1] == quote)
+			i++;
+		else if (s.p[i] == quote)
+			return i + 1;
+	return s.n;
+}
+
+/* One past the plain text that begins at i, blanks at its end not counted. */
+static size_t
+plain_end(struct str s, size_t i, bool in_brackets)
+{
+	size_t end = i;
+
+	for (; i < s.n && s.p[i] != '\n'; i++) {
+		char c = s.p[i];
+		if (c == '#' && i && is_gap(s.p[i - 1]))
+			break;
+		if (in_brackets && (c == ',' || c == ']' || c == '}'))
+			break;
+		if (!is_gap(c))
+			end = i + 1;
+	}
+	return end;
+}
+
+size_t
+rewrite_value_end(struct str s, size_t at, bool in_brackets)
+{
+	size_t i = at, depth = 0;
+
+	if (i >= s.n)
+		return s.n;
+	if (s.p[i] == '"' || s.p[i] == '\'')
+		return quoted_end(s, i);
+	if (s.p[i] != '{' && s.p[i] != '[')
+		return plain_end(s, i, in_brackets);
+	while (i < s.n) {
+		char c = s.p[i], before = i > at ? s.p[i - 1] : ' ';
+		if ((c == '"' || c == '\'') && (is_gap(before)
+		    || memchr(",[{:", before, 4))) {
+			i = quoted_end(s, i);
+			continue;
+		}
+		if (c == '#' && is_gap(before)) {
+			while (i < s.n && s.p[i] != '\n')
+				i++;
+			continue;
+		}
+		i++;
+		if (c == '{' || c == '[')
+			depth++;
+		else if ((c == '}' || c == ']') && --depth == 0)
+			return i;
+	}
+	return s.n;
+}
+
+const struct ynode *
+rewrite_key(const struct ynode *map, const char *key,
+    const struct ynode **value)
 {
 	for (size_t i = 0; i < map->n; i++)
 		if (str_is(map->key[i]->text, key)) {
@@ -207,11 +258,8 @@ find_key(const struct ynode *map, const char *key, const struct ynode **value)
 static size_t
 offset_of(const struct editor *ed, size_t first, const struct ynode *n)
 {
-	size_t at = 0;
-
-	for (size_t i = first; i < ed->l.n && i + 1 < (size_t)n->line; i++)
-		at += ed->l.v[i].n;
-	return at + (size_t)n->column - 1;
+	return rewrite_place(ed->text, n)
+	    - (size_t)(ed->l.v[first].p - ed->text.p);
 }
 
 /* One line of the map, in place of what [from, to) of the block has. */
@@ -230,9 +278,9 @@ lines_end(const struct editor *ed, const struct block *b,
 
 	for (size_t i = b->first; i < b->end; i++) {
 		struct str line = ed->l.v[i];
-		bool deeper = !is_remark(line)
+		bool deeper = !rewrite_is_remark(line)
 		    && indent_of(line) + 1 > (size_t)key->column;
-		if (i + 1 > (size_t)key->line && !is_remark(line) && !deeper)
+		if (i + 1 > (size_t)key->line && !rewrite_is_remark(line) && !deeper)
 			break;
 		at += line.n;
 		if (i + 1 == (size_t)key->line
@@ -248,21 +296,21 @@ plan(struct editor *ed, size_t item, struct str block, const char *key,
     struct str text, struct change *c)
 {
 	const struct ynode *map = ed->tiers->item[item], *value = NULL;
-	const struct ynode *k = find_key(map, key, &value);
+	const struct ynode *k = rewrite_key(map, key, &value);
 	const struct block *b = &ed->block[item];
 	size_t at = offset_of(ed, b->first, map);
 	bool brackets = at < block.n && block.p[at] == '{';
 
 	if (k) {
 		c->from = offset_of(ed, b->first, k);
-		c->to = value->line == k->line ? value_end(block,
+		c->to = value->line == k->line ? rewrite_value_end(block,
 		    offset_of(ed, b->first, value), brackets)
 		    : lines_end(ed, b, k);
 		if (c->to < c->from || c->to > block.n)
 			c->to = c->from; /* an alias: what it names is elsewhere */
 		c->text = arena_printf(ed->a, "%s: %.*s", key, STR_ARG(text));
 	} else if (brackets) {
-		c->from = c->to = value_end(block, at, false) - 1;
+		c->from = c->to = rewrite_value_end(block, at, false) - 1;
 		c->text = arena_printf(ed->a, ", %s: %.*s", key,
 		    STR_ARG(text));
 	} else {
@@ -305,7 +353,7 @@ add_tier(struct editor *ed, const struct rewrite_tier *t, struct buf *out)
 	int rc = 0;
 
 	for (k = b->lead; k < b->first; k++)
-		if (!is_ours(ed->l.v[k]))
+		if (!rewrite_is_ours(ed->l.v[k]))
 			buf_add(out, ed->l.v[k]);
 	buf_init(&block, BUF_MAX);
 	for (k = b->first; k < b->end; k++)
@@ -342,7 +390,7 @@ add_comment(const struct editor *ed, struct str comment, struct buf *out)
 
 	while (comment.n) {
 		str_cut(&comment, '\n', &line);
-		buf_addf(out, "%*s# " MARK "%.*s\n", (int)ed->dash, "",
+		buf_addf(out, "%*s# " REWRITE_MARK "%.*s\n", (int)ed->dash, "",
 		    STR_ARG(line));
 	}
 }
@@ -354,9 +402,9 @@ add_dropped(const struct editor *ed, size_t item, struct buf *out)
 
 	for (size_t i = b->lead; i < b->end; i++) {
 		struct str line = ed->l.v[i];
-		if (is_ours(line))
+		if (rewrite_is_ours(line))
 			continue;
-		if (is_remark(line)) {
+		if (rewrite_is_remark(line)) {
 			buf_add(out, line);
 			continue;
 		}
@@ -391,29 +439,66 @@ write_all(struct editor *ed, const struct rewrite_tier *tier, size_t n,
 	return out->failed ? err_nomem(ed->e) : 0;
 }
 
+static bool
+is_in_brackets(const struct rewrite_job *j)
+{
+	size_t at = rewrite_place(j->text, j->tiers);
+
+	return at < j->text.n && j->text.p[at] == '[';
+}
+
+static int
+rewrite_lines(const struct rewrite_job *j, struct buf *out)
+{
+	struct editor ed = { .text = j->text, .file = j->file, .a = j->a,
+		.tiers = j->tiers, .e = j->e };
+
+	return cut_lines(&ed, j->text) < 0 || cut_blocks(&ed) < 0 ? -1
+	    : write_all(&ed, j->tier, j->n, j->comment, out);
+}
+
+/* The tiers, then the route in what has come of that. */
+static int
+rewrite_both(const struct rewrite_job *j, struct buf *out)
+{
+	struct buf tiers;
+	int rc;
+
+	if (rewrite_route_check(j) < 0)
+		return -1;
+	buf_init(&tiers, BUF_MAX);
+	rc = is_in_brackets(j) ? rewrite_flow(j, &tiers)
+	    : rewrite_lines(j, &tiers);
+	if (rc == 0)
+		rc = rewrite_route(j, buf_str(&tiers), out);
+	buf_release(&tiers);
+	return rc;
+}
+
 int
 rewrite_cascade(struct str text, const char *file, struct str name,
-    const struct rewrite_tier *tier, size_t n, struct str comment,
-    struct buf *out, struct err *e)
+    const struct rewrite_tier *tier, size_t n, struct str route,
+    struct str comment, struct buf *out, struct err *e)
 {
-	struct editor ed = { .file = file, .e = e };
-	const struct ynode *root, *cascade;
+	struct rewrite_job j = { .text = text, .file = file, .name = name,
+		.tier = tier, .n = n, .route = route, .comment = comment,
+		.e = e, .a = arena_new(0) };
+	const struct ynode *root;
 	struct report report;
-	int rc = -1;
+	int rc;
 
-	ed.a = arena_new(0);
-	if (!ed.a)
+	if (!j.a)
 		return err_nomem(e);
-	report_init(&report, ed.a, file);
-	root = yaml_parse(text, ed.a, &report);
-	cascade = root ? find_cascade(root, name) : NULL;
-	ed.tiers = cascade ? ynode_get(cascade, "tiers") : NULL;
-	if (!ed.tiers || ed.tiers->kind != YNODE_LIST || ed.tiers->n == 0)
-		err_set(e, ERR_CONFIG, "%s: no tiers of cascade '%.*s' are "
-		    "found", file, STR_ARG(name));
-	else if (cut_lines(&ed, text) == 0 && cut_blocks(&ed) == 0)
-		rc = write_all(&ed, tier, n, comment, out);
-	arena_free(ed.a);
+	report_init(&report, j.a, file);
+	root = yaml_parse(text, j.a, &report);
+	j.cascade = root ? rewrite_find(root, name) : NULL;
+	j.tiers = j.cascade ? ynode_get(j.cascade, "tiers") : NULL;
+	if (!j.tiers || j.tiers->kind != YNODE_LIST || j.tiers->n == 0)
+		rc = err_set(e, ERR_CONFIG, "%s: no tiers of cascade '%.*s' "
+		    "are found", file, STR_ARG(name));
+	else
+		rc = rewrite_both(&j, out);
+	arena_free(j.a);
 	return rc;
 }
 

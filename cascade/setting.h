@@ -11,14 +11,19 @@
 
 #include "cascade/config.h"
 
-#define SETTING_MAX 24 /* of one tier */
+#define SETTING_MAX 48 /* of one tier */
 
 struct setting {
-	const char *label;   /* "agreement, 5 samples", for people */
+	const char *label;   /* "agreement, 5 samples", for people; "+ patterns":
+	                        with those that the tier demands */
 	int samples;
 	bool judged;         /* false: stands last, nobody asks for its score */
 	bool verify;         /* its rule looks at the verification, which has
 	                        its price */
+	bool combined;       /* of several scorers, and not the tier's own rule:
+	                        kept where it is clearly better than one */
+	int spare;           /* the higher, the sooner it is left out where tiers
+	                        and settings are too many; 0: as late as can be */
 	bool learned;        /* scored by a model that is trained on the very
 	                        tasks (harvest_learn()) */
 	const char *file;    /* of that model, as in `before` */
@@ -52,7 +57,9 @@ struct settings {
 /*
  * The settings of a tier. `accept` is its own rule in the configuration, or
  * NULL: patterns that it demands under `all` are demanded by every setting, and
- * the rule itself is tried if its threshold can be moved. The first setting is
+ * the rule itself is tried if its threshold can be moved. A pattern that is the
+ * whole rule, or is one way of several under `any`, is tried alone, and together
+ * with another scorer under `all` and `any`. The first setting is
  * not judged: what the tier says when it stands last, with `samples` completions
  * (the configuration's; 1 if it has none).
  * Everything lives in the arena but the compiled patterns: settings_release().
@@ -60,6 +67,14 @@ struct settings {
 int settings_find(struct settings *out, const struct recorded *r,
     const struct ynode *accept, int samples, struct arena *a, struct err *e);
 void settings_release(struct settings *s);
+
+/* Leave out the most spare, later ones first, until there are at most so many,
+ * which is > 0. */
+void settings_thin(struct settings *s, size_t most);
+
+/* The first that is judged, not learned and not spare (or, where all are, the
+ * first), which no label has chosen: for a promise. 0: there is none. */
+size_t settings_first(const struct settings *s);
 
 /* The text after `accept:` with a threshold, a natural logarithm. +1, above
  * every score, is written as 1: no cascade that is worth its money has it. */

@@ -370,8 +370,11 @@ task_read(struct task *t, const struct json *o, struct err *e)
 
 	if (get_text(t, o, "id", &t->id, e) < 0 ||
 	    get_string(t, o, "prompt", &t->prompt, e) < 0 ||
-	    get_string(t, o, "system", &t->system, e) < 0)
+	    get_string(t, o, "system", &t->system, e) < 0 ||
+	    get_fields(t, o, "tags", &t->tags, &t->n_tags, e) < 0)
 		return -1;
+	if (check_tags(t->tags, t->n_tags, e) < 0)
+		return err_in(e, "'tags'");
 	if (json_is_null(messages))
 		return 0;
 	if (!json_is_null(json_get(o, "prompt")))
@@ -412,13 +415,10 @@ read_object(struct task *t, const struct json *o, struct err *e)
 {
 	if (check_members(o, task_members, e) < 0 || task_read(t, o, e) < 0 ||
 	    get_fields(t, o, "vars", &t->vars, &t->n_vars, e) < 0 ||
-	    get_fields(t, o, "tags", &t->tags, &t->n_tags, e) < 0 ||
 	    get_string(t, o, "cascade", &t->cascade, e) < 0 ||
 	    get_text(t, o, "reference", &t->reference, e) < 0)
 		return -1;
 	t->has_reference = t->reference.n > 0;
-	if (check_tags(t->tags, t->n_tags, e) < 0)
-		return err_in(e, "'tags'");
 	return get_max_tokens(t, o, "max_tokens", e);
 }
 

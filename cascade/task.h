@@ -76,7 +76,7 @@ int task_add_tag(struct task *t, struct str name, struct str value,
     struct err *e); /* replaces an equal name */
 
 /* For traces, whose lines hold a task among other things: an empty task; its
- * `id`, `prompt` or `messages` and `system` from an object; and a string, or a
+ * `id`, `prompt` or `messages`, `system` and `tags` from an object; and a string, or a
  * number's or boolean's JSON text, in arena memory. */
 struct task *task_new(void); /* NULL: out of memory */
 int task_read(struct task *t, const struct json *o, struct err *e);

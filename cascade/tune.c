@@ -5,13 +5,12 @@
 
 #include <math.h>
 #include <stdlib.h>
-
-#include "cascade/quality.h"
+#include <string.h>
 
 #define GRID 60          /* budgets, evenly; and as many by equal factors */
 #define MERIT_BUDGETS 30
 #define SIMPLER 0.1      /* standard errors that a later setting must gain */
-#define MUCH_SIMPLER 0.5 /* and a learned one over what needs no training */
+#define MUCH_SIMPLER 0.5 /* and a learned or combined one over a plain one */
 #define FEW_SAMPLES 3    /* a cheap setting is kept beside a dear one */
 
 /* --- scorers ------------------------------------------------------------- */
@@ -32,24 +31,33 @@ measure(const struct harvest *h, struct tune_scorer *s, struct err *e)
 	    m->tasks, &s->auroc, &s->auroc_in);
 	s->calibration = quality_calibration(m->col[0].score,
 	    m->col[0].right, ranks.col[0].order, m->tasks);
+	s->accepted = quality_accept(m->col[0].score, m->col[0].right,
+	    ranks.col[0].order, m->tasks, matrix_accuracy(h->m,
+	    h->tier[h->top].first));
 	ranks_release(&ranks);
 	matrix_free(m);
 	return 0;
 }
 
-int
-tune_merit(const struct matrix *all, size_t judged, size_t alone, size_t top,
-    double *merit, struct err *e)
+/* The mean held quality over all budgets, and over the lower and the upper half
+ * of them; see tune_merit(). */
+struct merits {
+	double all, half[2];
+};
+
+static int
+find_merits(const struct matrix *all, size_t judged, size_t alone, size_t top,
+    struct merits *out, struct err *e)
 {
 	size_t column[3] = { judged, alone, top };
 	struct search_options o = { .longest = 2, .prior = QUALITY_PRIOR };
 	struct lesson lesson[MERIT_BUDGETS];
-	double budget[MERIT_BUDGETS], low, high, sum = 0;
+	double budget[MERIT_BUDGETS], low, high;
 	struct matrix *m;
 	struct ranks ranks;
 	int rc;
 
-	*merit = -1;
+	*out = (struct merits){ -1, { -1, -1 } };
 	low = matrix_mean_cost(all, alone);
 	high = matrix_mean_cost(all, top);
 	if (all->col[judged].tier == all->col[top].tier || low >= high)
@@ -64,11 +72,26 @@ tune_merit(const struct matrix *all, size_t judged, size_t alone, size_t top,
 	if (rc == 0)
 		rc = search_lessons(&ranks, &o, budget, lesson, MERIT_BUDGETS,
 		    e);
+	*out = (struct merits){ 0, { 0, 0 } };
 	for (size_t b = 0; rc == 0 && b < MERIT_BUDGETS; b++)
-		sum += lesson[b].found ? lesson[b].right : 0;
-	*merit = sum / MERIT_BUDGETS;
+		out->half[b >= MERIT_BUDGETS / 2] += lesson[b].found
+		    ? lesson[b].right : 0;
+	out->all = (out->half[0] + out->half[1]) / MERIT_BUDGETS;
+	for (int i = 0; i < 2; i++)
+		out->half[i] /= MERIT_BUDGETS / 2;
 	ranks_release(&ranks);
 	matrix_free(m);
+	return rc;
+}
+
+int
+tune_merit(const struct matrix *all, size_t judged, size_t alone, size_t top,
+    double *merit, struct err *e)
+{
+	struct merits m;
+	int rc = find_merits(all, judged, alone, top, &m, e);
+
+	*merit = m.all;
 	return rc;
 }
 
@@ -81,9 +104,23 @@ tune_margin(size_t tasks, bool learned)
 static int
 find_merit(const struct harvest *h, struct tune_scorer *s, struct err *e)
 {
-	return tune_merit(h->m, s->column,
+	struct merits m;
+	int rc = find_merits(h->m, s->column,
 	    h->tier[h->m->col[s->column].tier].first, h->tier[h->top].first,
-	    &s->merit, e);
+	    &m, e);
+
+	s->merit = m.all;
+	s->half[0] = m.half[0];
+	s->half[1] = m.half[1];
+	return rc;
+}
+
+static bool
+is_involved(const struct harvest *h, const struct tune_scorer *s)
+{
+	const struct setting *v = harvest_setting(h, s->column);
+
+	return v->learned || v->combined;
 }
 
 static struct tune_scorer *
@@ -99,13 +136,60 @@ best_of(struct tuned *t, size_t tier, int most_samples)
 		    > most_samples)
 			continue;
 		if (best)
-			margin = tune_margin(t->h->m->tasks,
-			    harvest_setting(t->h, s->column)->learned
-			    && !harvest_setting(t->h, best->column)->learned);
+			margin = tune_margin(t->h->m->tasks, is_involved(t->h,
+			    s) && !is_involved(t->h, best));
 		if (!best || s->merit > best->merit + margin)
 			best = s;
 	}
 	return best;
+}
+
+/*
+ * The best, the best of a few samples beside a dear one, and what is clearly
+ * better than the best in the lower or the upper half of the budgets: a score
+ * of few steps can be very good at some costs and say nothing at others.
+ */
+static void
+keep_best(struct tuned *t, size_t tier)
+{
+	struct tune_scorer *best = best_of(t, tier, CONFIG_MAX_SAMPLES);
+	struct tune_scorer *few = best_of(t, tier, FEW_SAMPLES);
+
+	if (few)
+		few->kept = true;
+	if (!best)
+		return;
+	best->kept = true;
+	for (int half = 0; half < 2; half++) {
+		struct tune_scorer *other = best;
+		for (size_t i = 0; i < t->scorers; i++)
+			if (t->h->m->col[t->scorer[i].column].tier == tier
+			    && t->scorer[i].half[half] > other->half[half])
+				other = &t->scorer[i];
+		if (other->half[half] > best->half[half]
+		    + tune_margin(t->h->m->tasks, true))
+			other->kept = true;
+	}
+}
+
+/* The same as an earlier one of its tier, by another name: of one token, every
+ * aggregate is. */
+static bool
+is_double(const struct tuned *t, size_t k)
+{
+	const struct matrix *m = t->h->m;
+	const struct column *c = &m->col[k];
+	size_t n = m->tasks;
+
+	for (size_t i = 0; i < t->scorers; i++) {
+		const struct column *d = &m->col[t->scorer[i].column];
+		if (d->tier == c->tier
+		    && memcmp(d->score, c->score, n * sizeof(*c->score)) == 0
+		    && memcmp(d->right, c->right, n) == 0
+		    && memcmp(d->cost, c->cost, n * sizeof(*c->cost)) == 0)
+			return true;
+	}
+	return false;
 }
 
 static int
@@ -117,7 +201,7 @@ choose_scorers(struct tuned *t, const struct tune_options *o, struct err *e)
 	if (!t->scorer)
 		return err_nomem(e);
 	for (size_t k = 0; k < m->columns; k++)
-		if (m->col[k].score && t->h->ready[k])
+		if (m->col[k].score && t->h->ready[k] && !is_double(t, k))
 			t->scorer[t->scorers++].column = k;
 	for (size_t i = 0; i < t->scorers; i++) {
 		if (measure(t->h, &t->scorer[i], e) < 0 ||
@@ -126,14 +210,8 @@ choose_scorers(struct tuned *t, const struct tune_options *o, struct err *e)
 		if (o->progress && !o->progress(o->to, i, 2 * t->scorers))
 			return err_set(e, ERR_INTERRUPTED, "interrupted");
 	}
-	for (size_t k = 0; k < t->h->tiers; k++) {
-		struct tune_scorer *best = best_of(t, k, CONFIG_MAX_SAMPLES);
-		struct tune_scorer *few = best_of(t, k, FEW_SAMPLES);
-		if (best)
-			best->kept = true;
-		if (few)
-			few->kept = true;
-	}
+	for (size_t k = 0; k < t->h->tiers; k++)
+		keep_best(t, k);
 	return 0;
 }
 
@@ -231,7 +309,7 @@ int
 tune_run(struct tuned *t, const struct harvest *h,
     const struct tune_options *o, struct err *e)
 {
-	*t = (struct tuned){ .h = h };
+	*t = (struct tuned){ .h = h, .longest = o->longest };
 	if (h->m->tasks < 2)
 		return err_set(e, ERR_INPUT, "one task is not enough to learn "
 		    "from");
@@ -292,25 +370,25 @@ tune_policy(const struct tuned *t, const struct lesson *l)
 
 /* --- the promise --------------------------------------------------------- */
 
-/* A tier's first judged column, of plain scores or of learned ones; of these
- * the one that takes as many samples as the plain one, if there is any. 0: none. */
+/* A tier's first judged column, of plain scores (settings_first()) or of learned
+ * ones; of these the one that takes as many samples as the plain one, if there
+ * is any. 0: none. */
 static size_t
 judged_of(const struct harvest *h, const struct harvest_tier *t, bool learned)
 {
-	size_t plain = 0, found = 0;
+	size_t plain = settings_first(&t->settings), found = 0;
 
+	if (!learned)
+		return plain ? t->first + plain : 0;
 	for (size_t s = 1; s < t->settings.n; s++) {
 		const struct setting *v = &t->settings.v[s];
-		size_t k = t->first + s;
-		if (!v->learned && !plain)
-			plain = k;
-		if (!v->learned || !h->ready[k])
+		if (!v->learned || !h->ready[t->first + s])
 			continue;
-		if (!found || (plain && v->samples == harvest_setting(h,
-		    plain)->samples))
-			found = k;
+		if (!found || (plain && v->samples
+		    == t->settings.v[plain].samples))
+			found = t->first + s;
 	}
-	return learned ? found : plain;
+	return found;
 }
 
 /* The columns of the pairs; the last is the top tier's. */
@@ -422,6 +500,14 @@ tune_places(const struct matrix *m, const struct policy *p,
 		out[at].accepted++;
 		out[at].right += m->col[p->chain.col[at]].right[t];
 	}
+}
+
+struct accepted
+tune_accepted(const struct harvest *h, size_t column, double threshold)
+{
+	const struct column *c = &h->m->col[column];
+
+	return quality_accepted(c->score, c->right, h->m->tasks, threshold);
 }
 
 struct tune_toss

@@ -8,6 +8,7 @@
 #include "cascade/certify.h"
 #include "cascade/chance.h"
 #include "cascade/harvest.h"
+#include "cascade/quality.h"
 #include "cascade/search.h"
 
 /* A judged setting of a tier. */
@@ -18,10 +19,14 @@ struct tune_scorer {
 	 * cross-validation: what settings of a tier are compared by. -1: not
 	 * tried, for the tier is as dear as the top one. */
 	double merit;
+	double half[2];    /* the same over the lower and the upper half */
 	bool has_auroc;    /* false: all answers are right, or all wrong */
 	double auroc;
 	struct interval auroc_in;
 	double calibration; /* expected calibration error */
+	/* By the lowest threshold whose accepted answers are right as often as
+	 * all of the top tier's, on the tasks at hand. */
+	struct accepted accepted;
 };
 
 struct tune_options {
@@ -34,6 +39,7 @@ struct tune_options {
 
 struct tuned {
 	const struct harvest *h;
+	size_t longest;         /* as in the options */
 	struct tune_scorer *scorer;
 	size_t scorers;
 	struct matrix *m;       /* the kept columns */
@@ -51,8 +57,8 @@ struct tuned {
  */
 int tune_merit(const struct matrix *m, size_t judged, size_t alone,
     size_t top, double *merit, struct err *e);
-/* What a later, less simple scorer must be better by; `learned`: it is, and the
- * other is not. */
+/* What a later, less simple scorer must be better by; `learned`: it is, or is a
+ * combination of several, and the other is not. */
 double tune_margin(size_t tasks, bool learned);
 
 /* `h` is borrowed. At least two tasks. */
@@ -130,12 +136,40 @@ struct tune_route {
 int tune_routes(const struct tuned *t, struct tune_route *out, size_t *n,
     struct err *e);
 
+/*
+ * What is chosen if tasks may skip the first tier of a cascade by a route that
+ * pays: chains are chosen anew, and thresholds set anew, with each of the routes
+ * that do, for the same wish. `plain` is what was chosen without a route.
+ */
+struct tune_wish {
+	double budget; /* a task, picodollars; or, if that is not above 0: */
+	double right;  /* the share that is to be right */
+};
+struct tune_routed {
+	bool better;             /* than `plain`; false: nothing else is filled */
+	struct tune_route route; /* of the first tier of the policy */
+	struct lesson lesson;
+	struct policy policy;    /* over the harvest's matrix */
+};
+int tune_routed(const struct tuned *t, const struct tune_route *route,
+    size_t n, const struct tune_wish *wish, const struct lesson *plain,
+    struct tune_routed *out, struct err *e);
+/* From then on the tasks skip this column in the harvest's matrix: they cost
+ * nothing there and are not accepted. */
+int tune_skip(struct harvest *h, size_t column, const struct tune_route *r,
+    struct err *e);
+
 /* Accept rate and accuracy of what is accepted, by place of the chain. */
 struct tune_place {
 	int64_t seen, accepted, right;
 };
 void tune_places(const struct matrix *m, const struct policy *p,
     struct tune_place out[FRONTIER_MAX_CHAIN]);
+
+/* What a column of the harvest accepts by a threshold, were it asked about all
+ * tasks: of one in a policy not only about those that reach it. */
+struct accepted tune_accepted(const struct harvest *h, size_t column,
+    double threshold);
 
 /* The coin toss between two single models that gives most at a mean cost: `b`
  * is asked about `share` of the tasks and `a` about the others. */

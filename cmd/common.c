@@ -12,11 +12,16 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/input.h"
 #include "base/money.h"
 #include "base/utf8.h"
 
+#define TERMINAL_MS 200
+#define PLAIN_MS 30000
 #define MAX_CELL 60
 #define MAX_SAID 65536
+#define FOLD 6         /* columns that a line that goes on is indented by */
 
 /* --- messages --------------------------------------------------------------------- */
 
@@ -25,7 +30,7 @@ static bool status_shown;
 void
 say_status(struct str line)
 {
-	line = utf8_clip(line, (size_t)terminal_columns() - 1);
+	line = utf8_clip(line, (size_t)terminal_columns(STDERR_FILENO) - 1);
 	fprintf(stderr, "\r%.*s\033[K", STR_ARG(line));
 	status_shown = true;
 }
@@ -36,6 +41,36 @@ say_no_status(void)
 	if (status_shown)
 		fputs("\r\033[K", stderr);
 	status_shown = false;
+}
+
+void
+say_share(bool quiet, const char *what, double share)
+{
+	static int64_t said_ms = -1;
+	bool terminal = is_terminal(STDERR_FILENO);
+	int64_t now = clock_mono_ms();
+	char line[80];
+
+	if (said_ms < 0)
+		said_ms = now;
+	if (quiet || now - said_ms < (terminal ? TERMINAL_MS : PLAIN_MS))
+		return;
+	said_ms = now;
+	snprintf(line, sizeof(line), "%s: %.0f %%", what, 100 * share);
+	if (terminal)
+		say_status(str_of(line));
+	else
+		say("%s", line);
+}
+
+void
+say_reading(bool quiet, struct input *in, size_t i, size_t n)
+{
+	double size = (double)input_size(in), at = (double)input_offset(in);
+
+	if (size > 0 && at >= 0 && at <= size)
+		say_share(quiet, "reading", ((double)i + at / size)
+		    / (double)n);
 }
 
 static void
@@ -199,11 +234,11 @@ is_terminal(int fd)
 }
 
 int
-terminal_columns(void)
+terminal_columns(int fd)
 {
 	struct winsize w;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+	if (ioctl(fd, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
 		return w.ws_col;
 	return 80;
 }
@@ -308,8 +343,7 @@ table_widths(const struct table *t, size_t *width)
 }
 
 static void
-add_cell(struct buf *line, const char *cell, size_t width, bool right,
-    bool last)
+add_cell(struct buf *line, const char *cell, size_t width, bool right)
 {
 	size_t n = utf8_columns(str_of(cell));
 	size_t pad = width > n ? width - n : 0;
@@ -317,15 +351,63 @@ add_cell(struct buf *line, const char *cell, size_t width, bool right,
 	for (size_t i = 0; right && i < pad; i++)
 		buf_addc(line, ' ');
 	buf_adds(line, cell);
-	for (size_t i = 0; !right && !last && i < pad; i++)
+	for (size_t i = 0; !right && i < pad; i++)
 		buf_addc(line, ' ');
-	buf_adds(line, last ? "\n" : "  ");
+	buf_adds(line, "  ");
+}
+
+/* The end of the line that began at `from`: no blanks, and no line that has
+ * nothing else but to go on with one that has. */
+static void
+end_line(struct buf *out, size_t from, bool goes_on)
+{
+	size_t n = out->n;
+
+	while (n > from && out->p[n - 1] == ' ')
+		n--;
+	buf_cut(out, n);
+	if (n > from || !goes_on)
+		buf_addc(out, '\n');
+}
+
+/* Where a row that is too wide for the terminal goes on in another line. */
+static void
+table_folds(const struct table *t, const size_t *width, bool *fold)
+{
+	size_t most = is_terminal(STDOUT_FILENO)
+	    ? (size_t)terminal_columns(STDOUT_FILENO) : SIZE_MAX, n = 0;
+
+	for (size_t k = 0; k < t->columns; k++) {
+		fold[k] = k && n + 2 + width[k] > most;
+		n = fold[k] ? FOLD + width[k] : n + (k ? 2 : 0) + width[k];
+	}
+}
+
+static void
+add_row(struct buf *out, const struct table *t, const char **p,
+    const size_t *width, const bool *fold)
+{
+	size_t from = out->n;
+	bool goes_on = false;
+
+	for (size_t k = 0; k < t->columns; k++) {
+		if (fold[k]) {
+			end_line(out, from, goes_on);
+			goes_on = true;
+			from = out->n;
+			buf_addf(out, "%*s", FOLD, "");
+		}
+		add_cell(out, *p, width[k], t->align[k] == 'r');
+		*p += strlen(*p) + 1;
+	}
+	end_line(out, from, goes_on);
 }
 
 int
 table_print(struct table *t, struct err *e)
 {
 	size_t width[32] = { 0 };
+	bool fold[33] = { false };
 	const char *p = t->text.p;
 	struct buf line;
 	int rc = 0;
@@ -333,14 +415,13 @@ table_print(struct table *t, struct err *e)
 	buf_init(&line, BUF_MAX);
 	if (t->text.failed || t->columns > 32)
 		rc = err_nomem(e);
-	if (rc == 0)
+	if (rc == 0) {
 		table_widths(t, width);
-	for (size_t i = 0; rc == 0 && i < t->cells; i++) {
-		size_t k = i % t->columns;
-		add_cell(&line, p, width[k], t->align[k] == 'r',
-		    k + 1 == t->columns);
-		p += strlen(p) + 1;
+		table_folds(t, width, fold);
 	}
+	for (size_t i = 0; rc == 0 && i + t->columns <= t->cells;
+	    i += t->columns)
+		add_row(&line, t, &p, width, fold);
 	if (rc == 0)
 		rc = line.failed ? err_nomem(e) : out_write(buf_str(&line), e);
 	buf_release(&line);

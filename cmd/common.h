@@ -33,6 +33,15 @@ struct common { /* zeroed, then filled by the options below */
 	const char *config_path;
 	const char *store_path;
 };
+/*
+ * How far long work is, where that is a share: one line that is written over on
+ * a terminal, a plain line every half minute elsewhere. say_no_status() when it
+ * is done. say_reading(): of the i-th of n files.
+ */
+void say_share(bool quiet, const char *what, double share);
+struct input;
+void say_reading(bool quiet, struct input *in, size_t i, size_t n);
+
 /* Rows for an option table. */
 #define COMMON_CONFIG_OPT(c) \
 	{ OPT_TEXT, 'c', "config", &(c)->config_path, "FILE", \
@@ -61,7 +70,7 @@ int common_store(const struct common *c, const struct config *cfg,
 
 /* Is standard output, standard error, standard input a terminal? */
 bool is_terminal(int fd);
-int terminal_columns(void); /* of standard error; 80 if unknown */
+int terminal_columns(int fd); /* 80 if unknown */
 
 /* Write to standard output; -1 with errno. A closed pipe is an error that
  * is_closed_pipe() tells apart: the reader of a table has seen enough, which is
@@ -75,7 +84,8 @@ bool is_closed_pipe(const struct err *e);
 
 /*
  * A table for people: columns separated by two blanks, numbers to the right
- * ('r' in `align`, else 'l'), text made visible and cut at 60 columns.
+ * ('r' in `align`, else 'l'), text made visible and cut at 60 columns. On a
+ * terminal that is too narrow rows go on in further lines, indented.
  */
 struct table {
 	const char *align;   /* a letter a column */

@@ -21,7 +21,7 @@ struct reason {
 struct replay_run {
 	struct common common;
 	const char *cascade_name, *out_file;
-	bool json;
+	bool json, quiet;
 	struct config *cfg;
 	const struct cascade *k;
 	struct replay_sum cascade;
@@ -102,11 +102,12 @@ replay_one(struct replay_run *r, struct trace_task *t, struct err *e)
 }
 
 static int
-replay_file(struct replay_run *r, const char *path, struct err *e)
+replay_file(struct replay_run *r, const char *const *files, size_t i,
+    size_t n, struct err *e)
 {
 	struct trace *trace;
 	struct trace_task *t;
-	int rc = trace_open(&trace, path, e);
+	int rc = trace_open(&trace, files[i], e);
 
 	if (rc < 0) {
 		e->code = ERR_USAGE;
@@ -122,6 +123,7 @@ replay_file(struct replay_run *r, const char *path, struct err *e)
 			r->bad++;
 			rc = 0;
 		}
+		say_reading(r->quiet, trace_input(trace), i, n);
 	}
 	trace_close(trace);
 	return rc;
@@ -392,6 +394,8 @@ replay_main(const struct command *self, int argc, char **argv)
 		    NULL },
 		{ OPT_FLAG, 0, "json", &r.json, NULL,
 		    "one JSON object instead of the table", 0, 0, NULL },
+		{ OPT_FLAG, 'q', "quiet", &r.quiet, NULL, "no progress", 0, 0,
+		    NULL },
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
@@ -403,8 +407,10 @@ replay_main(const struct command *self, int argc, char **argv)
 		goto out;
 	if (rc == 0)
 		rc = prepare(&r, argc - first, &e);
-	for (int i = first; rc == 0 && i < argc; i++)
-		rc = replay_file(&r, argv[i], &e);
+	for (int i = 0; rc == 0 && i < argc - first; i++)
+		rc = replay_file(&r, (const char *const *)argv + first,
+		    (size_t)i, (size_t)(argc - first), &e);
+	say_no_status();
 	if (rc == 0)
 		rc = report(&r, &e);
 	if (rc < 0)

@@ -14,36 +14,16 @@
 #include "base/suggest.h"
 #include "cascade/ledger_traces.h"
 
-#define PLAIN_MS 30000
-#define TERMINAL_MS 200
 #define LEARN_MOST 20000 /* tasks that --learned auto learns from */
 #define LEARN_LEAST 150
 
 /* --- progress ------------------------------------------------------------ */
 
-static int64_t said_ms;
-
-static void
-progress(const struct tune_cmd *c, const char *what, double share)
-{
-	bool terminal = is_terminal(STDERR_FILENO);
-	int64_t now = clock_mono_ms();
-	char line[80];
-
-	if (c->quiet || now - said_ms < (terminal ? TERMINAL_MS : PLAIN_MS))
-		return;
-	said_ms = now;
-	snprintf(line, sizeof(line), "%s: %.0f %%", what, 100 * share);
-	if (terminal)
-		say_status(str_of(line));
-	else
-		say("%s", line);
-}
-
 static bool
 learning(void *to, size_t done, size_t all)
 {
-	progress(to, "learning", all ? (double)done / (double)all : 1);
+	say_share(((const struct tune_cmd *)to)->quiet, "learning", all
+	    ? (double)done / (double)all : 1);
 	return true;
 }
 
@@ -87,6 +67,21 @@ parse_cost(struct tune_cmd *c, struct err *e)
 		    "tier's such as 30%%, not '%.40s'", c->max_cost);
 	c->wish = (double)picousd;
 	return 0;
+}
+
+/* "30" where "30%" was meant. */
+static void
+doubt_cost(const struct tune_cmd *c)
+{
+	double most = 0;
+
+	for (size_t i = 0; i < c->h.tiers; i++)
+		most = fmax(most, matrix_mean_cost(c->h.m, c->h.tier[i].first));
+	if (c->target == TARGET_COST && !c->wish_is_share && c->wish > 10
+	    * most)
+		say("--max-cost %s is dollars a task, far more than any tier "
+		    "costs; a share of the top tier's is written %s%%",
+		    c->max_cost, c->max_cost);
 }
 
 static int
@@ -233,21 +228,13 @@ load_config(struct tune_cmd *c, struct err *e)
 	if (rc <= 0)
 		return -1;
 	c->k = config_cascade(c->cfg, str_of(c->cascade_name), e);
+	if (!c->k && c->write)
+		err_in(e, "--write changes a cascade that is there, with all "
+		    "tiers to choose from");
 	return c->k && find_rules(c, e) == 0 ? find_stem(c, e) : -1;
 }
 
 /* --- reading ------------------------------------------------------------- */
-
-static void
-show_reading(const struct tune_cmd *c, struct trace *trace, size_t file)
-{
-	struct input *in = trace_input(trace);
-	double size = (double)input_size(in), at = (double)input_offset(in);
-
-	if (size > 0 && at >= 0 && at <= size)
-		progress(c, "reading", ((double)file + at / size)
-		    / (double)c->n_files);
-}
 
 static int
 read_file(struct tune_cmd *c, size_t file, struct err *e)
@@ -268,7 +255,7 @@ read_file(struct tune_cmd *c, size_t file, struct err *e)
 			c->bad++;
 			rc = 0;
 		}
-		show_reading(c, trace, file);
+		say_reading(c->quiet, trace_input(trace), file, c->n_files);
 	}
 	trace_close(trace);
 	return rc;
@@ -328,6 +315,9 @@ harvest(struct tune_cmd *c, struct err *e)
 		say("%lld task%s left out: %s",
 		    (long long)c->h.reasons[i].tasks, c->h.reasons[i].tasks
 		    == 1 ? " was" : "s were", c->h.reasons[i].text);
+	if (c->h.unverified)
+		say("the traces' verify is tried at tiers with 'api: "
+		    "recorded' alone: no other is asked whether it was right");
 	if (c->h.unlabelled)
 		say("%lld task%s left out: nothing says whether an answer is "
 		    "right", (long long)c->h.unlabelled, c->h.unlabelled == 1
@@ -340,7 +330,8 @@ harvest(struct tune_cmd *c, struct err *e)
 static void
 training(void *to, size_t done, size_t all)
 {
-	progress(to, "training scores", all ? (double)done / (double)all : 1);
+	say_share(((const struct tune_cmd *)to)->quiet, "training scores", all
+	    ? (double)done / (double)all : 1);
 }
 
 static int
@@ -371,10 +362,8 @@ top_cost(const struct tune_cmd *c)
 }
 
 static void
-choose_within(struct tune_cmd *c)
+choose_within(struct tune_cmd *c, double budget)
 {
-	double budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
-
 	if (!tune_mix_within(&c->t, budget, &c->mix))
 		return;
 	c->chosen = true;
@@ -384,24 +373,56 @@ choose_within(struct tune_cmd *c)
 	c->cost = c->mix.cost;
 }
 
+static void
+choose_reaching(struct tune_cmd *c)
+{
+	c->lesson = tune_reaching(&c->t, c->wish);
+	if (!c->lesson)
+		return;
+	c->chosen = true;
+	c->policy = tune_policy(&c->t, c->lesson);
+	c->right = c->lesson->right;
+	c->cost = c->lesson->cost;
+}
+
+/* In the place of what was chosen, a toss or not, a cascade with a route, if
+ * that is better. */
+static int
+choose_route(struct tune_cmd *c, double budget, struct err *e)
+{
+	struct tune_wish wish = { c->target == TARGET_COST ? budget : 0,
+		c->wish };
+	struct lesson plain = *c->lesson;
+
+	plain.right = c->right;
+	plain.cost = c->cost;
+	if (c->mix.toss)
+		plain.merit = c->mix.merit;
+	if (tune_routed(&c->t, c->routes, c->n_routes, &wish, &plain,
+	    &c->routed, e) < 0)
+		return -1;
+	if (!c->routed.better)
+		return 0;
+	c->mix.toss = false;
+	c->lesson = &c->routed.lesson;
+	c->policy = c->routed.policy;
+	c->right = c->lesson->right;
+	c->cost = c->lesson->cost;
+	return tune_skip(&c->h, c->policy.chain.col[0], &c->routed.route, e);
+}
+
 static int
 choose_lesson(struct tune_cmd *c, struct err *e)
 {
+	double budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
 	struct buf b;
 
 	if (c->target == TARGET_COST)
-		choose_within(c);
+		choose_within(c, budget);
 	else
-		c->lesson = tune_reaching(&c->t, c->wish);
+		choose_reaching(c);
 	if (c->chosen)
-		return 0;
-	if (c->lesson) {
-		c->chosen = true;
-		c->policy = tune_policy(&c->t, c->lesson);
-		c->right = c->lesson->right;
-		c->cost = c->lesson->cost;
-		return 0;
-	}
+		return choose_route(c, budget, e);
 	if (c->target == TARGET_QUALITY)
 		return err_set(e, ERR_INPUT, "no cascade of these tiers "
 		    "reaches %g %%; the frontier shows what does", 100
@@ -422,21 +443,24 @@ refuse(const struct tune_cmd *c, struct err *e)
 	if (t->verdict == CERTIFY_NO_CHAIN)
 		return err_set(e, ERR_INPUT, "nothing can be promised: no "
 		    "tier with a score costs clearly less than the top one");
+	if (t->verdict == CERTIFY_TOO_DEAR)
+		return err_set(e, ERR_INPUT, "nothing can be promised that "
+		    "is cheaper than the top tier");
 	if (t->verdict == CERTIFY_TOO_FEW)
 		return err_set(e, ERR_INPUT, "nothing can be promised from "
-		    "%lld labels: a loss of at most %g %% at confidence %g "
-		    "%% takes at least %lld, with %zu chain%s to try",
-		    (long long)(t->labels + t->chosen_on), 100 * c->wish,
-		    100 * c->sure, (long long)t->needed, t->chains,
-		    t->chains == 1 ? "" : "s");
+		    "%zu labels: a loss of at most %g %% at confidence %g "
+		    "%% takes at least %lld", c->h.m->tasks, 100 * c->wish,
+		    100 * c->sure, (long long)t->needed);
 	if (t->needed)
 		return err_set(e, ERR_INPUT, "nothing can be promised: even "
-		    "the most careful cascade may lose %.2f %%; if what was "
-		    "seen goes on it takes about %lld labels",
-		    100 * t->bound, (long long)t->needed);
+		    "the most careful cascade lost %lld answers and gained "
+		    "%lld, of %lld; if that goes on it takes about %lld labels",
+		    (long long)t->lost, (long long)t->gained,
+		    (long long)t->labels, (long long)t->needed);
 	return err_set(e, ERR_INPUT, "nothing can be promised: even the most "
-	    "careful cascade may lose %.2f %%, and more labels would not "
-	    "help; ask the top tier", 100 * t->bound);
+	    "careful cascade lost %lld answers and gained %lld, of %lld, and "
+	    "more labels would not help; ask the top tier",
+	    (long long)t->lost, (long long)t->gained, (long long)t->labels);
 }
 
 static int
@@ -445,8 +469,13 @@ choose_promise(struct tune_cmd *c, struct err *e)
 	struct tune_promise ask = { c->wish, c->sure,
 		c->learned == LEARNED_YES };
 	struct policy_sum sum = { 0 };
+	int rc;
 
-	if (tune_promise(&c->h, &ask, &c->cert, e) < 0)
+	if (!c->quiet && is_terminal(STDERR_FILENO))
+		say_status(STR("testing the promise"));
+	rc = tune_promise(&c->h, &ask, &c->cert, e);
+	say_no_status();
+	if (rc < 0)
 		return -1;
 	if (c->cert.verdict != CERTIFY_YES)
 		return refuse(c, e);
@@ -466,6 +495,7 @@ learn(struct tune_cmd *c, struct err *e)
 
 	if (c->target == TARGET_COST)
 		o.budget = c->wish_is_share ? c->wish * top_cost(c) : c->wish;
+	doubt_cost(c);
 	if (tune_run(&c->t, &c->h, &o, e) < 0)
 		return -1;
 	say_no_status();
@@ -602,7 +632,6 @@ tune_main(const struct command *self, int argc, char **argv)
 	struct err e = { 0 };
 	int first, rc, status = 0;
 
-	said_ms = clock_mono_ms();
 	buf_init(&c.path, 8192);
 	buf_init(&c.text, BUF_MAX);
 	rc = opt_parse(self, table, argc, argv, &first, &e);

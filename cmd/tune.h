@@ -30,6 +30,7 @@ struct tune_cmd {
 	const char *since;           /* of the ledger's tasks */
 	struct tune_route routes[CONFIG_MAX_TIERS];
 	size_t n_routes;
+	struct tune_routed routed;   /* .better: it was chosen */
 
 	/* The configuration; NULL: none was asked for. */
 	struct config *cfg;

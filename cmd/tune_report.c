@@ -2,6 +2,7 @@
  * tune_report.c -- what `frugal tune` found, as tables and as JSON.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -48,6 +49,39 @@ show_threshold(struct buf *out, double threshold)
 		score_show(out, score_of_ln(threshold));
 }
 
+/* For reading: what is chosen is shown with all digits below. */
+static void
+show_short(struct buf *out, double threshold)
+{
+	if (threshold > 0)
+		buf_adds(out, "nothing");
+	else if (exp(threshold) < 0.999 || threshold >= 0)
+		buf_addf(out, "%.4g", exp(threshold));
+	else
+		buf_addf(out, "log %.3g", threshold);
+}
+
+/* " *", or of a tier with several scorers that are used " *a", " *b", ... */
+static void
+show_star(const struct tune_cmd *c, size_t column, bool alone,
+    struct buf *out)
+{
+	size_t tier = c->h.m->col[column].tier;
+	int before = 0, all = 0;
+
+	for (size_t i = 0; i < c->t.scorers; i++) {
+		const struct tune_scorer *s = &c->t.scorer[i];
+		if (!s->kept || c->h.m->col[s->column].tier != tier)
+			continue;
+		all++;
+		before += s->column < column;
+	}
+	if (all > 1)
+		buf_addf(out, " *%c", 'a' + before);
+	else if (alone)
+		buf_adds(out, " *");
+}
+
 /* "small x5 [0.8]" */
 static void
 show_place(const struct tune_cmd *c, const struct policy *p, size_t i,
@@ -58,12 +92,12 @@ show_place(const struct tune_cmd *c, const struct policy *p, size_t i,
 	buf_add(out, tier_of(c, k)->name);
 	if (i + 1 == p->chain.n)
 		return;
+	show_star(c, k, false, out);
 	if (harvest_setting(&c->h, k)->samples > 1)
 		buf_addf(out, " x%d", harvest_setting(&c->h, k)->samples);
-	if (exp(p->threshold[i]) < 0.999 || p->threshold[i] >= 0)
-		buf_addf(out, " [%.4g]", exp(p->threshold[i]));
-	else
-		buf_addf(out, " [log %.3g]", p->threshold[i]);
+	buf_adds(out, " [");
+	show_short(out, p->threshold[i]);
+	buf_addc(out, ']');
 }
 
 void
@@ -186,22 +220,89 @@ show_models(const struct tune_cmd *c, struct err *e)
 	return table_print(&t, e);
 }
 
+/* By its threshold in the chosen cascade, if it has a place there; else by the
+ * one that is as good as the top tier. */
+static struct accepted
+accepted_by(const struct tune_cmd *c, const struct tune_scorer *s,
+    bool *chosen)
+{
+	for (size_t i = 0; c->chosen && i + 1 < c->policy.chain.n; i++)
+		if (c->policy.chain.col[i] == s->column) {
+			*chosen = true;
+			return tune_accepted(&c->h, s->column,
+			    c->policy.threshold[i]);
+		}
+	*chosen = false;
+	return s->accepted;
+}
+
+static void
+cell_accepted(struct table *t, const struct tune_cmd *c,
+    const struct tune_scorer *s)
+{
+	bool chosen;
+	struct accepted a = accepted_by(c, s, &chosen);
+	struct buf b;
+
+	buf_init(&b, 64);
+	show_short(&b, a.threshold);
+	buf_adds(&b, chosen ? " chosen" : "");
+	table_cell_str(t, buf_str(&b));
+	buf_release(&b);
+	table_cell(t, "%.1f %%", 100 * (double)a.n / (double)c->h.m->tasks);
+	if (a.n)
+		cell_share(t, (double)a.right / (double)a.n, (double)a.n);
+	else
+		table_cell(t, "-");
+}
+
+static int
+show_legend(const struct tune_cmd *c, struct err *e)
+{
+	struct str top = c->h.tier[c->h.top].tier.name;
+	bool chosen = false;
+
+	for (size_t i = 0; c->chosen && i + 1 < c->policy.chain.n; i++)
+		chosen |= harvest_setting(&c->h, c->policy.chain.col[i])
+		    ->judged;
+	if (out_line(e, "cal. error: expected calibration error. with top: how "
+	    "often a cascade of it\n  and '%.*s' is right, averaged over "
+	    "budgets", STR_ARG(top)) < 0 ||
+	    (c->label_free ? out_line(e, "at least: the lowest threshold "
+	    "whose accepted answers all agree") : out_line(e, "at least: the "
+	    "lowest threshold whose accepted answers are right as often\n"
+	    "  as those of '%.*s'", STR_ARG(top))) < 0)
+		return -1;
+	return chosen ? out_line(e, "  (chosen: that of the cascade chosen "
+	    "below, here of all tasks%s)", c->routed.better
+	    ? "; none is accepted that skips the tier" : "") : 0;
+}
+
 static int
 show_scorers(const struct tune_cmd *c, struct err *e)
 {
 	struct table t;
+	struct buf label;
 
-	table_init(&t, "llrrr");
+	table_init(&t, "llrrrrrr");
 	table_cell(&t, "tier");
 	table_cell(&t, "scorer (* is used)");
 	table_cell(&t, "AUROC (95 %%)");
-	table_cell(&t, "calibration error");
+	table_cell(&t, "cal. error");
 	table_cell(&t, "with top");
+	table_cell(&t, "at least");
+	table_cell(&t, "accepts");
+	table_cell(&t, "of those %s (95 %%)", c->label_free ? "agree"
+	    : "right");
 	for (size_t i = 0; i < c->t.scorers; i++) {
 		const struct tune_scorer *s = &c->t.scorer[i];
 		table_cell_str(&t, tier_of(c, s->column)->name);
-		table_cell(&t, "%s%s", harvest_setting(&c->h,
-		    s->column)->label, s->kept ? " *" : "");
+		buf_init(&label, 256);
+		buf_adds(&label, harvest_setting(&c->h, s->column)->label);
+		if (s->kept)
+			show_star(c, s->column, true, &label);
+		table_cell_str(&t, buf_str(&label));
+		buf_release(&label);
 		if (s->has_auroc)
 			table_cell(&t, "%.3f (%.3f-%.3f)", s->auroc,
 			    s->auroc_in.low, s->auroc_in.high);
@@ -212,8 +313,9 @@ show_scorers(const struct tune_cmd *c, struct err *e)
 			table_cell(&t, "%.2f %%", 100 * s->merit);
 		else
 			table_cell(&t, "-");
+		cell_accepted(&t, c, s);
 	}
-	return table_print(&t, e);
+	return table_print(&t, e) == 0 ? show_legend(c, e) : -1;
 }
 
 static int
@@ -240,8 +342,7 @@ show_routes(const struct tune_cmd *c, struct err *e)
 		table_cell(&t, "%.3f", r->below);
 		table_cell(&t, "%.2f %%", 100 * r->merit);
 		table_cell(&t, "%.2f %%", 100 * r->plain);
-		table_cell(&t, "%s", r->pays ? "it pays: frugal learn --route "
-		    "makes one" : "it does not pay");
+		table_cell(&t, "%s", r->pays ? "it pays" : "it does not pay");
 	}
 	return table_print(&t, e);
 }
@@ -315,7 +416,8 @@ show_places(const struct tune_cmd *c, struct err *e)
 	table_cell(&t, "scorer");
 	table_cell(&t, "at least");
 	table_cell(&t, "accepted");
-	table_cell(&t, "of those %s (95 %%)", tune_right_word(c));
+	table_cell(&t, "of those %s (95 %%)", c->label_free ? "agree"
+	    : "right");
 	for (size_t i = 0; i < c->policy.chain.n; i++) {
 		size_t k = c->policy.chain.col[i];
 		bool last = !harvest_setting(&c->h, k)->judged;
@@ -347,13 +449,25 @@ show_promise(const struct tune_cmd *c, struct err *e)
 
 	if (c->target != TARGET_LOSS)
 		return 0;
-	return out_line(e, "Promised at confidence %g %%: against always "
-	    "asking '%.*s' at most %g %% of the answers\nare lost on balance "
-	    "(bound %.2f %%; %lld lost and %lld gained of %lld; %zu chain%s "
-	    "shared the\nconfidence), for tasks drawn like these.",
-	    100 * c->sure, STR_ARG(top), 100 * c->wish, 100 * t->bound,
+	return out_line(e, "Promised at confidence %g %%: at most %g %% of the "
+	    "answers are lost on balance\nagainst always asking '%.*s', for "
+	    "tasks drawn like these\n(%lld lost and %lld gained of %lld "
+	    "labels; %zu chain%s shared the confidence).",
+	    100 * c->sure, 100 * c->wish, STR_ARG(top),
 	    (long long)t->lost, (long long)t->gained, (long long)t->labels,
 	    t->chains, t->chains == 1 ? "" : "s");
+}
+
+static int
+show_route(const struct tune_cmd *c, struct err *e)
+{
+	const struct tune_route *r = &c->routed.route;
+
+	return !c->routed.better ? 0 : out_line(e, "Route: the %.0f %% of the "
+	    "tasks of which the prompt says that '%.*s' is right with a\n"
+	    "chance of less than %.3f begin at '%.*s'.", 100 * r->share,
+	    STR_ARG(c->h.tier[r->tier].tier.name), r->below,
+	    STR_ARG(tier_of(c, c->policy.chain.col[1])->name));
 }
 
 /* Where chance does more for the same money, it can be had by dividing the
@@ -396,8 +510,8 @@ show_choice(const struct tune_cmd *c, struct err *e)
 	buf_init(&money, 64);
 	tune_wish(c, &b);
 	money_show(&money, (int64_t)llround(c->cost));
-	rc = out_line(e, "\nChosen, %s: %s%.2f %% %s (%.1f-%.1f), %s a task, "
-	    "%.1f %% of top.", b.p ? b.p : "", c->policy.chain.n == 1
+	rc = out_line(e, "\nChosen, %s:\n%s%.2f %% %s (%.1f-%.1f), %s a "
+	    "task, %.1f %% of top.", b.p ? b.p : "", c->policy.chain.n == 1
 	    ? "no cascade pays here, one model: " : "", 100 * c->right,
 	    tune_right_word(c), 100 * in.low, 100 * in.high,
 	    money.p ? money.p : "?", top > 0 ? 100 * c->cost / top : 0);
@@ -408,6 +522,8 @@ show_choice(const struct tune_cmd *c, struct err *e)
 		    "from:");
 	if (rc == 0)
 		rc = show_places(c, e);
+	if (rc == 0)
+		rc = show_route(c, e);
 	if (rc == 0)
 		rc = show_toss(c, e);
 	return rc == 0 ? show_promise(c, e) : -1;
@@ -511,6 +627,36 @@ json_models(struct jw *w, const struct tune_cmd *c)
 }
 
 static void
+json_interval(struct jw *w, const char *name, double share,
+    struct interval in)
+{
+	char key[64];
+
+	jw_kdouble(w, name, share);
+	snprintf(key, sizeof(key), "%s_low", name);
+	jw_kdouble(w, key, in.low);
+	snprintf(key, sizeof(key), "%s_high", name);
+	jw_kdouble(w, key, in.high);
+}
+
+static void
+json_accepted(struct jw *w, const struct tune_cmd *c,
+    const struct tune_scorer *s)
+{
+	bool chosen;
+	struct accepted a = accepted_by(c, s, &chosen);
+
+	jw_kbool(w, "chosen", chosen);
+	if (a.threshold <= 0)
+		jw_kdouble(w, "threshold_ln", a.threshold);
+	jw_kdouble(w, "accepts", (double)a.n / (double)c->h.m->tasks);
+	if (a.n)
+		json_interval(w, "accepted_right", (double)a.right
+		    / (double)a.n, chance_share((double)a.right,
+		    (double)a.n));
+}
+
+static void
 json_scorers(struct jw *w, const struct tune_cmd *c)
 {
 	jw_key(w, "scorers");
@@ -530,6 +676,7 @@ json_scorers(struct jw *w, const struct tune_cmd *c)
 		jw_kdouble(w, "calibration_error", s->calibration);
 		if (s->merit >= 0)
 			jw_kdouble(w, "with_top", s->merit);
+		json_accepted(w, c, s);
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
@@ -598,12 +745,19 @@ json_choice(struct jw *w, const struct tune_cmd *c)
 		jw_close(w, '}');
 	}
 	jw_close(w, ']');
+	if (c->routed.better) {
+		jw_key(w, "route");
+		jw_open(w, '{');
+		jw_kstr(w, "skips", c->h.tier[c->routed.route.tier].tier.name);
+		jw_kdouble(w, "share", c->routed.route.share);
+		jw_kdouble(w, "below", c->routed.route.below);
+		jw_close(w, '}');
+	}
 	if (c->target == TARGET_LOSS) {
 		jw_key(w, "promise");
 		jw_open(w, '{');
 		jw_kdouble(w, "max_loss", c->wish);
 		jw_kdouble(w, "confidence", c->sure);
-		jw_kdouble(w, "bound", c->cert.bound);
 		jw_ki64(w, "labels", c->cert.labels);
 		jw_ki64(w, "chosen_on", c->cert.chosen_on);
 		jw_ki64(w, "chains", (int64_t)c->cert.chains);

@@ -17,6 +17,8 @@
 #include "cmd/tune.h"
 
 #define NEW ".new" /* what a model is called until all is well */
+#define SHARE "%.4g" /* how the share of a tier is written */
+#define ALWAYS "always" /* the rule of a tier that takes what it says */
 
 /* The rule, with NEW after the name of its model's file. */
 static void
@@ -52,7 +54,7 @@ add_share(const struct tune_cmd *c, size_t i, const struct tier *was,
 
 	if (i >= p->rest && !(was->passed > 0))
 		return 0;
-	text = arena_printf(c->arena, "%.4g", share);
+	text = arena_printf(c->arena, SHARE, share);
 	if (text)
 		out->share = str_of(text);
 	return text ? 0 : -1;
@@ -76,7 +78,7 @@ plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
 		if (i + 1 == c->policy.chain.n)
 			break;
 		if (!s->judged) {
-			out[i].accept = STR("always");
+			out[i].accept = STR(ALWAYS);
 			continue;
 		}
 		if (t->tier.samples_min != s->samples
@@ -89,6 +91,32 @@ plan(const struct tune_cmd *c, bool fresh, struct rewrite_tier *out,
 			rc = err_nomem(e);
 		buf_release(&b);
 	}
+	return rc;
+}
+
+/* The route as rewrite_cascade() wants it: empty without one. */
+static int
+plan_route(const struct tune_cmd *c, bool fresh, struct str *out,
+    struct err *e)
+{
+	const char *file;
+	struct buf b;
+	int rc = 0;
+
+	*out = STR("");
+	if (!c->routed.better)
+		return 0;
+	file = harvest_route_file(&c->h, c->routed.route.tier, c->arena);
+	if (!file)
+		return err_nomem(e);
+	buf_init(&b, BUF_MAX);
+	buf_addf(&b, "[{start: 2, learned: \"%s%s\", below: ", file, fresh
+	    ? NEW : "");
+	buf_add_double(&b, c->routed.route.below);
+	buf_adds(&b, "}]");
+	if (b.failed || !arena_str(c->arena, buf_str(&b), out))
+		rc = err_nomem(e);
+	buf_release(&b);
 	return rc;
 }
 
@@ -119,9 +147,72 @@ comment(const struct tune_cmd *c, struct buf *out)
 		    100 * c->sure);
 }
 
+/* As `check` shows it: two rules that are shown alike are one; "always" is
+ * none. */
+static bool
+is_rule(const struct rule *rule, struct str accept, struct arena *a,
+    const char *file)
+{
+	struct report report;
+	struct ynode *n;
+	struct rule *meant;
+	struct buf x, y;
+	bool same;
+
+	if (str_is(accept, ALWAYS))
+		return !rule;
+	report_init(&report, a, file);
+	n = yaml_parse(accept, a, &report);
+	meant = n ? rule_build(n, a, &report) : NULL;
+	buf_init(&x, BUF_MAX);
+	buf_init(&y, BUF_MAX);
+	if (rule)
+		rule_show(rule, &x);
+	if (meant)
+		rule_show(meant, &y);
+	same = rule && meant && !x.failed && !y.failed
+	    && str_eq(buf_str(&x), buf_str(&y));
+	rule_release(meant);
+	buf_release(&x);
+	buf_release(&y);
+	return same;
+}
+
+/* A number as it was written, to the digits that it was written with. */
+static bool
+is_share(const struct tier *t, struct str share)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), SHARE, 1 - t->passed);
+	return share.n == 0 || str_is(share, text);
+}
+
+static bool
+is_meant(const struct tune_cmd *c, const struct cascade *k,
+    const struct rewrite_tier *want)
+{
+	if (k->n_tiers != c->policy.chain.n || (c->routed.better && !k->route))
+		return false;
+	for (size_t i = 0; i < k->n_tiers; i++) {
+		size_t column = c->policy.chain.col[i];
+		const struct tier *t = &c->h.tier[c->h.m->col[column].tier].tier;
+		const struct tier *is = &k->tiers[i];
+		if (!str_eq(is->name, t->name)
+		    || !str_eq(is->model, t->model)
+		    || (want[i].samples && is->samples_max != want[i].samples)
+		    || !is_share(is, want[i].share)
+		    || (want[i].accept.n && !is_rule(is->accept,
+		    want[i].accept, c->arena, c->path.p)))
+			return false;
+	}
+	return true;
+}
+
 /* Does the new text say what was meant? */
 static int
-verify(const struct tune_cmd *c, struct str text, struct err *e)
+verify(const struct tune_cmd *c, const struct rewrite_tier *want,
+    struct str text, struct err *e)
 {
 	struct buf messages;
 	struct config *cfg = NULL;
@@ -132,7 +223,7 @@ verify(const struct tune_cmd *c, struct str text, struct err *e)
 	rc = config_parse(&cfg, c->path.p, text, &messages, NULL, e);
 	if (rc == 0)
 		k = config_cascade(cfg, c->k->name, e);
-	if (rc < 0 || !k || k->n_tiers != c->policy.chain.n) {
+	if (rc < 0 || !k || !is_meant(c, k, want)) {
 		say_block(&messages);
 		rc = err_set(e, ERR_CONFIG, "'%s' could not be rewritten: "
 		    "nothing was changed; put the result in by hand",
@@ -145,25 +236,38 @@ verify(const struct tune_cmd *c, struct str text, struct err *e)
 
 /* --- models -------------------------------------------------------------- */
 
-static const struct setting *
-learned_at(const struct tune_cmd *c, size_t i)
+/* The file of the model at a place of the chain or, one past the last, of the
+ * route; NULL: there is none. */
+static const char *
+file_at(const struct tune_cmd *c, size_t i)
 {
-	const struct setting *s = harvest_setting(&c->h,
-	    c->policy.chain.col[i]);
+	const struct setting *s;
 
-	return i + 1 < c->policy.chain.n && s->learned ? s : NULL;
+	if (i == c->policy.chain.n)
+		return c->routed.better ? harvest_route_file(&c->h,
+		    c->routed.route.tier, c->arena) : NULL;
+	s = harvest_setting(&c->h, c->policy.chain.col[i]);
+	return i + 1u < c->policy.chain.n && s->learned ? s->file : NULL;
+}
+
+static int
+model_at(const struct tune_cmd *c, size_t i, struct model *m, struct err *e)
+{
+	return i == c->policy.chain.n ? harvest_route_model(&c->h,
+	    c->routed.route.tier, c->arena, m, e) : harvest_model(&c->h,
+	    c->policy.chain.col[i], c->arena, m, e);
 }
 
 /* Beside the configuration. */
 static void
-model_path(const struct tune_cmd *c, const struct setting *s, bool fresh,
+model_path(const struct tune_cmd *c, const char *file, bool fresh,
     struct buf *out)
 {
 	const char *slash = strrchr(c->path.p, '/');
 
 	buf_add(out, str_sub(buf_str(&c->path), 0, slash ? (size_t)(slash
 	    - c->path.p) + 1 : 0));
-	buf_adds(out, s->file);
+	buf_adds(out, file);
 	buf_adds(out, fresh ? NEW : "");
 }
 
@@ -177,8 +281,8 @@ save_model(const struct tune_cmd *c, size_t i, struct err *e)
 
 	buf_init(&path, BUF_MAX);
 	buf_init(&text, MODEL_MAX_FILE);
-	model_path(c, learned_at(c, i), true, &path);
-	rc = harvest_model(&c->h, c->policy.chain.col[i], c->arena, &m, e);
+	model_path(c, file_at(c, i), true, &path);
+	rc = model_at(c, i, &m, e);
 	if (rc == 0) {
 		model_print(&text, &m);
 		rc = text.failed || path.failed ? err_nomem(e)
@@ -198,13 +302,16 @@ save_model(const struct tune_cmd *c, size_t i, struct err *e)
 static int
 settle_model(const struct tune_cmd *c, size_t i, bool keep, struct err *e)
 {
+	bool route = i == c->policy.chain.n;
+	size_t tier = route ? c->routed.route.tier
+	    : c->h.m->col[c->policy.chain.col[i]].tier;
 	struct buf from, to;
 	int rc = 0;
 
 	buf_init(&from, BUF_MAX);
 	buf_init(&to, BUF_MAX);
-	model_path(c, learned_at(c, i), true, &from);
-	model_path(c, learned_at(c, i), false, &to);
+	model_path(c, file_at(c, i), true, &from);
+	model_path(c, file_at(c, i), false, &to);
 	if (from.failed || to.failed)
 		rc = err_nomem(e);
 	else if (!keep)
@@ -212,9 +319,9 @@ settle_model(const struct tune_cmd *c, size_t i, bool keep, struct err *e)
 	else if (rename(from.p, to.p) < 0)
 		rc = err_sys(e, ERR_IO, "cannot write '%s'", to.p);
 	else
-		say("wrote '%s', the model of tier '%.*s'", to.p,
-		    STR_ARG(c->h.tier[c->h.m->col[c->policy.chain.col[i]]
-		    .tier].tier.name));
+		say("wrote '%s', the model of tier '%.*s'%s", to.p,
+		    STR_ARG(c->h.tier[tier].tier.name), route
+		    ? " by prompts alone" : "");
 	buf_release(&from);
 	buf_release(&to);
 	return rc;
@@ -225,8 +332,8 @@ save_models(const struct tune_cmd *c, struct err *e)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < c->policy.chain.n; i++)
-		if (learned_at(c, i))
+	for (size_t i = 0; rc == 0 && i <= c->policy.chain.n; i++)
+		if (file_at(c, i))
 			rc = save_model(c, i, e);
 	return rc;
 }
@@ -236,8 +343,8 @@ settle_models(const struct tune_cmd *c, bool keep, struct err *e)
 {
 	int rc = 0;
 
-	for (size_t i = 0; i < c->policy.chain.n; i++)
-		if (learned_at(c, i) && settle_model(c, i, keep && rc == 0,
+	for (size_t i = 0; i <= c->policy.chain.n; i++)
+		if (file_at(c, i) && settle_model(c, i, keep && rc == 0,
 		    e) < 0)
 			rc = -1;
 	return rc;
@@ -248,14 +355,15 @@ settle_models(const struct tune_cmd *c, bool keep, struct err *e)
 /* The new text, with the names that models have now or will have. */
 static int
 rewrite(const struct tune_cmd *c, bool fresh, struct str comment,
-    struct buf *out, struct err *e)
+    struct rewrite_tier tier[FRONTIER_MAX_CHAIN], struct buf *out,
+    struct err *e)
 {
-	struct rewrite_tier tier[FRONTIER_MAX_CHAIN];
+	struct str route;
 
 	buf_clear(out);
-	return plan(c, fresh, tier, e) < 0 ? -1 : rewrite_cascade(
-	    buf_str(&c->text), c->path.p, c->k->name, tier,
-	    c->policy.chain.n, comment, out, e);
+	return plan(c, fresh, tier, e) < 0 || plan_route(c, fresh, &route,
+	    e) < 0 ? -1 : rewrite_cascade(buf_str(&c->text), c->path.p,
+	    c->k->name, tier, c->policy.chain.n, route, comment, out, e);
 }
 
 /* Models are written, and all is read again with them, before anything that
@@ -264,18 +372,19 @@ static int
 try_it(const struct tune_cmd *c, struct str comment, struct buf *text,
     struct err *e)
 {
+	struct rewrite_tier tier[FRONTIER_MAX_CHAIN];
 	int rc = save_models(c, e);
 
 	if (rc == 0)
-		rc = rewrite(c, true, comment, text, e);
+		rc = rewrite(c, true, comment, tier, text, e);
 	if (rc == 0)
-		rc = verify(c, buf_str(text), e);
+		rc = verify(c, tier, buf_str(text), e);
 	if (rc < 0) {
 		struct err also;
 		settle_models(c, false, &also);
 		return -1;
 	}
-	return rewrite(c, false, comment, text, e);
+	return rewrite(c, false, comment, tier, text, e);
 }
 
 static int
@@ -319,6 +428,8 @@ tune_write(const struct tune_cmd *c, struct err *e)
 	rc = try_it(c, buf_str(&words), &text, e);
 	if (rc == 0) {
 		rewrite_diff(buf_str(&c->text), buf_str(&text), &diff);
+		if (diff.n)
+			say("changes in '%s':", c->path.p);
 		say_block(&diff);
 		rc = settle_models(c, true, e);
 	}
@@ -326,7 +437,9 @@ tune_write(const struct tune_cmd *c, struct err *e)
 		rc = replace(c->path.p, buf_str(&text), e);
 	}
 	if (rc == 0)
-		say("'%s' was rewritten", c->path.p);
+		say("'%s' was rewritten%s", c->path.p, c->k->n_tiers
+		    > c->policy.chain.n ? "; tiers that were left out are "
+		    "not tried the next time" : "");
 	buf_release(&text);
 	buf_release(&words);
 	buf_release(&diff);

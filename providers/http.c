@@ -27,7 +27,8 @@
 #define NEVER INT64_MAX
 #define GRACE_MS 1000
 #define FLOWING_MS 50
-#define SPARE_ANSWER ((size_t)4 << 10) /* bytes kept for the next answer */
+#define SPARE_ANSWER ((size_t)4 << 10) /* bytes kept for the next answer, */
+#define MOST_SPARE 64 /* by so many handles */
 #define EXPECT_BYTES ((size_t)512 << 10) /* libcurl: from 1 MiB on */
 #define USER_AGENT "User-Agent: frugal/" FRUGAL_VERSION
 #define ACCEPT_ENCODING "gzip"
@@ -47,6 +48,7 @@ struct fd_state {
 struct http {
 	CURLM *multi;
 	struct origin *origins;
+	struct place *places;
 	int epoll;
 	struct heap timers;
 	int64_t curl_due; /* when libcurl wants to be called; NEVER */
@@ -57,6 +59,7 @@ struct http {
 	struct http_call *calls;  /* all that are not done */
 	struct http_call *wait_head, **wait_tail; /* without a place */
 	struct handle *spare; /* to be used again */
+	size_t n_spare;
 	struct curl_slist *common; /* headers that every request has, */
 	struct curl_slist *least;  /* its tail: those that nobody replaces */
 	const char *ca_file, *ca_path; /* what libcurl trusts by itself */
@@ -65,17 +68,23 @@ struct http {
 	bool nomem;
 };
 
+/* A URL that requests go to. It is parsed once, where libcurl by itself parses it
+ * and writes it out again for each of them. */
+struct place {
+	struct place *next;
+	CURLU *parsed; /* NULL: it cannot be; the transfer will complain */
+	char url[];
+};
+
 /*
  * An easy handle, with what it was told last: a request to the same place tells
- * it no more than its body. A URL is parsed when it changes, where libcurl by
- * itself parses it and writes it out again for each request.
+ * it no more than its body.
  */
 struct handle {
 	struct handle *next; /* among the spare */
 	struct http_call *call; /* whose it is */
 	CURL *easy;
-	CURLU *parsed;
-	struct buf url;
+	const struct place *place;
 	struct curl_slist *headers;
 	bool direct, https;
 	int64_t connect_timeout_ms;
@@ -407,8 +416,6 @@ handle_free(struct handle *x)
 	if (!x)
 		return;
 	curl_easy_cleanup(x->easy); /* of NULL: nothing */
-	curl_url_cleanup(x->parsed);
-	buf_release(&x->url);
 	buf_release(&x->answer);
 	buf_release(&x->told);
 	free(x);
@@ -423,11 +430,12 @@ handle_give_back(struct http *h, struct handle *x)
 		curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, h->common);
 		x->headers = h->common;
 	}
-	if (x->answer.cap > SPARE_ANSWER)
+	if (x->answer.cap > SPARE_ANSWER || h->n_spare >= MOST_SPARE)
 		buf_release(&x->answer);
 	x->call = NULL;
 	x->next = h->spare;
 	h->spare = x;
+	h->n_spare++;
 	h->running--;
 }
 
@@ -457,6 +465,7 @@ void
 http_free(struct http *h)
 {
 	struct handle *x;
+	struct place *p;
 
 	if (!h)
 		return;
@@ -465,6 +474,12 @@ http_free(struct http *h)
 	while ((x = h->spare)) {
 		h->spare = x->next;
 		handle_free(x);
+	}
+	while ((p = h->places)) {
+		h->places = p->next;
+		if (p->parsed)
+			curl_url_cleanup(p->parsed);
+		free(p);
 	}
 	if (h->multi)
 		curl_multi_cleanup(h->multi);
@@ -799,33 +814,55 @@ handle_new(struct http *h)
 
 	if (!x)
 		return NULL;
-	buf_init(&x->url, BUF_MAX);
 	buf_init(&x->answer, SIZE_MAX); /* each call has its own bound */
 	buf_init(&x->told, HTTP_MAX_HEADERS);
 	x->easy = curl_easy_init();
-	x->parsed = curl_url();
-	if (x->easy && x->parsed && set_for_ever(h, x))
+	if (x->easy && set_for_ever(h, x))
 		return x;
 	handle_free(x);
 	return NULL;
 }
 
-/* A URL that cannot be parsed is left to the transfer to complain about. */
+/* NULL: out of memory. */
+static const struct place *
+place_of(struct http *h, struct str url)
+{
+	struct place *p;
+
+	for (p = h->places; p; p = p->next)
+		if (str_is(url, p->url))
+			return p;
+	p = malloc(sizeof(*p) + url.n + 1);
+	if (!p)
+		return NULL;
+	memcpy(p->url, url.p, url.n);
+	p->url[url.n] = '\0';
+	p->parsed = curl_url();
+	if (!p->parsed) {
+		free(p);
+		return NULL;
+	}
+	if (curl_url_set(p->parsed, CURLUPART_URL, p->url, 0) != CURLUE_OK) {
+		curl_url_cleanup(p->parsed);
+		p->parsed = NULL;
+	}
+	p->next = h->places;
+	return h->places = p;
+}
+
+/* libcurl copies what it is told of a place, and does not change it. */
 static CURLcode
-set_url(struct handle *x, struct str url)
+set_url(struct http *h, struct handle *x, struct str url)
 {
 	CURLcode r = CURLE_OK;
-	bool good;
 
-	if (str_eq(buf_str(&x->url), url))
+	if (x->place && str_is(url, x->place->url))
 		return CURLE_OK;
-	buf_clear(&x->url);
-	buf_add(&x->url, url);
-	if (x->url.failed)
+	x->place = place_of(h, url);
+	if (!x->place)
 		return CURLE_OUT_OF_MEMORY;
-	good = curl_url_set(x->parsed, CURLUPART_URL, x->url.p, 0) == CURLUE_OK;
-	SET(CURLOPT_URL, x->url.p);
-	SET(CURLOPT_CURLU, good ? x->parsed : NULL);
+	SET(CURLOPT_URL, &x->place->url[0]);
+	SET(CURLOPT_CURLU, x->place->parsed);
 	return r;
 }
 
@@ -853,7 +890,7 @@ set_protocol(struct handle *x, const struct http_call *c)
 static bool
 set_options(struct handle *x, const struct http_call *c, struct str url)
 {
-	CURLcode r = set_url(x, url);
+	CURLcode r = set_url(c->h, x, url);
 
 	r = r ? r : set_protocol(x, c);
 	if (x->headers != c->headers)
@@ -883,10 +920,12 @@ start(struct http_call *c, struct str url)
 	struct http *h = c->h;
 	struct handle *x = h->spare;
 
-	if (x)
+	if (x) {
 		h->spare = x->next;
-	else if (!(x = handle_new(h)))
+		h->n_spare--;
+	} else if (!(x = handle_new(h))) {
 		return -1;
+	}
 	if (!set_options(x, c, url)) {
 		handle_free(x); /* what it has been told is not known */
 		return -1;

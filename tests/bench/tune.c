@@ -2,8 +2,8 @@
  * tune.c -- how good and how fast learning a cascade is.
  *
  *	tune held FOLDER [REPEATS [LONGEST [plain]]]
- *	tune promise FOLDER [ROUNDS]
- *	tune learned-promise FOLDER [ROUNDS]
+ *	tune promise FOLDER [ROUNDS [SET]]
+ *	tune learned-promise FOLDER [ROUNDS [SET]]
  *	tune speed
  *
  * FOLDER has the recorded answers that the issues speak of (../shared/data).
@@ -20,13 +20,15 @@
  *
  * promise: of many samples of labels, how often the promised cascade loses more
  * than was promised on all tasks of the set, and what it costs; beside it the
- * plain procedure on the one pair that is best on all tasks, which nobody can
- * know beforehand.
+ * net Clopper-Pearson procedure (the upper bound of what is lost less the lower
+ * bound of what is gained, at half of delta each, at quantiles of the scores) on
+ * the one pair that is best on all tasks, which nobody can know beforehand.
  *
  * learned-promise: the same of learned scores: half of the labels are drawn from
  * one half of the tasks and train the scores and choose the pair, the other half
  * of the labels are drawn from the other half of the tasks, which also tells the
- * truth. Each round trains anew.
+ * truth. Twenty rounds test with other labels what one training gave: the promise
+ * is to hold given any training, so that all rounds count.
  *
  * speed: frontiers of made-up tasks, against the goals.
  */
@@ -40,6 +42,8 @@
 #include "base/money.h"
 #include "base/rand.h"
 #include "cascade/certify.h"
+#include "cascade/chance.h"
+#include "cascade/harvest.h"
 #include "cascade/learn.h"
 #include "cascade/quality.h"
 #include "cascade/search.h"
@@ -639,6 +643,8 @@ held(const char *folder, int repeats, bool learned)
 
 /* --- the promise --------------------------------------------------------- */
 
+#define PLAIN_STEPS 200
+
 struct tally {
 	int rounds, promised, broken;
 	double cost; /* of the top tier's, the top tier itself if none */
@@ -674,13 +680,17 @@ best_pair(const struct matrix *all, const struct certify_ask *ask)
 
 	if (ranks_init(&ranks, all, 0, &e) < 0)
 		die("ranks", &e);
-	for (size_t k = 0; k < all->columns; k += 2) {
+	for (size_t k = 0; k < all->columns; k++) {
 		struct chain c = { 2, { (uint8_t)k, (uint8_t)ask->top } };
-		struct frontier *f = frontier_new(&ranks);
+		struct frontier *f;
 		const struct point *p;
 		size_t n;
-		if (k + 1 == ask->top || !f || frontier_add(f, &c, &e) < 0)
+		if (!all->col[k].score
+		    || all->col[k].tier == all->col[ask->top].tier)
 			continue;
+		f = frontier_new(&ranks);
+		if (!f || frontier_add(f, &c, &e) < 0)
+			die("frontier", NULL);
 		p = frontier_points(f, false, &n, &e);
 		for (size_t i = 0; p && i < n; i++)
 			if (p[i].right >= ranks.col[ask->top].sum_right
@@ -695,21 +705,37 @@ best_pair(const struct matrix *all, const struct certify_ask *ask)
 	return best;
 }
 
+/* The net Clopper-Pearson procedure for one pair, at quantiles of its scores:
+ * the yardstick. */
 static void
 certify_pair(const struct matrix *m, const struct chain *c,
     const struct certify_ask *ask, struct certificate *out)
 {
-	struct policy order[CERTIFY_STEPS];
+	const struct column *low = &m->col[c->col[0]], *top = &m->col[ask->top];
+	int64_t n = (int64_t)m->tasks, lost = 0, gained = 0;
 	struct ranks ranks;
-	size_t passed;
+	size_t at = 0;
 	struct err e;
 
-	*out = (struct certificate){ .labels = (int64_t)m->tasks };
+	*out = (struct certificate){ .verdict = CERTIFY_TOP_ONLY };
 	if (ranks_init(&ranks, m, 0, &e) < 0)
 		die("ranks", &e);
-	certify_order(m, order, certify_steps(&ranks, c, order), ask, &passed,
-	    out);
-	out->verdict = passed ? CERTIFY_YES : CERTIFY_TOP_ONLY;
+	for (size_t s = 1; s <= PLAIN_STEPS; s++) {
+		const struct ranked *r = &ranks.col[c->col[0]];
+		uint32_t rank = r->rank[r->order[(m->tasks * s - 1)
+		    / PLAIN_STEPS]];
+		for (; at < m->tasks && r->rank[r->order[at]] <= rank; at++) {
+			size_t t = r->order[at];
+			lost += top->right[t] && !low->right[t];
+			gained += low->right[t] && !top->right[t];
+		}
+		if (chance_upper(lost, n, ask->delta / 2)
+		    - chance_lower(gained, n, ask->delta / 2) > ask->max_loss)
+			break;
+		out->verdict = CERTIFY_YES;
+		out->policy = (struct policy){ .chain = *c,
+			.threshold = { r->level[rank] } };
+	}
 	ranks_release(&ranks);
 }
 
@@ -718,19 +744,22 @@ promise_of(const char *name, const struct matrix *all, size_t labels,
     double max_loss, int rounds)
 {
 	struct certify_ask ask = { .max_loss = max_loss, .delta = 0.05,
-		.top = 1, .prior = QUALITY_PRIOR };
+		.top = all->columns - 1, .prior = QUALITY_PRIOR };
 	uint32_t *row = malloc(labels * sizeof(*row));
 	struct tally ours = { 0 }, plain = { 0 };
+	struct netloss_shelf shelf = { .n = 0 };
 	struct chain pair;
 	struct rng r;
 	struct err e;
 
 	if (!row)
 		die("out of memory", NULL);
-	for (size_t k = 1; k < all->columns; k += 2)
-		if (matrix_mean_cost(all, k) > matrix_mean_cost(all, ask.top))
+	for (size_t k = 0; k < all->columns; k++)
+		if (!all->col[k].score && matrix_mean_cost(all, k)
+		    > matrix_mean_cost(all, ask.top))
 			ask.top = k;
 	pair = best_pair(all, &ask);
+	ask.shelf = &shelf;
 	rng_seed(&r, 4);
 	for (int i = 0; i < rounds; i++) {
 		struct certificate c;
@@ -752,14 +781,52 @@ promise_of(const char *name, const struct matrix *all, size_t labels,
 	    * plain.promised / rounds, 100.0 * plain.broken / rounds,
 	    plain.cost / rounds, (ours.cost - plain.cost) / rounds);
 	fflush(stdout);
+	netloss_shelf_release(&shelf);
 	free(row);
 }
 
+/* Of every tier its first way of being judged, as `frugal tune` has it, and the
+ * plain one. */
+static struct matrix *
+harvest_matrix(const char *path)
+{
+	struct harvest_options o = { .metric = { .kind = METRIC_TRACE,
+		.least = 0.5 } };
+	size_t column[2 * CONFIG_MAX_TIERS], n = 0;
+	struct trace_task *task;
+	struct harvest h;
+	struct matrix *m;
+	struct trace *t = NULL;
+	struct err e;
+	int rc;
+
+	if (harvest_init(&h, &o, &e) < 0 || trace_open(&t, path, &e) < 0)
+		die(path, &e);
+	while ((rc = trace_next(t, &task, &e)) > 0)
+		if (harvest_add(&h, task, &e) < 0)
+			die(path, &e);
+	if (rc < 0 || harvest_end(&h, &e) < 0)
+		die(path, &e);
+	trace_close(t);
+	for (size_t i = 0; i < h.tiers; i++) {
+		size_t plain = settings_first(&h.tier[i].settings);
+		if (plain)
+			column[n++] = h.tier[i].first + plain;
+		column[n++] = h.tier[i].first;
+	}
+	m = matrix_columns(h.m, column, n);
+	if (!m)
+		die("out of memory", NULL);
+	harvest_release(&h);
+	return m;
+}
+
 static void
-promise(const char *folder, int rounds)
+promise(const char *folder, int rounds, const char *only)
 {
 	static const char *const set[] = { "mmlu-logprob", "logprob-mmlu",
-		"logprob-medmcqa", "logprob-triviaqa" };
+		"logprob-medmcqa", "logprob-triviaqa", "logprob-truthfulqa",
+		"logprob-arc", "judge-pref", "gsm8k", "mot-date" };
 	static const double max_loss[] = { 0.02, 0.05 };
 	static const size_t labels[] = { 300, 800 };
 
@@ -768,16 +835,18 @@ promise(const char *folder, int rounds)
 	    "%-18s %5s %6s | %8s %8s %8s | %8s %8s %8s | %s\n", rounds, "set",
 	    "n", "loss", "promised", "broken", "cost", "pair", "broken",
 	    "cost", "ours - pair");
-	for (size_t s = 0; s < 4; s++) {
-		struct set data;
+	for (size_t s = 0; s < sizeof(set) / sizeof(set[0]); s++) {
 		char path[4096];
+		struct matrix *m;
+		if (only && strcmp(only, set[s]) != 0)
+			continue;
 		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
-		load(&data, path, false);
+		m = harvest_matrix(path);
 		for (size_t a = 0; a < 2; a++)
 			for (size_t n = 0; n < 2; n++)
-				promise_of(set[s], data.m, labels[n],
+				promise_of(set[s], m, labels[n],
 				    max_loss[a], rounds);
-		unload(&data);
+		matrix_free(m);
 	}
 }
 
@@ -789,13 +858,12 @@ struct halves {
 	size_t labels;
 };
 
+/* Those that train: each task once, since folds are of tasks. */
 static void
-draw(struct halves *h, struct rng *r)
+draw_training(struct halves *h, struct rng *r)
 {
 	size_t train = h->labels / 2;
 
-	if (train > h->cut)
-		train = h->cut;
 	for (size_t i = 0; i < train; i++) {
 		size_t j = i + rng_u64(r) % (h->cut - i);
 		uint32_t t = h->task[i];
@@ -803,8 +871,12 @@ draw(struct halves *h, struct rng *r)
 		h->task[j] = t;
 		h->label[i] = h->task[i];
 	}
-	h->labels = 2 * train;
-	for (size_t i = train; i < h->labels; i++)
+}
+
+static void
+draw_test(struct halves *h, struct rng *r)
+{
+	for (size_t i = h->labels / 2; i < h->labels; i++)
 		h->label[i] = h->task[h->cut + rng_u64(r)
 		    % (h->n - h->cut)];
 }
@@ -830,18 +902,20 @@ train_half(struct learn *l, const uint32_t *row, size_t n)
 }
 
 #define LOSSES 2
+#define ROUNDS_A_TRAINING 20
 static const double losses[LOSSES] = { 0.02, 0.05 };
 
 static void
-promise_once(const struct matrix *m, struct learn *l, const struct halves *h,
+test_promises(const struct matrix *m, const struct learn *l,
+    const struct halves *h, struct netloss_shelf *shelf,
     struct tally tally[LOSSES])
 {
 	size_t n = h->labels / 2;
-	struct certify_ask ask = { .delta = 0.05, .prior = QUALITY_PRIOR };
+	struct certify_ask ask = { .delta = 0.05, .prior = QUALITY_PRIOR,
+		.shelf = shelf };
 	struct matrix *first, *rest, *truth;
 	struct err e;
 
-	train_half(l, h->label, n);
 	first = with_learned(m, l, h->label, n, false);
 	rest = with_learned(m, l, h->label + n, n, false);
 	truth = with_learned(m, l, h->task + h->cut, h->n - h->cut, false);
@@ -865,11 +939,13 @@ promise_once(const struct matrix *m, struct learn *l, const struct halves *h,
 static void
 promise_learned(const char *name, struct set *s, size_t labels, int rounds)
 {
-	struct halves h = { .n = s->m->tasks, .cut = s->m->tasks / 2,
-		.labels = labels };
+	struct halves h = { .n = s->m->tasks, .cut = s->m->tasks / 2 };
+	struct netloss_shelf shelf = { .n = 0 };
 	struct tally tally[LOSSES] = { { 0 } };
+	struct learn *l = s->learn[POOLS - 1];
 	struct rng r;
 
+	h.labels = 2 * (labels / 2 < h.cut ? labels / 2 : h.cut);
 	h.task = malloc(h.n * sizeof(*h.task));
 	h.label = malloc((labels + 1) * sizeof(*h.label));
 	if (!h.task || !h.label)
@@ -877,20 +953,25 @@ promise_learned(const char *name, struct set *s, size_t labels, int rounds)
 	matrix_shuffle(h.task, h.n);
 	rng_seed(&r, 5);
 	for (int i = 0; i < rounds; i++) {
-		draw(&h, &r);
-		promise_once(s->m, s->learn[POOLS - 1], &h, tally);
+		if (i % ROUNDS_A_TRAINING == 0) {
+			draw_training(&h, &r);
+			train_half(l, h.label, h.labels / 2);
+		}
+		draw_test(&h, &r);
+		test_promises(s->m, l, &h, &shelf, tally);
 	}
 	for (int i = 0; i < LOSSES; i++)
 		printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f\n", name,
 		    h.labels, losses[i], 100.0 * tally[i].promised / rounds,
 		    100.0 * tally[i].broken / rounds, tally[i].cost / rounds);
 	fflush(stdout);
+	netloss_shelf_release(&shelf);
 	free(h.task);
 	free(h.label);
 }
 
 static void
-learned_promise(const char *folder, int rounds)
+learned_promise(const char *folder, int rounds, const char *only)
 {
 	static const char *const set[] = { "logprob-mmlu",
 		"logprob-truthfulqa" };
@@ -901,6 +982,8 @@ learned_promise(const char *folder, int rounds)
 	for (size_t s = 0; s < 2; s++) {
 		struct set data;
 		char path[4096];
+		if (only && strcmp(only, set[s]) != 0)
+			continue;
 		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
 		load(&data, path, true);
 		promise_learned(set[s], &data, 300, rounds);
@@ -1048,20 +1131,22 @@ main(int argc, char **argv)
 {
 	int n = argc > 3 ? atoi(argv[3]) : 0;
 
-	if (argc > 4)
-		longest = (size_t)atoi(argv[4]);
-	if (argc > 2 && strcmp(argv[1], "held") == 0)
+	const char *word = argc > 4 ? argv[4] : NULL;
+
+	if (argc > 2 && strcmp(argv[1], "held") == 0) {
+		if (word)
+			longest = (size_t)atoi(word);
 		held(argv[2], n > 0 ? n : 1, argc < 6
 		    || strcmp(argv[5], "plain") != 0);
-	else if (argc > 2 && strcmp(argv[1], "promise") == 0)
-		promise(argv[2], n > 0 ? n : 1000);
+	} else if (argc > 2 && strcmp(argv[1], "promise") == 0)
+		promise(argv[2], n > 0 ? n : 1000, word);
 	else if (argc > 2 && strcmp(argv[1], "learned-promise") == 0)
-		learned_promise(argv[2], n > 0 ? n : 200);
+		learned_promise(argv[2], n > 0 ? n : 1000, word);
 	else if (argc == 2 && strcmp(argv[1], "speed") == 0)
 		speed();
 	else
 		die("usage: tune held FOLDER [REPEATS [LONGEST [plain]]] | "
-		    "promise FOLDER [ROUNDS] | learned-promise FOLDER "
-		    "[ROUNDS] | speed", NULL);
+		    "promise FOLDER [ROUNDS [SET]] | learned-promise FOLDER "
+		    "[ROUNDS [SET]] | speed", NULL);
 	return 0;
 }

@@ -152,6 +152,46 @@ traces() {
 	[[ "$stderr" == *"begins at tier 2: route, matches 'in all'"* ]]
 	run -0 --separate-stderr "$FRUGAL" explain c -c route.yaml
 	[[ "$output" != *"tier 1 of 3"* && "$output" == *"tier 3 of 3"* ]]
+	[[ "$output" == *"because"*"route, tag 'hard'"* ]]
+	run -0 --separate-stderr "$FRUGAL" explain a -c route.yaml
+	[[ "$output" != *"route"* ]]
+}
+
+@test "rules of a route hold alike in check, run, batch and replay" {
+	cat >route.yaml <<-'YAML'
+	providers: {sim: {api: simulated}, rec: {api: recorded}}
+	cascades:
+	  default:
+	    route: [{start: 3, tags: {level: hard}, regex: '^Prove'}, {start: large, longer_than: 30}]
+	    tiers: [{model: sim/small, accept: {regex: '.'}}, {model: sim/medium, accept: {regex: '.'}}, {model: sim/large, name: large}]
+	YAML
+	run -0 --separate-stderr "$FRUGAL" check -c route.yaml
+	[[ "$output" == *"route: tier 3 if tag level 'hard', matches '^Prove'"* ]]
+	[[ "$output" == *"route: tier 3 if longer than 30 bytes"* ]]
+	cat >tasks.jsonl <<-'JSON'
+	{"id": "tag alone", "prompt": "Sum it.", "tags": {"level": "hard"}}
+	{"id": "pattern alone", "prompt": "Prove it."}
+	{"id": "both", "prompt": "Prove it.", "tags": {"level": "hard"}}
+	{"id": "thirty", "prompt": "123456789012345678901234567890"}
+	{"id": "longer", "prompt": "1234567890123456789012345678901"}
+	JSON
+	"$FRUGAL" batch tasks.jsonl -c route.yaml -o out.jsonl
+	first() { sed -n "s/.*\"id\":\"$1\".*\"attempts\":\[{\"tier\":\([0-9]\).*/\1/p" out.jsonl; }
+	[ "$(first 'tag alone')$(first 'pattern alone')$(first both)$(first thirty)$(first longer)" = 11313 ]
+	run -0 --separate-stderr "$FRUGAL" run -c route.yaml --json --tag level=hard "Prove it."
+	[[ "$output" == *'"attempts":[{"tier":3,'*'"reason":"route, tag '"'hard'"* ]]
+	run -0 --separate-stderr "$FRUGAL" run -c route.yaml --json "Prove it."
+	[[ "$output" == *'"attempts":[{"tier":1,'* ]]
+	# The same in recorded answers.
+	sed -i 's/sim\//rec\//' route.yaml
+	awk '{ for (k = 0; k < 3; k++) {
+		line = $0
+		sub(/}$/, ",\"tier\":\"" substr("small mediumlarge ", 6 * k + 1, 6) "\",\"completions\":[{\"text\":\"1\",\"correct\":true,\"cost_usd\":1}]}", line)
+		sub(/small "/, "small\"", line); sub(/large "/, "large\"", line)
+		print line
+	} }' tasks.jsonl >traces.jsonl
+	run -0 --separate-stderr "$FRUGAL" replay traces.jsonl -c route.yaml --json
+	[[ "$output" == *'"tier":1,'*'"answered_here":{"tasks":3,'*'"tier":3,'*'"answered_here":{"tasks":2,'* ]]
 }
 
 @test "a route that was learnt skips the tier that has no chance" {

@@ -150,6 +150,10 @@ replay() {
 	sed 's/small/known/' trace.jsonl >unsure.jsonl
 	expect 1 replay unsure.jsonl -k sure
 	has_err "is scored by log-probabilities, and none were recorded"
+	# Of an answer that was not found there are none; that is no lack.
+	sed '/"known"/s/"cost_usd"/"answer":null,"cost_usd"/g' unsure.jsonl >silent.jsonl
+	expect 0 replay --json silent.jsonl -k sure
+	[[ ! "$stderr" == *"none were recorded"* ]]
 	expect 1 replay trace.jsonl -k greedy
 	has_err "no task of the traces can be replayed"
 }

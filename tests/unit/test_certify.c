@@ -59,39 +59,20 @@ true_loss(const struct matrix *m, const struct policy *p, size_t top)
 }
 
 static void
-the_bound_is_that_of_both_sides(void **state)
+the_order_is_careful_first_and_the_same_for_all_data(void **state)
 {
-	(void)state;
-	assert_true(fabs(certify_bound(3, 5, 400, 0.05)
-	    - (chance_upper(3, 400, 0.025) - chance_lower(5, 400, 0.025)))
-	    < 1e-12);
-	assert_true(certify_bound(0, 0, 183, 0.05) <= 0.02);
-	assert_true(certify_bound(0, 0, 182, 0.05) > 0.02);
-}
-
-static void
-the_order_is_careful_first_and_blind_to_labels(void **state)
-{
-	struct matrix *m = world(500, 1);
 	struct chain c = { 2, { 0, 1 } };
-	struct policy a[CERTIFY_STEPS], b[CERTIFY_STEPS];
-	struct ranks r;
-	struct err e;
-	size_t n;
+	struct policy p[CERTIFY_STEPS];
+	size_t n = certify_steps(&c, p);
 
 	(void)state;
-	assert_int_equal(ranks_init(&r, m, 0, &e), 0);
-	n = certify_steps(&r, &c, a);
-	assert_in_range(n, CERTIFY_STEPS - 20, CERTIFY_STEPS);
+	assert_int_equal(n, CERTIFY_STEPS);
+	assert_true(p[0].threshold[0] == 0); /* 1 is accepted */
 	for (size_t i = 1; i < n; i++)
-		assert_true(a[i].threshold[0] < a[i - 1].threshold[0]);
-	for (size_t t = 0; t < m->tasks; t++)
-		m->col[0].right[t] ^= 1;
-	assert_int_equal(certify_steps(&r, &c, b), n);
-	for (size_t i = 0; i < n; i++)
-		assert_true(a[i].threshold[0] == b[i].threshold[0]);
-	ranks_release(&r);
-	matrix_free(m);
+		assert_true(p[i].threshold[0] < p[i - 1].threshold[0]);
+	/* 1 - 1e-15 is told from 1, and next to nothing from nothing. */
+	assert_true(p[1].threshold[0] > -1e-15);
+	assert_true(p[n - 1].threshold[0] < log(1e-15));
 }
 
 /* It stops at the first failure, also if a later one would pass. */
@@ -99,11 +80,11 @@ static void
 it_stops_at_the_first_failure(void **state)
 {
 	struct matrix *m = matrix_new(400, 2, (bool[]){ true, false });
-	struct certify_ask ask = { .max_loss = 0.02, .delta = 0.05,
-		.top = 1 };
 	struct policy order[4];
 	struct certificate out = { .labels = 400 };
+	struct netloss test;
 	size_t passed;
+	struct err e;
 
 	(void)state;
 	m->col[1].tier = 1;
@@ -118,12 +99,16 @@ it_stops_at_the_first_failure(void **state)
 	for (size_t i = 0; i < 4; i++)
 		order[i] = (struct policy){ .chain = { 2, { 0, 1 } },
 		    .threshold = { -(double)i - 1 } };
-	certify_order(m, order, 4, &ask, &passed, &out);
+	assert_int_equal(netloss_init(&test, 400, 0.02, 0.05, &e), 0);
+	assert_int_equal(certify_order(m, order, 4, 1, &test, &passed, &out,
+	    &e), 0);
 	assert_int_equal(passed, 1);
 	assert_true(out.policy.threshold[0] == -1);
 	assert_int_equal(out.lost, 0);
-	certify_order(m, order + 2, 2, &ask, &passed, &out);
+	assert_int_equal(certify_order(m, order + 2, 2, 1, &test, &passed,
+	    &out, &e), 0);
 	assert_int_equal(passed, 2); /* on its own it would */
+	netloss_release(&test);
 	matrix_free(m);
 }
 
@@ -133,43 +118,131 @@ too_few_labels_are_refused_with_a_number(void **state)
 	struct certify_ask ask = { .max_loss = 0.02, .delta = 0.05,
 		.top = 1 };
 	struct certificate out;
-	struct matrix *m = world(182, 1);
+	struct matrix *m = world(149, 1);
 	struct err e;
 
 	(void)state;
 	assert_int_equal(certify_best(m, &ask, &out, &e), 0);
 	assert_int_equal(out.verdict, CERTIFY_TOO_FEW);
-	assert_int_equal(out.needed, 183);
+	assert_int_equal(out.needed, 150);
 	matrix_free(m);
-	m = world(200, 5);
+	m = world(164, 5);
 	ask.top = 5;
 	assert_int_equal(certify_best(m, &ask, &out, &e), 0);
 	assert_int_equal(out.verdict, CERTIFY_TOO_FEW);
-	/* five chains share delta */
-	assert_int_equal(out.chains, 5);
-	assert_int_equal(out.needed, chance_labels_needed(0.02, 0.005));
+	/* fifteen of them tell of the tiers; one pair is all they bear */
+	assert_int_equal(out.chains, 1);
+	assert_int_equal(out.needed, 165);
 	matrix_free(m);
 }
 
-/* More chains than can share: one is chosen on a third of the labels. */
+/* With one label fewer it is refused, and with so many not for that. */
 static void
-of_many_chains_one_is_chosen_on_other_labels(void **state)
+so_many_labels_as_it_says_are_enough(void **state)
+{
+	static const double losses[] = { 0.05, 0.02, 0.008, 0.003 };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		for (size_t cheap = 1; cheap < 4; cheap += 2) {
+			struct certify_ask ask = { .max_loss = losses[i],
+				.delta = 0.05, .top = cheap };
+			struct certificate out;
+			struct matrix *m = world(20, cheap);
+			int64_t needed;
+			struct err e;
+
+			assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+			assert_int_equal(out.verdict, CERTIFY_TOO_FEW);
+			needed = out.needed;
+			matrix_free(m);
+			m = world((size_t)needed - 1, cheap);
+			assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+			assert_int_equal(out.verdict, CERTIFY_TOO_FEW);
+			assert_int_equal(out.needed, needed);
+			matrix_free(m);
+			m = world((size_t)needed, cheap);
+			assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+			assert_int_not_equal(out.verdict, CERTIFY_TOO_FEW);
+			matrix_free(m);
+		}
+}
+
+static void
+as_many_pairs_share_as_the_labels_can_bear(void **state)
+{
+	struct certify_ask ask = { .max_loss = 0.02, .delta = 0.05,
+		.top = 8, .prior = 300 };
+	struct certificate out;
+	struct matrix *m = world(300, 8);
+	struct err e;
+
+	(void)state;
+	assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+	assert_int_equal(out.chains, 2);
+	matrix_free(m);
+	/* Eight pairs, and a chain that is chosen on a quarter. */
+	m = world(2000, 8);
+	assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+	assert_int_equal(out.verdict, CERTIFY_YES);
+	assert_int_equal(out.chains, 9);
+	if (out.chosen_on) {
+		assert_int_equal(out.chosen_on, 500);
+		assert_int_equal(out.labels, 1500);
+	} else {
+		assert_int_equal(out.labels, 1900);
+	}
+	matrix_free(m);
+}
+
+/*
+ * Three kinds of tasks: the first tier is sure of the easy ones, the second of
+ * the middling ones; both are right when they are sure. No pair does half as
+ * well as the chain of both.
+ */
+static struct matrix *
+three_kinds(size_t tasks)
+{
+	struct matrix *m = matrix_new(tasks, 3, (bool[]){ true, true,
+	    false });
+
+	assert_non_null(m);
+	for (size_t t = 0; t < tasks; t++) {
+		size_t kind = rng_u64(&rng) % 20;
+		for (size_t k = 0; k < 3; k++) {
+			/* who is sure, of which kinds */
+			bool sure = k == 0 ? kind < 9 : kind >= 9 && kind < 18;
+			struct column *c = &m->col[k];
+			c->tier = k;
+			c->cost[t] = k == 2 ? 1000 : 10 + 20 * (int64_t)k;
+			c->right[t] = k == 2 || sure || rng_u64(&rng) % 4 == 0;
+			if (k < 2)
+				c->score[t] = log((sure ? 0.9 : 0.3)
+				    + 0.05 * rng_unit(&rng));
+		}
+	}
+	return m;
+}
+
+static void
+a_chain_of_three_is_promised_where_it_is_cheaper(void **state)
 {
 	struct certify_ask ask = { .max_loss = 0.05, .delta = 0.05,
-		.top = CERTIFY_SHARED + 1, .prior = 300 };
-	struct matrix *m = world(900, CERTIFY_SHARED + 1);
+		.top = 2, .prior = 300 };
+	struct matrix *m = three_kinds(1200), *all = three_kinds(20000);
 	struct certificate out;
 	struct err e;
 
 	(void)state;
-	for (size_t t = 0; t < 900; t++)
-		m->col[ask.top].cost[t] = 1000;
 	assert_int_equal(certify_best(m, &ask, &out, &e), 0);
 	assert_int_equal(out.verdict, CERTIFY_YES);
-	assert_int_equal(out.chains, 1);
+	assert_int_equal(out.policy.chain.n, 3);
 	assert_int_equal(out.chosen_on, 300);
-	assert_int_equal(out.labels, 600);
+	assert_int_equal(out.labels, 900);
+	assert_true(out.cost < 250); /* a pair: 550 and more */
+	assert_true(true_loss(all, &out.policy, 2) <= 0.05);
 	matrix_free(m);
+	matrix_free(all);
 }
 
 static void
@@ -182,8 +255,7 @@ no_cheaper_tier_is_said(void **state)
 	struct err e;
 
 	(void)state;
-	for (size_t t = 0; t < 300; t++)
-		m->col[0].cost[t] = 90;
+	m->col[0].tier = 1; /* the top tier's own */
 	assert_int_equal(certify_best(m, &ask, &out, &e), 0);
 	assert_int_equal(out.verdict, CERTIFY_NO_CHAIN);
 	matrix_free(m);
@@ -196,6 +268,7 @@ broken(size_t cheap, size_t labels, double max_loss)
 	struct certify_ask ask = { .max_loss = max_loss, .delta = 0.05,
 		.top = cheap, .prior = 300 };
 	uint32_t *row = malloc(labels * sizeof(*row));
+	struct netloss_shelf shelf = { .n = 0 };
 	int promised = 0, false_ones = 0, rounds = 400;
 	struct err e;
 
@@ -207,6 +280,7 @@ broken(size_t cheap, size_t labels, double max_loss)
 			row[k] = (uint32_t)(rng_u64(&rng) % all->tasks);
 		m = matrix_rows(all, row, labels);
 		ask.seed = (uint64_t)i;
+		ask.shelf = &shelf;
 		assert_int_equal(certify_best(m, &ask, &out, &e), 0);
 		if (out.verdict == CERTIFY_YES) {
 			promised++;
@@ -217,6 +291,7 @@ broken(size_t cheap, size_t labels, double max_loss)
 	}
 	assert_true(promised > rounds / 4);
 	assert_true(false_ones <= rounds * 65 / 1000);
+	netloss_shelf_release(&shelf);
 	free(row);
 	matrix_free(all);
 }
@@ -242,11 +317,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_bound_is_that_of_both_sides),
-		cmocka_unit_test(the_order_is_careful_first_and_blind_to_labels),
+		cmocka_unit_test(the_order_is_careful_first_and_the_same_for_all_data),
 		cmocka_unit_test(it_stops_at_the_first_failure),
 		cmocka_unit_test(too_few_labels_are_refused_with_a_number),
-		cmocka_unit_test(of_many_chains_one_is_chosen_on_other_labels),
+		cmocka_unit_test(so_many_labels_as_it_says_are_enough),
+		cmocka_unit_test(as_many_pairs_share_as_the_labels_can_bear),
+		cmocka_unit_test(a_chain_of_three_is_promised_where_it_is_cheaper),
 		cmocka_unit_test(no_cheaper_tier_is_said),
 		cmocka_unit_test(the_promise_holds_as_often_as_it_says),
 	};

@@ -241,6 +241,37 @@ seed(void **state)
 	return 0;
 }
 
+static void
+as_many_are_accepted_as_are_right_often_enough(void **state)
+{
+	/* Sorted already; equal scores stand or fall together. */
+	static const double score[] = { -0.1, -0.2, -0.2, -0.3, -0.4, -0.5,
+		-0.6, -INFINITY };
+	static const uint8_t right[] = { 0, 1, 1, 1, 0, 1, 0, 1 };
+	static const uint32_t order[] = { 0, 1, 2, 3, 4, 5, 6, 7 };
+	struct accepted a;
+
+	(void)state;
+	/* shares, by the number accepted: 0, 2/3 of 3, 3/4, 3/5, 4/6, 4/7 */
+	a = quality_accept(score, right, order, 8, 0.75);
+	assert_true(a.threshold == -0.3 && a.n == 4 && a.right == 3);
+	a = quality_accept(score, right, order, 8, 2.0 / 3);
+	assert_true(a.threshold == -0.5 && a.n == 6 && a.right == 4);
+	a = quality_accept(score, right, order, 8, 0.5);
+	assert_true(a.threshold == -0.6 && a.n == 7 && a.right == 4);
+	a = quality_accept(score, right, order, 8, 0.76);
+	assert_true(a.threshold > 0 && a.n == 0 && a.right == 0);
+	a = quality_accept(score, right, order, 0, 0);
+	assert_true(a.n == 0);
+	/* The wrong one of two equals comes along. */
+	a = quality_accept(score + 1, (const uint8_t[]){ 1, 0 }, order, 2, 1);
+	assert_true(a.threshold > 0 && a.n == 0);
+	a = quality_accepted(score, right, 8, -0.2);
+	assert_true(a.threshold == -0.2 && a.n == 3 && a.right == 2);
+	a = quality_accepted(score, right, 8, 1);
+	assert_int_equal(a.n, 0);
+}
+
 int
 main(void)
 {
@@ -254,6 +285,7 @@ main(void)
 		cmocka_unit_test(equal_scores_have_one_rank),
 		cmocka_unit_test(rows_and_columns_are_copied),
 		cmocka_unit_test(scores_without_a_fold_go_with_the_columns),
+		cmocka_unit_test(as_many_are_accepted_as_are_right_often_enough),
 	};
 
 	return cmocka_run_group_tests(tests, seed, NULL);

@@ -75,10 +75,31 @@ agreement_is_tried_at_several_numbers_of_samples(void **state)
 
 	(void)state;
 	find(&r, NULL, 1);
-	assert_int_equal(settings.n, 4);
-	assert_string_equal(written(1), "3 {agreement: {at_least: 0.5}}");
-	assert_string_equal(written(2), "5 {agreement: {at_least: 0.5}}");
-	assert_string_equal(written(3), "7 {agreement: {at_least: 0.5}}");
+	assert_int_equal(settings.n, 5);
+	assert_string_equal(written(1), "2 {agreement: {at_least: 0.5}}");
+	assert_string_equal(written(2), "3 {agreement: {at_least: 0.5}}");
+	assert_string_equal(written(3), "5 {agreement: {at_least: 0.5}}");
+	assert_string_equal(written(4), "7 {agreement: {at_least: 0.5}}");
+}
+
+static void
+a_promise_is_of_the_first_that_is_not_spare(void **state)
+{
+	const struct recorded seven = { .samples = 7 }, two = { .samples = 2 };
+	const struct recorded learned = { .samples = 1, .model = "a.model" };
+
+	(void)state;
+	find(&seven, NULL, 1);
+	assert_int_equal(settings.v[settings_first(&settings)].samples, 3);
+	settings_release(&settings);
+	/* There is no other. */
+	find(&two, NULL, 1);
+	assert_int_equal(settings.n, 2);
+	assert_int_equal(settings_first(&settings), 1);
+	settings_release(&settings);
+	find(&learned, NULL, 1);
+	assert_int_equal(settings.n, 2);
+	assert_int_equal(settings_first(&settings), 0);
 }
 
 static void
@@ -99,11 +120,113 @@ one_token_needs_one_aggregate(void **state)
 	settings_release(&settings);
 	r.whole_text = r.many_tokens = true;
 	find(&r, NULL, 1);
-	assert_int_equal(settings.n, 5);
-	settings_release(&settings);
-	r.answers = true;
+	assert_int_equal(settings.n, 6);
+}
+
+static void
+tried(const char *const *want, size_t n)
+{
+	for (size_t i = 0; i < n && i + 1 < settings.n; i++)
+		assert_string_equal(written(i + 1), want[i]);
+	assert_int_equal(settings.n, n + 1);
+	for (size_t i = 1; i <= n; i++)
+		assert_non_null(settings.v[i].rule);
+}
+
+static void
+many_tokens_and_samples_are_tried_in_many_ways(void **state)
+{
+	static const char *const want[] = {
+		"1 {logprob: {at_least: 0.5}}",
+		"1 {logprob: {aggregate: min, at_least: 0.5}}",
+		"1 {logprob: {aggregate: quantile, quantile: 0.1, at_least: 0.5}}",
+		"1 {logprob: {aggregate: quantile, quantile: 0.25, at_least: 0.5}}",
+		"1 {logprob: {aggregate: first, at_least: 0.5}}",
+		"1 {logprob: {over: answer, at_least: 0.5}}",
+		"1 {logprob: {aggregate: min, over: answer, at_least: 0.5}}",
+		"1 {mean: {of: [logprob, {logprob: {over: answer}}], at_least: 0.5}}",
+		"1 {all: {of: [logprob, {logprob: {over: answer}}], at_least: 0.5}}",
+		"2 {agreement: {at_least: 0.5}}",
+		"3 {agreement: {at_least: 0.5}}",
+		"3 {mean: {of: [agreement, logprob], at_least: 0.5}}",
+		"3 {all: {of: [agreement, logprob], at_least: 0.5}}",
+		"3 {any: {of: [agreement, logprob], at_least: 0.5}}",
+		"3 {mean: {of: [agreement, {logprob: {over: answer}}], at_least: 0.5}}",
+		"5 {agreement: {at_least: 0.5}}",
+		"5 {mean: {of: [agreement, logprob], at_least: 0.5}}",
+		"5 {all: {of: [agreement, logprob], at_least: 0.5}}",
+		"5 {any: {of: [agreement, logprob], at_least: 0.5}}",
+		"5 {mean: {of: [agreement, {logprob: {over: answer}}], at_least: 0.5}}",
+		"6 {agreement: {at_least: 0.5}}",
+	};
+	const struct recorded r = { .samples = 6, .logprobs = true,
+		.whole_text = true, .many_tokens = true, .answers = true };
+
+	(void)state;
 	find(&r, NULL, 1);
-	assert_int_equal(settings.n, 7);
+	tried(want, sizeof(want) / sizeof(want[0]));
+	assert_false(settings.v[7].combined);
+	assert_true(settings.v[8].combined);
+}
+
+static void
+a_pattern_is_tried_alone_and_with_others(void **state)
+{
+	static const char *const bare[] = {
+		"1 {regex: {match: \"x\", at_least: 0.5}}",
+		"1 {logprob: {over: answer, at_least: 0.5}}",
+		"1 {all: {of: [{regex: \"x\"}, {logprob: {over: answer}}], at_least: 0.5}}",
+		"1 {any: {of: [{regex: \"x\"}, {logprob: {over: answer}}], at_least: 0.5}}",
+	};
+	static const char *const one_way[] = {
+		"1 {any: {of: [{any: [{regex: \"x\"}, {regex: \"y\"}]}, {logprob: {aggregate: min}}], at_least: 0.5}}",
+		"1 {logprob: {aggregate: min, at_least: 0.5}}",
+		"1 {logprob: {over: answer, at_least: 0.5}}",
+		"1 {all: {of: [{any: [{regex: \"x\"}, {regex: \"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
+		"1 {any: {of: [{any: [{regex: \"x\"}, {regex: \"y\"}]}, {logprob: {over: answer}}], at_least: 0.5}}",
+	};
+	const struct recorded r = { .samples = 1, .logprobs = true };
+
+	(void)state;
+	find(&r, "regex: x", 1);
+	tried(bare, 4);
+	assert_false(settings.v[1].combined);
+	assert_true(settings.v[3].combined);
+	settings_release(&settings);
+	find(&r, "any: [regex: x, logprob: {aggregate: min, at_least: 0.4}, "
+	    "regex: y]", 1);
+	tried(one_way, 5);
+	assert_false(settings.v[1].combined);
+	settings_release(&settings);
+	find(&(struct recorded){ .samples = 1 }, "any: [regex: x, regex: y]",
+	    1);
+	assert_int_equal(settings.n, 2);
+	assert_string_equal(written(1), "1 {any: {of: [{any: "
+	    "[{regex: \"x\"}, {regex: \"y\"}]}], at_least: 0.5}}");
+}
+
+static void
+combinations_are_left_out_before_plain_settings(void **state)
+{
+	const struct recorded r = { .samples = 6, .logprobs = true,
+		.whole_text = true, .many_tokens = true, .answers = true,
+		.model = "a.model" };
+
+	(void)state;
+	find(&r, NULL, 1);
+	settings_thin(&settings, 15);
+	assert_int_equal(settings.n, 15);
+	for (size_t i = 1; i < 15; i++) {
+		assert_false(settings.v[i].combined);
+		assert_true(settings.v[i].rule || settings.v[i].learned);
+	}
+	settings_thin(&settings, 9);
+	assert_string_equal(settings.v[4].label, "logprob over: answer");
+	assert_true(settings.v[8].learned);
+	assert_int_equal(settings.v[8].samples, 1);
+	settings_thin(&settings, 2);
+	assert_int_equal(settings.n, 2);
+	assert_string_equal(settings.v[1].label, "logprob");
 }
 
 static void
@@ -115,9 +238,9 @@ patterns_under_all_are_demanded_by_every_setting(void **state)
 	(void)state;
 	find(&r, "all: [regex: 'x', {logprob: {over: answer, at_least: 0.7}}]",
 	    1);
-	assert_string_equal(written(1), "1 {all: {of: [{\"regex\":\"x\"}, "
-	    "{logprob: {over: \"answer\"}}], at_least: 0.5}}");
-	assert_string_equal(written(2), "1 {all: {of: [{\"regex\":\"x\"}, "
+	assert_string_equal(written(1), "1 {all: {of: [{regex: \"x\"}, "
+	    "{logprob: {over: answer}}], at_least: 0.5}}");
+	assert_string_equal(written(2), "1 {all: {of: [{regex: \"x\"}, "
 	    "logprob], at_least: 0.5}}");
 	for (size_t i = 1; i < settings.n; i++)
 		assert_non_null(settings.v[i].rule);
@@ -130,20 +253,20 @@ a_learned_score_comes_last_and_in_place_of_an_old_one(void **state)
 
 	(void)state;
 	find(&r, NULL, 1);
-	assert_int_equal(settings.n, 7);
-	assert_string_equal(written(4),
-	    "1 {learned: {file: \"a-small.model\", at_least: 0.5}}");
+	assert_int_equal(settings.n, 8);
 	assert_string_equal(written(5),
+	    "1 {learned: {file: \"a-small.model\", at_least: 0.5}}");
+	assert_string_equal(written(6),
 	    "5 {learned: {file: \"a-small.model\", at_least: 0.5}}");
-	assert_true(settings.v[6].learned);
-	assert_int_equal(settings.v[6].samples, 7);
-	assert_null(settings.v[6].rule);
+	assert_true(settings.v[7].learned);
+	assert_int_equal(settings.v[7].samples, 7);
+	assert_null(settings.v[7].rule);
 	settings_release(&settings);
 	r.samples = 1;
 	find(&r, "all: [regex: 'x', {learned: {file: b.model, at_least: 0.7}}]",
 	    1);
 	assert_int_equal(settings.n, 2);
-	assert_string_equal(written(1), "1 {all: {of: [{\"regex\":\"x\"}, "
+	assert_string_equal(written(1), "1 {all: {of: [{regex: \"x\"}, "
 	    "{learned: {file: \"a-small.model\"}}], at_least: 0.5}}");
 	assert_non_null(settings.v[1].rule);
 }
@@ -156,13 +279,39 @@ the_tiers_own_rule_comes_first(void **state)
 	(void)state;
 	find(&r, "mean: {of: [agreement, regex: 'x'], weights: [2, 1], "
 	    "at_least: 0.7}", 5);
-	assert_string_equal(written(1), "5 {mean: {of: [\"agreement\","
-	    "{\"regex\":\"x\"}], weights: [2,1], at_least: 0.5}}");
+	assert_string_equal(written(1), "5 {mean: {of: [agreement, "
+	    "{regex: \"x\"}], weights: [2, 1], at_least: 0.5}}");
 	settings_release(&settings);
 	find(&r, "agreement: 0.8", 5);
 	assert_string_equal(written(1), "5 {agreement: {at_least: 0.5}}");
 	/* no second time */
-	assert_int_equal(settings.n, 3);
+	assert_int_equal(settings.n, 4);
+}
+
+static void
+what_was_written_is_tried_again(void **state)
+{
+	static const char *const rules[] = {
+		"{all: {of: [agreement, logprob], at_least: 0.5}}",
+		"{mean: {of: [agreement, {logprob: {over: answer}}], at_least: 0.5}}",
+		"{any: {of: [{regex: \"x\"}, logprob], at_least: 0.5}}",
+		"{all: {of: [{regex: \"x\"}, logprob], at_least: 0.5}}",
+		"{all: {of: [{regex: \"x\"}, {mean: {of: [agreement, logprob]}}], at_least: 0.5}}",
+		"{all: {of: [{regex: \"x\"}, {regex: \"y\"}, {logprob: {over: answer}}], at_least: 0.5}}",
+	};
+	const struct recorded r = { .samples = 3, .logprobs = true,
+		.whole_text = true, .many_tokens = true, .answers = true };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		find(&r, rules[i], 3);
+		assert_string_equal(written(1) + 2, rules[i]);
+		/* What it demands all others demand. */
+		for (size_t k = 1; i >= 3 && k < settings.n; k++)
+			assert_non_null(strstr(written(k),
+			    "{all: {of: [{regex: \"x\"}"));
+		settings_release(&settings);
+	}
 }
 
 static void
@@ -338,10 +487,15 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(agreement_is_tried_at_several_numbers_of_samples),
+		T(a_promise_is_of_the_first_that_is_not_spare),
 		T(one_token_needs_one_aggregate),
+		T(many_tokens_and_samples_are_tried_in_many_ways),
+		T(a_pattern_is_tried_alone_and_with_others),
+		T(combinations_are_left_out_before_plain_settings),
 		T(patterns_under_all_are_demanded_by_every_setting),
 		T(a_learned_score_comes_last_and_in_place_of_an_old_one),
 		T(the_tiers_own_rule_comes_first),
+		T(what_was_written_is_tried_again),
 		T(two_thresholds_cannot_be_moved_as_one),
 		T(a_threshold_accepts_what_it_was_found_to_accept),
 		T(traces_become_rows),
