@@ -238,6 +238,8 @@ jw_kmoney(struct jw *w, const char *name, int64_t picousd)
 {
 	char room[ROOM];
 
-	if (picousd != MONEY_UNKNOWN)
+	if (picousd == 0) /* as nearly all of an answer that was kept */
+		jw_kraw(w, name, STR("0"));
+	else if (picousd != MONEY_UNKNOWN)
 		jw_kraw(w, name, exact(picousd, room));
 }

@@ -160,6 +160,17 @@ unpack_str(struct unpack *u)
 	return s;
 }
 
+static inline uint64_t
+unpack_fixed8(struct unpack *u)
+{
+	if (u->bad || u->end - u->p < PACK_FIXED) {
+		u->bad = true;
+		return 0;
+	}
+	u->p += PACK_FIXED;
+	return unpack_fixed(u->p - PACK_FIXED);
+}
+
 static inline double
 unpack_double(struct unpack *u)
 {

@@ -657,15 +657,15 @@ add_cells(struct adding *a)
 	size_t i = 0;
 
 	while ((c = tally_each(a->tally, &i))) {
-		if (c->kind != TALLY_ASK || !model_is(c->model, a->model)
-		    || c->verdict >= ASK_OUTCOMES)
+		if (c->key.kind != TALLY_ASK || !model_is(c->key.model, a->model)
+		    || c->key.verdict >= ASK_OUTCOMES)
 			continue;
 		t->sent += c->n[TALLY_COUNT];
-		t->by_outcome[c->verdict] += c->n[TALLY_COUNT];
+		t->by_outcome[c->key.verdict] += c->n[TALLY_COUNT];
 		t->unknown_cost += c->n[TALLY_UNKNOWN];
 		t->cost_picousd = money_add(t->cost_picousd,
 		    c->n[TALLY_COST]);
-		if (!c->booked)
+		if (!c->key.booked)
 			continue;
 		t->booked += c->n[TALLY_COUNT];
 		t->booked_picousd = money_add(t->booked_picousd,

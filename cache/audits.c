@@ -25,14 +25,14 @@ add_name(struct buf *b, enum ledger_group by, const struct tally_cell *c)
 {
 	switch (by) {
 	case LEDGER_BY_TIER:
-		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->cascade), c->tier,
-		    STR_ARG(c->model));
+		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->key.cascade), c->key.tier,
+		    STR_ARG(c->key.model));
 		break;
 	case LEDGER_BY_CASCADE:
-		buf_add(b, c->cascade);
+		buf_add(b, c->key.cascade);
 		break;
 	case LEDGER_BY_TAG:
-		buf_add(b, c->word);
+		buf_add(b, c->key.word);
 		break;
 	case LEDGER_BY_MODEL:
 	case LEDGER_BY_DAY:
@@ -49,10 +49,10 @@ named(enum ledger_group by, const struct tally_cell *c, struct str name)
 	struct ledger_audits g = { .group = name };
 
 	if (by == LEDGER_BY_TIER || by == LEDGER_BY_CASCADE)
-		g.cascade = c->cascade;
+		g.cascade = c->key.cascade;
 	if (by == LEDGER_BY_TIER) {
-		g.tier = c->tier;
-		g.model = c->model;
+		g.tier = c->key.tier;
+		g.model = c->key.model;
 	}
 	return g;
 }
@@ -104,6 +104,8 @@ add_cell(void *cookie, const struct tally_cell *c, struct err *e)
 		return err_nomem(e);
 	tally_sum(&g->sum.accepted, c->n[TALLY_ACCEPTED]);
 	tally_sum(&g->sum.tasks, c->n[TALLY_ANSWERED]);
+	if (c->key.kind == TALLY_CLIMB)
+		return 0;
 	tally_sum(&g->sum.unanswered, c->n[TALLY_UNANSWERED]);
 	tally_sum(&g->sum.cost_picousd, c->n[TALLY_COST]);
 	tally_sum(&g->sum.unknown_cost, c->n[TALLY_UNKNOWN]);

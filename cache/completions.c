@@ -117,7 +117,7 @@ facts_encode(struct buf *b, const struct completion *c, struct str tokens)
 	if (!buf_reserve(b, PACK_FIXED + 10 * PACK_NUMBER + c->model.n))
 		return false;
 	p = pack_i64(b->p, c->finish);
-	p = pack_i64(p, c->asked_utc_ms);
+	p = pack_fixed(p, (uint64_t)c->asked_utc_ms);
 	p = pack_i64(p, c->latency_ms);
 	p = pack_i64(p, c->prompt_tokens);
 	p = pack_i64(p, c->cached_tokens);
@@ -142,7 +142,7 @@ facts_decode(struct str facts, struct completion *out)
 
 	out->finish = finish >= FINISH_STOP && finish <= FINISH_OTHER
 	    ? (enum finish)finish : FINISH_OTHER;
-	out->asked_utc_ms = unpack_i64(&u);
+	out->asked_utc_ms = (int64_t)unpack_fixed8(&u);
 	out->latency_ms = unpack_i64(&u);
 	out->prompt_tokens = unpack_i64(&u);
 	out->cached_tokens = unpack_i64(&u);
@@ -174,6 +174,8 @@ completions_read(struct store *s, struct columns *col, struct completion *out,
 		return store_fail(s, SQLITE_CORRUPT, "read", e);
 	if (!arena_str(col->arena, out->model, &out->model))
 		return err_nomem(e);
+	if (tokens.n == 0)
+		return 0;
 	col->n--;
 	return completions_tokens(s, col, out, e);
 }

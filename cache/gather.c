@@ -80,6 +80,14 @@ is_meant(struct gather *g, const struct ledger_task *t, struct err *e)
 
 /* --- handing on -------------------------------------------------------------- */
 
+/* What audits speak for is counted where tasks ended. */
+static bool
+is_of(const struct tally_cell *c, enum tally_kind kind)
+{
+	return c->key.kind == kind || (kind == TALLY_AUDIT
+	    && c->key.kind == TALLY_CLIMB && c->n[TALLY_ANSWERED]);
+}
+
 /* What is left out here is left out of summaries as well. */
 static int
 hand_on_cells(struct gather *g, struct err *e)
@@ -90,8 +98,8 @@ hand_on_cells(struct gather *g, struct err *e)
 	int rc = 0;
 
 	while (rc == 0 && (c = tally_each(g->tally, &i)))
-		if (c->kind == g->kind && c->collected == f->collected
-		    && (f->cascade.n == 0 || str_eq(c->cascade, f->cascade)))
+		if (is_of(c, g->kind) && c->key.collected == f->collected
+		    && (f->cascade.n == 0 || str_eq(c->key.cascade, f->cascade)))
 			rc = g->cell(g->cookie, c, e);
 	tally_clear(g->tally);
 	g->counted = 0;

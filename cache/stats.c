@@ -94,20 +94,20 @@ add_name(struct buf *b, enum ledger_group by, const struct tally_cell *c)
 {
 	switch (by) {
 	case LEDGER_BY_TIER:
-		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->cascade), c->tier,
-		    STR_ARG(c->model));
+		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->key.cascade), c->key.tier,
+		    STR_ARG(c->key.model));
 		break;
 	case LEDGER_BY_CASCADE:
-		buf_add(b, c->cascade);
+		buf_add(b, c->key.cascade);
 		break;
 	case LEDGER_BY_MODEL:
-		buf_add(b, c->model);
+		buf_add(b, c->key.model);
 		break;
 	case LEDGER_BY_TAG:
-		buf_add(b, c->word);
+		buf_add(b, c->key.word);
 		break;
 	case LEDGER_BY_DAY:
-		add_day(b, c->quarter);
+		add_day(b, c->key.quarter);
 		break;
 	case LEDGER_TOTAL:
 		buf_adds(b, "total");
@@ -126,12 +126,12 @@ group_of(struct summary_of *s, const struct tally_cell *c)
 	add_name(&s->name, s->by, c);
 	buf_clear(&s->key);
 	if (by->tier)
-		buf_addf(&s->key, "%d ", c->tier);
+		buf_addf(&s->key, "%d ", c->key.tier);
 	if (by->cascade)
-		buf_add(&s->key, c->cascade);
+		buf_add(&s->key, c->key.cascade);
 	buf_addc(&s->key, '\0');
 	if (by->model)
-		buf_add(&s->key, c->model);
+		buf_add(&s->key, c->key.model);
 	buf_addc(&s->key, '\0');
 	buf_add(&s->key, buf_str(&s->name));
 	if (s->key.failed || s->name.failed)
@@ -142,10 +142,10 @@ group_of(struct summary_of *s, const struct tally_cell *c)
 	g = arena_alloc(s->arena, sizeof(*g));
 	if (!g || !arena_str(s->arena, buf_str(&s->name), &g->sum.group)
 	    || (by->cascade
-	    && !arena_str(s->arena, c->cascade, &g->sum.cascade))
-	    || (by->model && !arena_str(s->arena, c->model, &g->sum.model)))
+	    && !arena_str(s->arena, c->key.cascade, &g->sum.cascade))
+	    || (by->model && !arena_str(s->arena, c->key.model, &g->sum.model)))
 		return NULL;
-	g->sum.tier = by->tier ? c->tier : 0;
+	g->sum.tier = by->tier ? c->key.tier : 0;
 	return map_put(s->map, buf_str(&s->key), g) ? g : NULL;
 }
 
@@ -192,7 +192,7 @@ add_cell(void *cookie, const struct tally_cell *c, struct err *e)
 	struct group *g;
 
 	/* Tasks that were never attempted are of no tier. */
-	if (by->of_attempts && c->tier == 0 && c->model.n == 0)
+	if (by->of_attempts && c->key.tier == 0 && c->key.model.n == 0)
 		return 0;
 	g = group_of(s, c);
 	if (!g || !hist_merge(&g->latency, by->of_attempts ? &c->attempts
@@ -297,9 +297,9 @@ add_reason(void *cookie, const struct tally_cell *c, struct err *e)
 	struct reason *v;
 
 	for (v = r->v; v && v < r->v + r->n; v++) {
-		if (v->tier == c->tier && v->verdict == c->verdict
-		    && str_eq(v->cascade, c->cascade)
-		    && str_eq(v->scorer, c->word)) {
+		if (v->tier == c->key.tier && v->verdict == c->key.verdict
+		    && str_eq(v->cascade, c->key.cascade)
+		    && str_eq(v->scorer, c->key.word)) {
 			tally_sum(&v->count, c->n[TALLY_COUNT]);
 			return 0;
 		}
@@ -313,10 +313,10 @@ add_reason(void *cookie, const struct tally_cell *c, struct err *e)
 		r->cap = cap;
 	}
 	v = &r->v[r->n];
-	*v = (struct reason){ .tier = c->tier, .verdict = c->verdict,
+	*v = (struct reason){ .tier = c->key.tier, .verdict = c->key.verdict,
 	    .count = c->n[TALLY_COUNT] };
-	if (!arena_str(r->arena, c->cascade, &v->cascade)
-	    || !arena_str(r->arena, c->word, &v->scorer))
+	if (!arena_str(r->arena, c->key.cascade, &v->cascade)
+	    || !arena_str(r->arena, c->key.word, &v->scorer))
 		return err_nomem(e);
 	r->n++;
 	return 0;

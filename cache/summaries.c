@@ -104,12 +104,17 @@ int
 summaries_note_task(struct store *s, const struct ledger_task *t,
     struct err *e)
 {
-	struct ledger_task numbered = *t;
 	struct summing *m = own_of(s);
+	struct ledger_task numbered;
 
+	if (!m)
+		return err_nomem(e);
+	if (!t->audit)
+		return count_task(m, t, e);
 	/* As it will be: an audit may be known by it. */
+	numbered = *t;
 	numbered.number = s->next_task + s->pending.n_tasks - 1;
-	return m ? count_task(m, &numbered, e) : err_nomem(e);
+	return count_task(m, &numbered, e);
 }
 
 int

@@ -192,7 +192,7 @@ tally_clear(struct tally *t)
 
 /* What tells one cell from another. Also how it begins in the file. */
 static bool
-add_key(struct buf *b, const struct tally_cell *c)
+add_key(struct buf *b, const struct tally_key *c)
 {
 	char *p;
 
@@ -213,9 +213,9 @@ add_key(struct buf *b, const struct tally_cell *c)
 }
 
 static bool
-is_like(const struct tally_cell *c, const struct tally_cell *like)
+is_like(const struct tally_key *c, const struct tally_key *like)
 {
-	return c && c->collected == like->collected && c->tier == like->tier
+	return c->collected == like->collected && c->tier == like->tier
 	    && c->verdict == like->verdict && c->booked == like->booked
 	    && c->quarter == like->quarter && str_eq(c->cascade, like->cascade)
 	    && str_eq(c->model, like->model) && str_eq(c->word, like->word);
@@ -223,11 +223,11 @@ is_like(const struct tally_cell *c, const struct tally_cell *like)
 
 /* The cell like this one, which is made if there is none. NULL: no memory. */
 static struct tally_cell *
-cell_like(struct tally *t, const struct tally_cell *like)
+cell_like(struct tally *t, const struct tally_key *like)
 {
 	struct tally_cell *c = t->last[like->kind];
 
-	if (is_like(c, like))
+	if (c && is_like(&c->key, like))
 		return c;
 	if (!t->map && !(t->map = map_new()))
 		return NULL;
@@ -240,10 +240,10 @@ cell_like(struct tally *t, const struct tally_cell *like)
 	c = arena_alloc(t->arena, sizeof(*c));
 	if (!c)
 		return NULL;
-	*c = *like;
-	if (!arena_str(t->arena, like->cascade, &c->cascade)
-	    || !arena_str(t->arena, like->model, &c->model)
-	    || !arena_str(t->arena, like->word, &c->word)
+	c->key = *like;
+	if (!arena_str(t->arena, like->cascade, &c->key.cascade)
+	    || !arena_str(t->arena, like->model, &c->key.model)
+	    || !arena_str(t->arena, like->word, &c->key.word)
 	    || !map_put(t->map, buf_str(&t->key), c))
 		return NULL;
 	return t->last[like->kind] = c;
@@ -353,6 +353,27 @@ last_attempt(const struct ledger_task *t)
 	return t->n_attempts - 1;
 }
 
+/* What was not audited is what audits speak for. */
+static void
+count_answered(struct tally_cell *c, const struct ledger_task *task)
+{
+	c->n[TALLY_ANSWERED] += task->tier > 0;
+	c->n[TALLY_ACCEPTED] += task->status == TASK_ACCEPTED
+	    && task->tier > 0 && task->tier < task->tiers;
+}
+
+/* Is it counted where the task ended? */
+static bool
+ended_where_answered(const struct ledger_task *t)
+{
+	const struct ledger_attempt *a;
+
+	if (t->n_attempts == 0)
+		return false;
+	a = &t->attempts[last_attempt(t)];
+	return a->tier == t->tier && str_eq(a->model, t->model);
+}
+
 static bool
 count_reason(struct tally *t, const struct ledger_task *task,
     const struct ledger_attempt *a)
@@ -361,7 +382,7 @@ count_reason(struct tally *t, const struct ledger_task *task,
 
 	if (a->verdict == ATTEMPT_ACCEPT || a->verdict > ATTEMPT_UNKNOWN_IN_CACHE)
 		return true;
-	c = cell_like(t, &(struct tally_cell){ .kind = TALLY_REASON,
+	c = cell_like(t, &(struct tally_key){ .kind = TALLY_REASON,
 	    .collected = task->collected, .tier = a->tier,
 	    .verdict = a->verdict, .cascade = task->cascade,
 	    .word = a->scorer });
@@ -395,6 +416,8 @@ count_at(struct tally_cell *c, const struct ledger_task *task, size_t i,
 	if (i != last_attempt(task))
 		return true;
 	count_ended(c, task);
+	if (r->model.n == 0 && ended_where_answered(task))
+		count_answered(c, task);
 	waited = !task->cached && a->verdict != ATTEMPT_UNKNOWN_IN_CACHE;
 	return !waited || hist_add(&c->tasks, task->latency_ms, 1);
 }
@@ -409,7 +432,7 @@ static bool
 count_climb(struct tally *t, const struct ledger_task *task,
     const struct tally_rules *r)
 {
-	struct tally_cell like = { .kind = TALLY_CLIMB,
+	struct tally_key like = { .kind = TALLY_CLIMB,
 	    .collected = task->collected, .cascade = task->cascade,
 	    .quarter = quarter_of(task->finished_utc_ms), .word = r->word };
 	struct tally_cell *c;
@@ -468,23 +491,22 @@ hash_once(const struct ledger_task *t)
 	    a->n_rows * sizeof(*a->rows) }, 0);
 }
 
-/* Of every task, for what was not audited is what audits speak for. */
 static bool
 count_audit(struct tally *t, const struct ledger_task *task,
     const struct tally_rules *r)
 {
+	bool counted = r->model.n == 0 && ended_where_answered(task);
 	struct tally_cell *c;
 
-	if (task->tier <= 0 && !task->audit)
+	if (!task->audit && (counted || task->tier <= 0))
 		return true;
-	c = cell_like(t, &(struct tally_cell){ .kind = TALLY_AUDIT,
+	c = cell_like(t, &(struct tally_key){ .kind = TALLY_AUDIT,
 	    .collected = task->collected, .tier = task->tier,
 	    .cascade = task->cascade, .model = task->model, .word = r->word });
 	if (!c)
 		return false;
-	c->n[TALLY_ANSWERED] += task->tier > 0;
-	c->n[TALLY_ACCEPTED] += task->status == TASK_ACCEPTED
-	    && task->tier > 0 && task->tier < task->tiers;
+	if (!counted)
+		count_answered(c, task);
 	tally_sum(&c->n[TALLY_COST], task->audit_picousd);
 	c->n[TALLY_UNKNOWN] += task->audit_picousd == MONEY_UNKNOWN;
 	if (!task->audit)
@@ -508,7 +530,7 @@ tally_add_task(struct tally *t, const struct ledger_task *task,
 bool
 tally_add_end(struct tally *t, const struct entry_end *e)
 {
-	struct tally_cell *c = cell_like(t, &(struct tally_cell){
+	struct tally_cell *c = cell_like(t, &(struct tally_key){
 	    .kind = TALLY_ASK, .verdict = (int)e->outcome,
 	    .booked = e->booked, .model = e->ask.model });
 
@@ -556,7 +578,7 @@ encode_cell(const struct tally_cell *c, struct buf *out)
 {
 	char *p;
 
-	if (!add_key(out, c) || !buf_reserve(out, PACK_NUMBER * (4
+	if (!add_key(out, &c->key) || !buf_reserve(out, PACK_NUMBER * (4
 	    + 2 * (TALLY_COUNTS + c->attempts.n + c->tasks.n)
 	    + c->n_once)))
 		return false;
@@ -584,12 +606,12 @@ tally_encode(const struct tally *t, struct buf *out)
 }
 
 static bool
-read_key(struct unpack *u, struct tally_cell *c)
+read_key(struct unpack *u, struct tally_key *c)
 {
 	uint64_t kind = unpack_u64(u), bits = unpack_u64(u);
 	int64_t tier = unpack_i64(u), verdict = unpack_i64(u);
 
-	*c = (struct tally_cell){ .kind = (enum tally_kind)kind,
+	*c = (struct tally_key){ .kind = (enum tally_kind)kind,
 	    .collected = bits & 1, .booked = bits & 2, .tier = (int)tier,
 	    .verdict = (int)verdict };
 	c->quarter = unpack_i64(u);
@@ -642,7 +664,8 @@ int
 tally_decode(struct tally *t, struct str bytes)
 {
 	struct unpack u = unpack_of(bytes);
-	struct tally_cell like, *c;
+	struct tally_key like;
+	struct tally_cell *c;
 	int rc = 1;
 
 	while (rc == 1 && unpack_more(&u)) {

@@ -15,7 +15,7 @@
 enum tally_kind {
 	TALLY_CLIMB,  /* attempts, and the tasks that ended with them */
 	TALLY_REASON, /* why attempts were not accepted: COUNT alone */
-	TALLY_AUDIT,  /* what audits speak of, by the tier that answered */
+	TALLY_AUDIT,  /* what audits found, by the tier that answered */
 	TALLY_ASK,    /* requests that have ended */
 };
 
@@ -33,8 +33,10 @@ enum tally_count {
 	TALLY_TOP, TALLY_TOP_PAID, TALLY_TOP_KNOWN, TALLY_CACHED_COST,
 	TALLY_PROMPT_TOKENS, TALLY_COMPLETION_TOKENS,
 	TALLY_BINS,
-	/* Of TALLY_AUDIT, with COST and UNKNOWN; as in struct ledger_audits. */
+	/* Of TALLY_CLIMB too, where the tier that answered is: what audits speak
+	 * for. Otherwise of TALLY_AUDIT. As in struct ledger_audits. */
 	TALLY_ACCEPTED = TALLY_BINS + LEDGER_BINS, TALLY_ANSWERED,
+	/* Of TALLY_AUDIT, with COST and UNKNOWN. */
 	TALLY_UNANSWERED, TALLY_AUDITS,
 	/* Of TALLY_REASON; and of TALLY_ASK, with COST and UNKNOWN. */
 	TALLY_COUNT,
@@ -59,7 +61,7 @@ bool hist_merge(struct hist *h, const struct hist *more);
 int64_t hist_percentile(const struct hist *h, int64_t p);
 void hist_release(struct hist *h);
 
-struct tally_cell {
+struct tally_key { /* what tells one cell from another */
 	enum tally_kind kind;
 	bool collected;      /* by `collect`: no climb */
 	int tier;
@@ -69,7 +71,10 @@ struct tally_cell {
 	                        CLIMB */
 	struct str cascade, model;
 	struct str word;     /* of REASON the scorer; else as the rules say */
+};
 
+struct tally_cell {
+	struct tally_key key;
 	int64_t n[TALLY_COUNTS];
 	struct hist attempts, tasks; /* latencies, of what was waited for */
 	/* Audits that had an answer, by what was audited: the same completions

@@ -360,7 +360,7 @@ a_damaged_token_blob_is_an_error(void **state)
 {
 	/* Empty; cut short; too many; a byte too many; an endless number. */
 	static const char *const blob[] = {
-		"x''", "x'01'", "x'0100'", "x'01000400'",
+		"x'01'", "x'0100'", "x'01000400'",
 		"x'ffffffffffffffffff01'", "x'ffffffff0f'",
 		"x'0200040000000000000000'",
 		"x'010004000000000000000000'",
