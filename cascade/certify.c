@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/rand.h"
+#include "cascade/walk.h"
 
 /* Of the orders of pairs: the range of quality_logit(). */
 #define LEAST_LOGIT (-40.0)
@@ -53,26 +54,33 @@ compare(const struct matrix *m, const struct policy *p, size_t top)
 	return out;
 }
 
-void
+int
 certify_order(const struct matrix *m, const struct policy *order, size_t n,
     size_t top, const struct netloss *test, size_t *passed,
-    struct certificate *out)
+    struct certificate *out, struct err *e)
 {
+	bool passes = true;
+	struct walk w;
+	int rc = 0;
+
 	*passed = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct counts c = compare(m, &order[i], top);
-		bool passes = netloss_passes(test, c.lost, c.gained);
+	if (n == 0)
+		return 0;
+	rc = walk_begin(&w, m, &order[0].chain, top, e);
+	for (size_t i = 0; rc == 0 && passes && i < n; i++) {
+		walk_to(&w, &order[i]);
+		passes = netloss_passes(test, w.lost, w.gained);
 		if (passes)
 			*passed = i + 1;
 		if (passes || i == 0) {
 			out->policy = order[i];
-			out->lost = c.lost;
-			out->gained = c.gained;
-			out->cost = c.cost;
+			out->lost = w.lost;
+			out->gained = w.gained;
+			out->cost = (double)w.cost / (double)m->tasks;
 		}
-		if (!passes)
-			break;
 	}
+	walk_end(&w);
+	return rc;
 }
 
 size_t
@@ -148,8 +156,9 @@ try_order(struct trial *t, const struct matrix *m, size_t steps,
 		    e);
 		if (!test)
 			return -1;
-		certify_order(m, t->order, steps, ask->top, test, &passed,
-		    &one);
+		if (certify_order(m, t->order, steps, ask->top, test, &passed,
+		    &one, e) < 0)
+			return -1;
 		one.verdict = !passed ? CERTIFY_TOP_ONLY : one.cost
 		    < matrix_mean_cost(m, ask->top) ? CERTIFY_YES
 		    : CERTIFY_TOO_DEAR;
@@ -191,18 +200,25 @@ struct outlook {
 };
 
 /* How much worse than expected a cascade may turn out and still pass, in
- * standard errors. */
+ * standard errors; -infinity: it fails even if it turns out better by one,
+ * however many of the tasks differ, which is seen without running them. */
 static double
 spare_luck(const struct outlook *o, const struct point *p)
 {
 	const struct matrix *m = o->ranks->m;
 	struct policy policy = policy_of(o->ranks, p);
-	struct counts c = compare(m, &policy, o->ask->top);
-	double n = (double)m->tasks;
-	double differ = ((double)(c.lost + c.gained) + 1) / (n + 2);
+	double n = (double)m->tasks, differ, error;
 	double loss = (o->ranks->col[o->ask->top].sum_right - p->right) / n;
+	double room = o->ask->max_loss - loss;
+	struct counts c;
 
-	return (o->ask->max_loss - loss - o->z * sqrt(differ / o->rest))
+	/* Of differ = 1, the most that there can be; of 0 it is 0. */
+	error = o->z / sqrt(o->rest) - sqrt(1 / o->rest + 1 / n);
+	if (room < fmin(error, 0))
+		return -INFINITY;
+	c = compare(m, &policy, o->ask->top);
+	differ = ((double)(c.lost + c.gained) + 1) / (n + 2);
+	return (room - o->z * sqrt(differ / o->rest))
 	    / sqrt(differ / o->rest + differ / n);
 }
 

@@ -69,12 +69,12 @@ struct certificate {
 	int64_t needed;
 };
 
-/* Tests an order of cascades, careful first, on m. *passed is how many passed,
- * 0: none. out->policy, lost, gained and cost are of the last that passed, or
- * of the first if none did. */
-void certify_order(const struct matrix *m, const struct policy *order,
+/* Tests an order of cascades of one chain, careful first, on m. *passed is how
+ * many passed, 0: none. out->policy, lost, gained and cost are of the last that
+ * passed, or of the first if none did. -1: out of memory. */
+int certify_order(const struct matrix *m, const struct policy *order,
     size_t n, size_t top, const struct netloss *test, size_t *passed,
-    struct certificate *out);
+    struct certificate *out, struct err *e);
 
 /* The order of a pair: fixed thresholds, evenly by the log-odds of the score,
  * from "only a score of 1 is accepted" on. Gives how many. */

@@ -14,6 +14,8 @@
 #include <string.h>
 
 #define BUCKETS 4096
+#define FEW_TASKS 400
+#define FEW_BUCKETS 512
 #define THIN_AT ((size_t)1 << 16)
 #define PRICES 24      /* of quality, in the search of long chains */
 #define STARTS 5       /* at every price */
@@ -29,6 +31,8 @@ struct frontier {
 	size_t singles;
 	struct point *shown;   /* frontier_points() */
 	double lowest, scale;  /* bucket = (cost - lowest) * scale */
+	size_t buckets;        /* up to BUCKETS; of few tasks there are few
+	                          points, for which fewer will do */
 	double floor[BUCKETS]; /* best quality in this bucket or below it */
 	int64_t at_cost[BUCKETS];  /* of the best one within the bucket */
 	double at_right[BUCKETS];
@@ -63,7 +67,8 @@ frontier_new(const struct ranks *ranks)
 			highest = ranks->col[k].sum_cost;
 	}
 	f->lowest = (double)lowest;
-	f->scale = (BUCKETS - 1) / (1.25 * (double)highest - f->lowest + 1);
+	f->buckets = f->n < FEW_TASKS ? FEW_BUCKETS : BUCKETS;
+	f->scale = (double)(f->buckets - 1) / (1.25 * (double)highest - f->lowest + 1);
 	frontier_clear(f);
 	f->single = calloc(ranks->m->columns + 1, sizeof(*f->single));
 	f->sum_right = malloc((f->n + 1) * sizeof(*f->sum_right));
@@ -84,7 +89,7 @@ frontier_clear(struct frontier *f)
 	f->points = f->singles = 0;
 	for (size_t b = 0; b < f->budgets; b++)
 		f->best[b].right = -INFINITY;
-	for (size_t b = 0; !f->within && b < BUCKETS; b++) {
+	for (size_t b = 0; !f->within && b < f->buckets; b++) {
 		f->floor[b] = f->at_right[b] = -INFINITY;
 		f->at_cost[b] = INT64_MAX;
 	}
@@ -125,12 +130,37 @@ by_cost(const void *a, const void *b)
 	return memcmp(&x->chain, &y->chain, sizeof(x->chain));
 }
 
+static size_t
+bucket_of(const struct frontier *f, int64_t cost)
+{
+	double b = ((double)cost - f->lowest) * f->scale;
+
+	return b < 0 ? 0 : b > (double)(f->buckets - 1) ? f->buckets - 1
+	    : (size_t)b;
+}
+
+/* Those first that a cheaper bucket has made worthless since they came, which
+ * are most of them: there is less to sort. */
+static void
+sift(struct frontier *f)
+{
+	size_t k = 0;
+
+	for (size_t i = 0; i < f->points; i++) {
+		size_t b = bucket_of(f, f->p[i].cost);
+		if (b == 0 || f->floor[b - 1] < f->p[i].right)
+			f->p[k++] = f->p[i];
+	}
+	f->points = k;
+}
+
 static void
 thin(struct frontier *f)
 {
 	double best = -INFINITY;
 	size_t k = 0;
 
+	sift(f);
 	qsort(f->p, f->points, sizeof(*f->p), by_cost);
 	for (size_t i = 0; i < f->points; i++) {
 		if (f->p[i].right <= best + TIE)
@@ -139,14 +169,6 @@ thin(struct frontier *f)
 		f->p[k++] = f->p[i];
 	}
 	f->points = k;
-}
-
-static size_t
-bucket_of(const struct frontier *f, int64_t cost)
-{
-	double b = ((double)cost - f->lowest) * f->scale;
-
-	return b < 0 ? 0 : b > BUCKETS - 1 ? BUCKETS - 1 : (size_t)b;
 }
 
 /* The smallest budget that holds a cost; f->budgets: none does. */
@@ -208,7 +230,7 @@ keep(struct frontier *f, const struct point *p)
 		f->at_right[b] = p->right;
 		f->at_cost[b] = p->cost;
 	}
-	for (; b < BUCKETS && f->floor[b] < p->right; b++)
+	for (; b < f->buckets && f->floor[b] < p->right; b++)
 		f->floor[b] = p->right;
 }
 
@@ -221,7 +243,7 @@ frontier_within(struct frontier *f, const double *cost, size_t n,
 	f->within = cost;
 	f->best = best;
 	f->budgets = n;
-	for (size_t k = 0; k < BUCKETS; k++) {
+	for (size_t k = 0; k < f->buckets; k++) {
 		/* Costs of a bucket are at or above its lower end; the last
 		 * one has all that are above. */
 		double low = f->lowest + (double)k / f->scale;

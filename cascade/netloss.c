@@ -98,26 +98,99 @@ at_most(int64_t k, int64_t n, double p)
 	return 1 - sum;
 }
 
+/*
+ * The same for one k and n after another that are near to each other, by steps
+ * of one: with f(k, n) = P(k of n) and F(k, n) = P(at most k of n),
+ *
+ *	F(k, n - 1) = F(k, n) + p f(k, n - 1)
+ *	F(k + 1, n) = F(k, n) + f(k + 1, n)
+ *
+ * A step adds a rounding error of some 1e-16, which is far below LEFT_OUT for
+ * the steps that there are: where f is next to nothing, or the way is long, all
+ * is computed anew.
+ */
+struct tail {
+	double p, odds;
+	int64_t k, n; /* n < 0: nothing yet */
+	double f, sum; /* f(k, n), F(k, n) */
+};
+
+#define LONG_WAY 32
+#define NEXT_TO_NOTHING 1e-280
+
+static void
+fewer_drawn(struct tail *t)
+{
+	t->f *= (double)(t->n - t->k) / ((double)t->n * (1 - t->p));
+	t->n--;
+	t->sum += t->p * t->f;
+}
+
+static void
+more_drawn(struct tail *t)
+{
+	t->sum -= t->p * t->f;
+	t->n++;
+	t->f *= (double)t->n * (1 - t->p) / (double)(t->n - t->k);
+}
+
+static void
+step_k(struct tail *t, int64_t to)
+{
+	for (; t->k < to; t->k++) {
+		t->f *= (double)(t->n - t->k) * t->odds / (double)(t->k + 1);
+		t->sum += t->f;
+	}
+	for (; t->k > to; t->k--) {
+		t->sum -= t->f;
+		t->f *= (double)t->k / ((double)(t->n - t->k + 1) * t->odds);
+	}
+}
+
+static double
+tail_at(struct tail *t, int64_t k, int64_t n)
+{
+	if (k < 0)
+		return 0;
+	if (k >= n)
+		return 1;
+	/* Down in n with k below all the way. */
+	if (t->n < 0 || llabs(t->k - k) > LONG_WAY || llabs(t->n - n)
+	    > LONG_WAY || t->f < NEXT_TO_NOTHING || t->k >= n) {
+		*t = (struct tail){ t->p, t->odds, k, n, binomial(k, n, t->p),
+			at_most(k, n, t->p) };
+		return t->sum;
+	}
+	while (t->n > n)
+		fewer_drawn(t);
+	while (t->n < n)
+		more_drawn(t);
+	step_k(t, k);
+	return t->sum;
+}
+
 double
 netloss_chance(const struct netloss *t, double q)
 {
 	double p = (t->most + q) / (1 - q), odds = q / (1 - q);
 	double sum = 0, mean = (double)t->n * q, term;
+	struct tail tail = { .p = p, .odds = p / (1 - p), .n = -1 };
 	int64_t from = (int64_t)mean;
 
 	if (from >= t->rows)
 		from = t->rows - 1;
 	term = binomial(from, t->n, q);
 	for (int64_t g = from; g < t->rows && term > TINY; g++) {
-		sum += term * at_most(t->cap[g], t->n - g, p);
+		sum += term * tail_at(&tail, t->cap[g], t->n - g);
 		term *= (double)(t->n - g) * odds / (double)(g + 1);
 	}
+	tail.n = -1;
 	term = binomial(from, t->n, q);
 	for (int64_t g = from; g > 0; g--) {
 		term *= (double)g / ((double)(t->n - g + 1) * odds);
 		if (term < TINY)
 			break;
-		sum += term * at_most(t->cap[g - 1], t->n - g + 1, p);
+		sum += term * tail_at(&tail, t->cap[g - 1], t->n - g + 1);
 	}
 	return sum + LEFT_OUT;
 }

@@ -97,14 +97,16 @@ it_stops_at_the_first_failure(void **state)
 		m->col[1].right[t] = t < 200;
 	}
 	for (size_t i = 0; i < 4; i++)
-		order[i] = (struct policy){ { 2, { 0, 1 } },
-		    { -(double)i - 1 } };
+		order[i] = (struct policy){ .chain = { 2, { 0, 1 } },
+		    .threshold = { -(double)i - 1 } };
 	assert_int_equal(netloss_init(&test, 400, 0.02, 0.05, &e), 0);
-	certify_order(m, order, 4, 1, &test, &passed, &out);
+	assert_int_equal(certify_order(m, order, 4, 1, &test, &passed, &out,
+	    &e), 0);
 	assert_int_equal(passed, 1);
 	assert_true(out.policy.threshold[0] == -1);
 	assert_int_equal(out.lost, 0);
-	certify_order(m, order + 2, 2, 1, &test, &passed, &out);
+	assert_int_equal(certify_order(m, order + 2, 2, 1, &test, &passed,
+	    &out, &e), 0);
 	assert_int_equal(passed, 2); /* on its own it would */
 	netloss_release(&test);
 	matrix_free(m);
