@@ -340,7 +340,7 @@ certify_chosen(const struct matrix *first, const struct matrix *rest,
 
 	if (rc == 0)
 		rc = choose_and_try(&t, first, rest, ask->delta, e);
-	if (rc == 0 && out->verdict == CERTIFY_TOO_FEW && rest->tasks)
+	if (rc == 0 && rest->tasks)
 		out->needed = (int64_t)ceil((double)out->needed
 		    * (double)(first->tasks + rest->tasks)
 		    / (double)rest->tasks);
@@ -503,25 +503,48 @@ try_all(struct trial *t, const struct labels *l, struct err *e)
 	    e) : 0;
 }
 
+/* So many of all labels tell of the tiers. */
+static size_t
+looked_at(size_t labels)
+{
+	size_t n = labels / LOOKED_AT_OF;
+
+	return n < LOOKED_AT ? LOOKED_AT : n;
+}
+
+/* What is needed of labels that test is needed of all labels. */
+static void
+add_others(struct certificate *c, size_t labels)
+{
+	int64_t test = c->needed;
+
+	if (c->verdict == CERTIFY_TOO_FEW)
+		while (c->needed - (int64_t)looked_at((size_t)c->needed)
+		    < test)
+			c->needed++;
+	else if (c->labels)
+		c->needed = (int64_t)ceil((double)c->needed * (double)labels
+		    / (double)c->labels);
+}
+
 int
 certify_best(const struct matrix *m, const struct certify_ask *ask,
     struct certificate *out, struct err *e)
 {
 	struct labels l = { .cut = 0 };
 	struct candidate pair;
-	size_t n, look = m->tasks / LOOKED_AT_OF;
+	size_t n;
 	struct trial t;
 	bool only = only_pair(m, ask->top, &pair, &n);
 	int rc = trial_begin(&t, ask, out, e);
 
 	if (rc == 0 && only)
 		rc = try_pairs(&t, m, &pair, n, ask->delta, e);
-	else if (rc == 0 && (rc = labels_deal(&l, m, look < LOOKED_AT
-	    ? LOOKED_AT : look, ask->seed,
-	    e)) == 0)
+	else if (rc == 0 && (rc = labels_deal(&l, m, looked_at(m->tasks),
+	    ask->seed, e)) == 0)
 		rc = try_all(&t, &l, e);
-	if (rc == 0 && !only && out->verdict == CERTIFY_TOO_FEW)
-		out->needed += LOOKED_AT;
+	if (rc == 0 && !only)
+		add_others(out, m->tasks);
 	labels_release(&l);
 	trial_end(&t);
 	return rc;

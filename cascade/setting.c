@@ -605,6 +605,23 @@ settings_thin(struct settings *s, size_t most)
 	}
 }
 
+size_t
+settings_first(const struct settings *s)
+{
+	size_t spare = 0;
+
+	for (size_t i = 1; i < s->n; i++) {
+		const struct setting *v = &s->v[i];
+		if (!v->judged || v->learned)
+			continue;
+		if (!v->spare)
+			return i;
+		if (!spare)
+			spare = i;
+	}
+	return spare;
+}
+
 /* A number below 0.999 that accepts what the threshold does, and short where
  * one may be: an agreement of 0.8 is not written 0.8000000000000002. */
 static bool

@@ -72,6 +72,10 @@ void settings_release(struct settings *s);
  * which is > 0. */
 void settings_thin(struct settings *s, size_t most);
 
+/* The first that is judged, not learned and not spare (or, where all are, the
+ * first), which no label has chosen: for a promise. 0: there is none. */
+size_t settings_first(const struct settings *s);
+
 /* The text after `accept:` with a threshold, a natural logarithm. +1, above
  * every score, is written as 1: no cascade that is worth its money has it. */
 void setting_accept(const struct setting *s, double threshold,

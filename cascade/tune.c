@@ -370,25 +370,25 @@ tune_policy(const struct tuned *t, const struct lesson *l)
 
 /* --- the promise --------------------------------------------------------- */
 
-/* A tier's first judged column, of plain scores or of learned ones; of these
- * the one that takes as many samples as the plain one, if there is any. 0: none. */
+/* A tier's first judged column, of plain scores (settings_first()) or of learned
+ * ones; of these the one that takes as many samples as the plain one, if there
+ * is any. 0: none. */
 static size_t
 judged_of(const struct harvest *h, const struct harvest_tier *t, bool learned)
 {
-	size_t plain = 0, found = 0;
+	size_t plain = settings_first(&t->settings), found = 0;
 
+	if (!learned)
+		return plain ? t->first + plain : 0;
 	for (size_t s = 1; s < t->settings.n; s++) {
 		const struct setting *v = &t->settings.v[s];
-		size_t k = t->first + s;
-		if (!v->learned && !plain)
-			plain = k;
-		if (!v->learned || !h->ready[k])
+		if (!v->learned || !h->ready[t->first + s])
 			continue;
-		if (!found || (plain && v->samples == harvest_setting(h,
-		    plain)->samples))
-			found = k;
+		if (!found || (plain && v->samples
+		    == t->settings.v[plain].samples))
+			found = t->first + s;
 	}
-	return learned ? found : plain;
+	return found;
 }
 
 /* The columns of the pairs; the last is the top tier's. */

@@ -809,8 +809,9 @@ harvest_matrix(const char *path)
 		die(path, &e);
 	trace_close(t);
 	for (size_t i = 0; i < h.tiers; i++) {
-		if (h.tier[i].settings.n > 1)
-			column[n++] = h.tier[i].first + 1;
+		size_t plain = settings_first(&h.tier[i].settings);
+		if (plain)
+			column[n++] = h.tier[i].first + plain;
 		column[n++] = h.tier[i].first;
 	}
 	m = matrix_columns(h.m, column, n);

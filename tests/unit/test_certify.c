@@ -136,6 +136,38 @@ too_few_labels_are_refused_with_a_number(void **state)
 	matrix_free(m);
 }
 
+/* With one label fewer it is refused, and with so many not for that. */
+static void
+so_many_labels_as_it_says_are_enough(void **state)
+{
+	static const double losses[] = { 0.05, 0.02, 0.008, 0.003 };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		for (size_t cheap = 1; cheap < 4; cheap += 2) {
+			struct certify_ask ask = { .max_loss = losses[i],
+				.delta = 0.05, .top = cheap };
+			struct certificate out;
+			struct matrix *m = world(20, cheap);
+			int64_t needed;
+			struct err e;
+
+			assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+			assert_int_equal(out.verdict, CERTIFY_TOO_FEW);
+			needed = out.needed;
+			matrix_free(m);
+			m = world((size_t)needed - 1, cheap);
+			assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+			assert_int_equal(out.verdict, CERTIFY_TOO_FEW);
+			assert_int_equal(out.needed, needed);
+			matrix_free(m);
+			m = world((size_t)needed, cheap);
+			assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+			assert_int_not_equal(out.verdict, CERTIFY_TOO_FEW);
+			matrix_free(m);
+		}
+}
+
 static void
 as_many_pairs_share_as_the_labels_can_bear(void **state)
 {
@@ -288,6 +320,7 @@ main(void)
 		cmocka_unit_test(the_order_is_careful_first_and_the_same_for_all_data),
 		cmocka_unit_test(it_stops_at_the_first_failure),
 		cmocka_unit_test(too_few_labels_are_refused_with_a_number),
+		cmocka_unit_test(so_many_labels_as_it_says_are_enough),
 		cmocka_unit_test(as_many_pairs_share_as_the_labels_can_bear),
 		cmocka_unit_test(a_chain_of_three_is_promised_where_it_is_cheaper),
 		cmocka_unit_test(no_cheaper_tier_is_said),

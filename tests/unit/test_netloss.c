@@ -78,6 +78,43 @@ by_two_bounds(int64_t n, double most, double delta, int64_t l, int64_t g)
 	    <= most;
 }
 
+/* P(k of n) at p, the plain way. */
+static double
+one_draw(int64_t k, int64_t n, double p)
+{
+	return exp(lgamma((double)n + 1) - lgamma((double)k + 1)
+	    - lgamma((double)(n - k) + 1) + (double)k * log(p)
+	    + (double)(n - k) * log1p(-p));
+}
+
+/* What goes from one tail to the next is what each of them is by itself. */
+static void
+the_chance_is_the_sum_of_all_that_pass(void **state)
+{
+	static const int64_t labels[] = { 40, 150, 600 };
+	static const double most[] = { 0.01, 0.05, 0.3 };
+	struct netloss t;
+
+	(void)state;
+	for (size_t i = 0; i < 9; i++) {
+		double a = most[i % 3];
+		int64_t n = labels[i / 3];
+		assert_int_equal(netloss_init(&t, n, a, 0.05, &e), 0);
+		for (double q = 1e-5; (a + q) / (1 - q) < 0.9; q *= 2.3) {
+			double sum = 0, p = (a + q) / (1 - q);
+			for (int64_t g = 0; g < t.rows; g++) {
+				double in = 0, at = one_draw(g, n, q);
+				for (int64_t k = 0; at > 1e-20 && k <= n - g
+				    && k <= t.cap[g]; k++)
+					in += one_draw(k, n - g, p);
+				sum += at * in;
+			}
+			assert_true(fabs(netloss_chance(&t, q) - sum) < 2e-12);
+		}
+		netloss_release(&t);
+	}
+}
+
 static void
 it_passes_what_two_bounds_pass_and_more(void **state)
 {
@@ -189,6 +226,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_false_promise_is_as_rare_as_it_says),
+		cmocka_unit_test(the_chance_is_the_sum_of_all_that_pass),
 		cmocka_unit_test(it_passes_what_two_bounds_pass_and_more),
 		cmocka_unit_test(fewer_lost_and_more_gained_never_hurt),
 		cmocka_unit_test(it_says_how_many_labels_it_takes),

@@ -83,6 +83,26 @@ agreement_is_tried_at_several_numbers_of_samples(void **state)
 }
 
 static void
+a_promise_is_of_the_first_that_is_not_spare(void **state)
+{
+	const struct recorded seven = { .samples = 7 }, two = { .samples = 2 };
+	const struct recorded learned = { .samples = 1, .model = "a.model" };
+
+	(void)state;
+	find(&seven, NULL, 1);
+	assert_int_equal(settings.v[settings_first(&settings)].samples, 3);
+	settings_release(&settings);
+	/* There is no other. */
+	find(&two, NULL, 1);
+	assert_int_equal(settings.n, 2);
+	assert_int_equal(settings_first(&settings), 1);
+	settings_release(&settings);
+	find(&learned, NULL, 1);
+	assert_int_equal(settings.n, 2);
+	assert_int_equal(settings_first(&settings), 0);
+}
+
+static void
 one_token_needs_one_aggregate(void **state)
 {
 	struct recorded r = { .samples = 1, .logprobs = true,
@@ -467,6 +487,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
 		T(agreement_is_tried_at_several_numbers_of_samples),
+		T(a_promise_is_of_the_first_that_is_not_spare),
 		T(one_token_needs_one_aggregate),
 		T(many_tokens_and_samples_are_tried_in_many_ways),
 		T(a_pattern_is_tried_alone_and_with_others),
