@@ -615,6 +615,8 @@ replays() {
 	holds "$(chosen right) > $plain + 0.05"
 	expect 0 tune words.jsonl -c cascade.yaml --max-cost 55% --route --write
 	has "of the tasks of which the prompt says that 'rec/small' is right with a"
+	has "Route: the 35 % of the tasks"
+	has "here of all tasks; none is accepted that skips the tier)"
 	has_err "wrote 'cascade-rec-small-route.model', the model of tier 'rec/small' by prompts alone"
 	has_err '+     route: [{start: 2, learned: "cascade-rec-small-route.model", below: 0.'
 	[ ! -e cascade-rec-small-route.model.new ]
