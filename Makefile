@@ -15,12 +15,19 @@ comma     := ,
 BUILD     := build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 SANFLAGS  := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
+# The program is linked by a compiler that sees all of its files at once, where
+# there is one that also leaves objects which tests can be linked with as ever.
+LTO  = $(eval LTO := $$(if $$(SAN),,$$(shell echo 'int main(void) { return 0; }' | \
+           $$(CC) -Werror $(BOTH) -x c -o /dev/null - 2>/dev/null && echo yes)))$(LTO)
+BOTH := -flto=auto -ffat-lto-objects
+
 # Asked for late and once, so that `make deps` can bring pkg-config first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS)))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 
 ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DFRUGAL_VERSION='"$(VERSION)"' -I. \
              $(WARN) $(CFLAGS) $(SANFLAGS) $(PKG_CFLAGS)
+NO_LTO     = $(if $(LTO),-fno-lto)
 LINK       = $(CC) $(CFLAGS) $(LDFLAGS) $(SANFLAGS)
 LIBS       = -Wl,--as-needed $(PKG_LIBS) -lm
 
@@ -79,13 +86,13 @@ say = $(if $(V),,@echo '  $(1)')
 
 $(BIN): $(CMD_OBJ) $(LIB)
 	$(call say,LINK $@)
-	$(Q)$(LINK) -o $@ $^ $(LIBS)
+	$(Q)$(LINK) $(if $(LTO),$(BOTH)) -o $@ $^ $(LIBS)
 
 $(SRV_OBJ): | test-deps
 
 $(SERVER): $(SRV_OBJ) $(LIB)
 	$(call say,LINK $@)
-	$(Q)$(LINK) -o $@ $^ $(LIBS) $(SERVER_LIBS)
+	$(Q)$(LINK) $(NO_LTO) -o $@ $^ $(LIBS) $(SERVER_LIBS)
 
 $(LIB): $(LIB_OBJ)
 	$(call say,AR   $@)
@@ -95,12 +102,12 @@ $(LIB): $(LIB_OBJ)
 $(BUILD)/%.o: %.c Makefile | deps
 	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) $(if $(LTO),$(BOTH)) -MMD -MP -c -o $@ $<
 
 $(BUILD)/unit/%: tests/unit/%.c $(LIB) Makefile | test-deps
 	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(NO_LTO) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS) -lcmocka
 
 # --- trying it ---------------------------------------------------------------------
 
@@ -152,12 +159,12 @@ fuzz: test-deps $(FUZZ_BIN)
 $(BUILD)/bench/%: tests/bench/%.c $(LIB) Makefile | deps
 	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(if $(filter %/parts,$@),$(LIB)) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(NO_LTO) $(LDFLAGS) -o $@ $< $(if $(filter %/parts,$@),$(LIB)) $(LIBS)
 
 # What learning is made of needs the library.
 $(BUILD)/bench/tune: tests/bench/tune.c $(LIB) Makefile | deps
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(NO_LTO) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
 bench: deps $(BIN) $(SERVER) $(addprefix $(BUILD)/bench/,bare tool parts tune)
 	@$(BUILD)/bench/tune speed
@@ -178,7 +185,7 @@ soak_run = FRUGAL=$(abspath $(BIN)) TESTSERVER=$(abspath $(SERVER)) \
 $(BUILD)/soak/kit: tests/soak/kit.c $(LIB) Makefile | deps
 	$(call say,CC   $<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(NO_LTO) -MMD -MP $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
 $(BUILD)/soak/failalloc.so: tests/soak/failalloc.c Makefile | deps
 	$(call say,CC   $<)
@@ -208,7 +215,7 @@ soak: test-deps $(BIN) $(SERVER) $(SOAK_BIN)
 # Is a learned score worth it? On recorded answers in the folder DATA.
 $(BUILD)/eval/%: tests/eval/%.c $(LIB) Makefile | deps
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(NO_LTO) $(LDFLAGS) -o $@ $< $(LIB) $(LIBS)
 
 eval: $(BUILD)/eval/learned
 	@tests/eval/run $< $(DATA)

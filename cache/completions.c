@@ -12,8 +12,8 @@
  * server sent comes back. That makes ten bytes of a usual token.
  *
  * What nobody asks SQL about is another, `facts`: why it ended, when it was asked
- * and for how long, the five counts of tokens (-1: unknown), whether the tokens
- * above are of the answer alone, and the model that answered; and in its last 8
+ * and for how long, what it cost, the five counts of tokens (-1: unknown), whether
+ * the tokens above are of the answer alone, and the model that answered; and in its last 8
  * bytes a hash of itself, the text and the tokens. To read it takes a fifth of
  * what a column for each does.
  */
@@ -114,11 +114,12 @@ facts_encode(struct buf *b, const struct completion *c, struct str tokens)
 {
 	char *p;
 
-	if (!buf_reserve(b, PACK_FIXED + 10 * PACK_NUMBER + c->model.n))
+	if (!buf_reserve(b, PACK_FIXED + 11 * PACK_NUMBER + c->model.n))
 		return false;
 	p = pack_i64(b->p, c->finish);
 	p = pack_fixed(p, (uint64_t)c->asked_utc_ms);
 	p = pack_i64(p, c->latency_ms);
+	p = pack_known(p, c->cost_picousd, MONEY_UNKNOWN);
 	p = pack_i64(p, c->prompt_tokens);
 	p = pack_i64(p, c->cached_tokens);
 	p = pack_i64(p, c->cache_write_tokens);
@@ -144,6 +145,7 @@ facts_decode(struct str facts, struct completion *out)
 	    ? (enum finish)finish : FINISH_OTHER;
 	out->asked_utc_ms = (int64_t)unpack_fixed8(&u);
 	out->latency_ms = unpack_i64(&u);
+	out->cost_picousd = unpack_known(&u, MONEY_UNKNOWN);
 	out->prompt_tokens = unpack_i64(&u);
 	out->cached_tokens = unpack_i64(&u);
 	out->cache_write_tokens = unpack_i64(&u);
@@ -162,7 +164,6 @@ completions_read(struct store *s, struct columns *col, struct completion *out,
 
 	*out = (struct completion){ 0 };
 	*row = column_int(col);
-	out->cost_picousd = column_known(col, MONEY_UNKNOWN);
 	facts = column_blob(col);
 	out->text = column_text(col);
 	tokens = column_blob(col);

@@ -220,7 +220,9 @@ segments_count_task(struct store *s, const struct ledger_task *t,
     struct err *e)
 {
 	s->pending.n_tasks++;
-	return know_numbers(s, e) < 0 ? -1 : summaries_note_task(s, t, e);
+	if (s->numbers_of != s->txn && know_numbers(s, e) < 0)
+		return -1;
+	return summaries_note_task(s, t, e);
 }
 
 int

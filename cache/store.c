@@ -20,8 +20,6 @@
 #define BUSY_MS 60000
 #define AUTOCHECKPOINT_PAGES 4096
 #define LEFT_LOG_PAGES 256 /* in a log that is left behind, of 4096 bytes */
-#define SMALL_BYTES 1200 /* rows are made in these, without malloc() */
-#define SMALL_COUNT 128
 
 static int
 fail_errno(struct store *s, const char *doing, int error, struct err *e)
@@ -277,9 +275,6 @@ open_file(struct store *s, struct err *e)
 	flags |= s->readonly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	rc = sqlite3_open_v2(name, &s->db, flags, NULL);
 	free(name);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_db_config(s->db, SQLITE_DBCONFIG_LOOKASIDE, NULL,
-		    SMALL_BYTES, SMALL_COUNT);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_busy_timeout(s->db, BUSY_MS);
 	if (rc == SQLITE_OK)

@@ -395,7 +395,7 @@ count_reason(struct tally *t, const struct ledger_task *task,
 /* Attempt number i, in its cell. */
 static bool
 count_at(struct tally_cell *c, const struct ledger_task *task, size_t i,
-    const struct tally_rules *r)
+    bool answered, const struct tally_rules *r)
 {
 	const struct ledger_attempt *a = &task->attempts[i], *b;
 	bool first = true, of_model = true, of_tier = true, waited;
@@ -416,7 +416,7 @@ count_at(struct tally_cell *c, const struct ledger_task *task, size_t i,
 	if (i != last_attempt(task))
 		return true;
 	count_ended(c, task);
-	if (r->model.n == 0 && ended_where_answered(task))
+	if (answered)
 		count_answered(c, task);
 	waited = !task->cached && a->verdict != ATTEMPT_UNKNOWN_IN_CACHE;
 	return !waited || hist_add(&c->tasks, task->latency_ms, 1);
@@ -429,7 +429,7 @@ quarter_of(int64_t utc_ms)
 }
 
 static bool
-count_climb(struct tally *t, const struct ledger_task *task,
+count_climb(struct tally *t, const struct ledger_task *task, bool answered,
     const struct tally_rules *r)
 {
 	struct tally_key like = { .kind = TALLY_CLIMB,
@@ -451,7 +451,7 @@ count_climb(struct tally *t, const struct ledger_task *task,
 		like.tier = a->tier;
 		like.model = a->model;
 		c = cell_like(t, &like);
-		if (!c || !count_at(c, task, i, r)
+		if (!c || !count_at(c, task, i, answered, r)
 		    || !count_reason(t, task, a))
 			return false;
 	}
@@ -492,10 +492,9 @@ hash_once(const struct ledger_task *t)
 }
 
 static bool
-count_audit(struct tally *t, const struct ledger_task *task,
+count_audit(struct tally *t, const struct ledger_task *task, bool counted,
     const struct tally_rules *r)
 {
-	bool counted = r->model.n == 0 && ended_where_answered(task);
 	struct tally_cell *c;
 
 	if (!task->audit && (counted || task->tier <= 0))
@@ -524,7 +523,10 @@ bool
 tally_add_task(struct tally *t, const struct ledger_task *task,
     const struct tally_rules *r)
 {
-	return count_climb(t, task, r) && count_audit(t, task, r);
+	bool answered = r->model.n == 0 && ended_where_answered(task);
+
+	return count_climb(t, task, answered, r)
+	    && count_audit(t, task, answered, r);
 }
 
 bool
