@@ -19,7 +19,7 @@
 
 #define BUSY_MS 60000
 #define AUTOCHECKPOINT_PAGES 4096
-#define LEFT_LOG_PAGES 256 /* in a log that is left behind, of 4096 bytes */
+#define LEFT_LOG_PAGES 64 /* in a log that is left behind, of 4096 bytes */
 
 static int
 fail_errno(struct store *s, const char *doing, int error, struct err *e)

@@ -32,7 +32,7 @@ int store_open(struct store **out, const char *path, unsigned flags,
  * follows and brings a file forwards; without it they stay as they are. */
 void store_renew_with(int (*renew)(struct str old, struct buf *canon,
     unsigned char key[SHA256_BYTES], struct err *e));
-/* NULL is fine; rolls back. A log of up to a megabyte stays beside the file for
+/* NULL is fine; rolls back. A log of up to 256 KB stays beside the file for
  * the next one; the file alone is then not the whole store. */
 void store_close(struct store *s);
 const char *store_path(const struct store *s);

@@ -136,6 +136,17 @@ catch_signals(struct runner *r, struct err *e)
 	return 0;
 }
 
+/* Servers of this machine are asked without a proxy. */
+static bool
+all_in_the_clear(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_providers; i++)
+		if (!provider_is_local(&cfg->providers[i])
+		    || !str_starts(cfg->providers[i].url, "http:"))
+			return false;
+	return true;
+}
+
 int
 runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 {
@@ -155,6 +166,8 @@ runner_open(struct runner *r, const struct runner_options *o, struct err *e)
 	    < 0)
 	    || http_new(&r->http, (int)o->in_flight, e) < 0)
 		return -1;
+	if (all_in_the_clear(r->cfg))
+		http_spare_tls(r->http);
 	return catch_signals(r, e);
 }
 

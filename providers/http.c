@@ -66,6 +66,7 @@ struct http {
 	size_t running, max_running, total;
 	int64_t opened;
 	bool nomem;
+	bool no_tls;
 };
 
 /* A URL that requests go to. It is parsed once, where libcurl by itself parses it
@@ -319,6 +320,8 @@ start_curl(struct http *h, struct err *e)
 		return 0;
 	if (libcurl_load(e) < 0)
 		return -1;
+	if (!global && h->no_tls)
+		libcurl_spare_tls();
 	if (!global && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		goto fail;
 	global = true;
@@ -492,6 +495,12 @@ http_free(struct http *h)
 	free(h->fds);
 	free(h->dirty);
 	free(h);
+}
+
+void
+http_spare_tls(struct http *h)
+{
+	h->no_tls = true;
 }
 
 size_t

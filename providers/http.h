@@ -81,6 +81,10 @@ int http_watch(struct http *h, int fd, void (*ready)(void *cookie),
     void *cookie, struct err *e);
 void http_unwatch(struct http *h, int fd);
 
+/* Before the first request, where none will go to an https server or through a
+ * proxy: what TLS takes at its start is left out, for this process. */
+void http_spare_tls(struct http *h);
+
 /* Wait for something to happen, at most max_wait_ms (-1: no limit; 0: only
  * look), and let the callbacks run. */
 int http_turn(struct http *h, int64_t max_wait_ms, struct err *e);

@@ -4,6 +4,7 @@
 #include "providers/libcurl.h"
 
 #include <curl/curl.h>
+#include <openssl/crypto.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
@@ -152,6 +153,16 @@ libcurl_load(struct err *e)
 		return -1;
 	ready = true;
 	return 0;
+}
+
+/* What is left out once stays left out. Nothing depends on it that is not TLS, so
+ * that it fails is no matter. */
+void
+libcurl_spare_tls(void)
+{
+	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS
+	    | OPENSSL_INIT_NO_ADD_ALL_CIPHERS | OPENSSL_INIT_NO_ADD_ALL_DIGESTS
+	    | OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
 /* --- passed on as they are -------------------------------------------------- */

@@ -16,5 +16,9 @@
  * that may use libcurl. -1: it is not there, is not the one that this program
  * was built for, or there is no memory for it. */
 int libcurl_load(struct err *e);
+/* Before curl_global_init(), in a process that will speak no TLS: OpenSSL, which
+ * libcurl starts whatever is asked for, leaves out its tables of ciphers, its
+ * error texts and its configuration, a tenth of a whole request's start. */
+void libcurl_spare_tls(void);
 
 #endif
