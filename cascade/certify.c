@@ -25,8 +25,9 @@
 #define LOOKED_AT 15
 #define LOOKED_AT_OF 20
 #define TEN_TIMES 0.1
-#define CAREFUL 10  /* steps before the most careful point of a frontier */
-#define LONGER 0.02 /* a chain of three must be cheaper by this share */
+#define CAREFUL 10   /* steps before the most careful point of a frontier */
+#define ROUGHLY 512  /* groups of scores, where all is done five times */
+#define CHEAPER 0.02 /* a chain of three must be, by this share */
 
 /* --- one order ----------------------------------------------------------- */
 
@@ -197,17 +198,30 @@ struct outlook {
 	const struct certify_ask *ask;
 	double rest; /* labels */
 	double z;    /* of delta */
+	bool alone;  /* no pairs are tested besides */
+	bool rough;  /* see frontier_grouped() */
 };
 
-/* How much worse than expected a cascade may turn out and still pass, in
- * standard errors; -infinity: it fails even if it turns out better by one,
+/* How much worse than on n tasks a cascade may turn out in the test and still
+ * pass, in standard errors. `room`: what it may lose more than it did there, a
+ * task; `differ`: the tasks of n where it and the top tier differ. */
+static double
+luck_needed(const struct outlook *o, double n, double room, int64_t differ)
+{
+	double share = ((double)differ + 1) / (n + 2);
+
+	return (room - o->z * sqrt(share / o->rest))
+	    / sqrt(share / o->rest + share / n);
+}
+
+/* That of a point; -infinity: it fails even if it turns out better by one,
  * however many of the tasks differ, which is seen without running them. */
 static double
 spare_luck(const struct outlook *o, const struct point *p)
 {
 	const struct matrix *m = o->ranks->m;
 	struct policy policy = policy_of(o->ranks, p);
-	double n = (double)m->tasks, differ, error;
+	double n = (double)m->tasks, error;
 	double loss = (o->ranks->col[o->ask->top].sum_right - p->right) / n;
 	double room = o->ask->max_loss - loss;
 	struct counts c;
@@ -217,9 +231,7 @@ spare_luck(const struct outlook *o, const struct point *p)
 	if (room < fmin(error, 0))
 		return -INFINITY;
 	c = compare(m, &policy, o->ask->top);
-	differ = ((double)(c.lost + c.gained) + 1) / (n + 2);
-	return (room - o->z * sqrt(differ / o->rest))
-	    / sqrt(differ / o->rest + differ / n);
+	return luck_needed(o, n, room, c.lost + c.gained);
 }
 
 /* What a chain may be expected to cost, all tasks together: the mean of what
@@ -239,17 +251,28 @@ expected_cost(const struct outlook *o, const struct point *p, size_t n)
 	return (cost[0] + cost[1] + cost[2]) / 3;
 }
 
+/* The best pair and the best longer chain; n is 0 where there is none. */
+enum { PAIR, LONGER, LENGTHS };
+struct prospect {
+	struct chain chain;
+	double cost; /* see expected_cost() */
+};
+
 static int
 choose(const struct outlook *o, const struct chain *c, size_t n,
-    struct chain *best, struct err *e)
+    struct prospect best[LENGTHS], struct err *e)
 {
 	struct frontier *f = frontier_new(o->ranks);
-	double least = INFINITY, cost;
+	double cost;
 	int rc = f ? 0 : err_nomem(e);
 
+	for (size_t k = 0; k < LENGTHS; k++)
+		best[k] = (struct prospect){ { .n = 0 }, INFINITY };
+	if (rc == 0 && o->rough)
+		frontier_grouped(f, ROUGHLY);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		const struct point *p;
-		size_t points;
+		size_t points, k = c[i].n > 2 ? LONGER : PAIR;
 		frontier_clear(f);
 		rc = frontier_add(f, &c[i], e);
 		p = rc == 0 ? frontier_points(f, false, &points, e) : NULL;
@@ -258,12 +281,8 @@ choose(const struct outlook *o, const struct chain *c, size_t n,
 			break;
 		}
 		cost = expected_cost(o, p, points);
-		if (c[i].n > 2)
-			cost *= 1 + LONGER;
-		if (cost < least) {
-			least = cost;
-			*best = c[i];
-		}
+		if (cost < best[k].cost)
+			best[k] = (struct prospect){ c[i], cost };
 	}
 	frontier_free(f);
 	return rc;
@@ -300,13 +319,191 @@ make_order(const struct ranks *ranks, const struct chain *c,
 	return 0;
 }
 
+/* --- pairs or chains of three ---------------------------------------------- */
+
+/*
+ * The best of some thousand cascades of three tiers looks better on few labels
+ * than it is: much more so than the best pair. So it is rehearsed: of five
+ * parts of the choosing labels, four choose a chain of each length and make
+ * its order, which the fifth runs. Taken together each label has run orders
+ * that it took no part in, and what they lost is what such a choice is likely
+ * to lose in the test.
+ */
+#define REHEARSED 64 /* steps of an order */
+#define FEWEST (2 * MATRIX_FOLDS) /* labels that are rehearsed with */
+
+struct rehearsal {
+	/* Costs: of all tasks of the part together. */
+	struct counts step[MATRIX_FOLDS][REHEARSED];
+	size_t tasks[MATRIX_FOLDS];
+	double top_cost[MATRIX_FOLDS];
+};
+
+/* Part k runs the order of one chain. Orders of different parts have not as
+ * many points: the same step is the same share of the way. */
+static void
+run_order(struct rehearsal *r, size_t k, const struct matrix *part,
+    const struct policy *order, size_t steps, size_t top)
+{
+	for (size_t i = 0; i < REHEARSED; i++) {
+		size_t at = i * (steps - 1) / (REHEARSED - 1);
+		r->step[k][i] = compare(part, &order[at], top);
+		r->step[k][i].cost *= (double)part->tasks;
+	}
+	r->tasks[k] = part->tasks;
+	r->top_cost[k] = matrix_mean_cost(part, top) * (double)part->tasks;
+}
+
+static int
+rehearse_part(const struct outlook *all, size_t k,
+    const struct matrix *others, const struct matrix *part,
+    const struct chain *c, size_t n, struct policy *order,
+    struct rehearsal r[LENGTHS], struct err *e)
+{
+	struct prospect best[LENGTHS];
+	struct outlook o = *all;
+	struct ranks ranks = { 0 };
+	size_t steps;
+	int rc = ranks_init(&ranks, others, o.ask->prior, e);
+
+	o.ranks = &ranks;
+	o.rough = true;
+	if (rc == 0)
+		rc = choose(&o, c, n, best, e);
+	for (size_t i = 0; rc == 0 && i < LENGTHS; i++) {
+		if (!best[i].chain.n)
+			continue;
+		rc = make_order(&ranks, &best[i].chain, order, &steps, e);
+		if (rc == 0)
+			run_order(&r[i], k, part, order, steps, o.ask->top);
+	}
+	if (ranks.m)
+		ranks_release(&ranks);
+	return rc;
+}
+
+static int
+rehearse(const struct outlook *o, const struct chain *c, size_t n,
+    struct policy *order, struct rehearsal r[LENGTHS], struct err *e)
+{
+	const struct matrix *m = o->ranks->m;
+	uint32_t *row = malloc((m->tasks + 1) * sizeof(*row));
+	int rc = row ? 0 : err_nomem(e);
+
+	for (size_t k = 0; rc == 0 && k < MATRIX_FOLDS; k++) {
+		struct matrix *half[2] = { NULL, NULL };
+		size_t at = 0, others;
+		for (uint32_t t = 0; t < m->tasks; t++)
+			if (t % MATRIX_FOLDS != k)
+				row[at++] = t;
+		others = at;
+		for (uint32_t t = (uint32_t)k; t < m->tasks; t += MATRIX_FOLDS)
+			row[at++] = t;
+		half[0] = matrix_rows(m, row, others);
+		half[1] = matrix_rows(m, row + others, at - others);
+		rc = !half[0] || !half[1] ? err_nomem(e) : rehearse_part(o,
+		    k, half[0], half[1], c, n, order, r, e);
+		matrix_free(half[0]);
+		matrix_free(half[1]);
+	}
+	free(row);
+	return rc;
+}
+
+/* All parts but one: MATRIX_FOLDS leaves none out. */
+static struct counts
+sum_step(const struct rehearsal *r, size_t step, size_t but)
+{
+	struct counts sum = { 0, 0, 0 };
+
+	for (size_t k = 0; k < MATRIX_FOLDS; k++)
+		if (k != but) {
+			sum.lost += r->step[k][step].lost;
+			sum.gained += r->step[k][step].gained;
+			sum.cost += r->step[k][step].cost;
+		}
+	return sum;
+}
+
+/* As expected_cost(), as a share of the top tier's; the order ends at its first
+ * failure. */
+static double
+rehearsed_cost(const struct outlook *o, const struct rehearsal *r, size_t but)
+{
+	double n = 0, top = 0, sum = 0;
+
+	for (size_t k = 0; k < MATRIX_FOLDS; k++)
+		if (k != but) {
+			n += (double)r->tasks[k];
+			top += r->top_cost[k];
+		}
+	for (int luck = -1; luck <= 1; luck++) {
+		double cost = top;
+		for (size_t i = 0; i < REHEARSED; i++) {
+			struct counts c = sum_step(r, i, but);
+			double loss = (double)(c.lost - c.gained) / n;
+			if (luck_needed(o, n, o->ask->max_loss - loss, c.lost
+			    + c.gained) < luck)
+				break;
+			cost = fmin(c.cost, top);
+		}
+		sum += cost;
+	}
+	return sum / (3 * top);
+}
+
+/* Is the longer chain cheaper by more than a standard error of the difference
+ * (of the jackknife, the parts left out in turn)? */
+static bool
+longer_pays(const struct outlook *o, const struct rehearsal *pair,
+    const struct rehearsal *longer)
+{
+	double saved[MATRIX_FOLDS + 1], mean = 0, squares = 0;
+
+	for (size_t k = 0; k <= MATRIX_FOLDS; k++)
+		saved[k] = rehearsed_cost(o, pair, k)
+		    - rehearsed_cost(o, longer, k);
+	for (size_t k = 0; k < MATRIX_FOLDS; k++)
+		mean += saved[k] / MATRIX_FOLDS;
+	for (size_t k = 0; k < MATRIX_FOLDS; k++)
+		squares += (saved[k] - mean) * (saved[k] - mean);
+	return saved[MATRIX_FOLDS] > sqrt(squares * (MATRIX_FOLDS - 1)
+	    / MATRIX_FOLDS);
+}
+
+/* The chain of choose() to test. Where pairs are tested besides, a longer one
+ * that turns out worse costs nothing more: it need but seem better. Where
+ * nothing else is tested it must be. `order`: room for CERTIFY_STEPS. */
+static int
+choose_length(const struct outlook *o, const struct chain *c, size_t n,
+    struct policy *order, struct chain *chosen, struct err *e)
+{
+	struct rehearsal *r = calloc(LENGTHS, sizeof(*r));
+	struct prospect best[LENGTHS];
+	int rc = r ? choose(o, c, n, best, e) : err_nomem(e);
+	bool longer = false;
+
+	if (rc == 0 && (!best[PAIR].chain.n || !best[LONGER].chain.n)) {
+		longer = !best[PAIR].chain.n;
+	} else if (rc == 0 && !o->alone) {
+		longer = best[LONGER].cost * (1 + CHEAPER) < best[PAIR].cost;
+	} else if (rc == 0 && o->ranks->m->tasks >= FEWEST) {
+		rc = rehearse(o, c, n, order, r, e);
+		longer = rc == 0 && longer_pays(o, &r[PAIR], &r[LONGER]);
+	}
+	if (rc == 0)
+		*chosen = best[longer].chain;
+	free(r);
+	return rc;
+}
+
 /* The first labels choose, the others test with a part of delta. */
 static int
 choose_and_try(struct trial *t, const struct matrix *first,
-    const struct matrix *rest, double delta, struct err *e)
+    const struct matrix *rest, double delta, bool alone, struct err *e)
 {
 	struct outlook o = { .ask = t->ask, .rest = (double)rest->tasks,
-		.z = netloss_quantile(delta) };
+		.z = netloss_quantile(delta), .alone = alone };
 	struct ranks ranks = { 0 };
 	struct chain best;
 	size_t n, steps;
@@ -318,7 +515,7 @@ choose_and_try(struct trial *t, const struct matrix *first,
 		best = c[0];
 		rc = ranks_init(&ranks, first, t->ask->prior, e);
 		if (rc == 0)
-			rc = choose(&o, c, n, &best, e);
+			rc = choose_length(&o, c, n, t->order, &best, e);
 		if (rc == 0)
 			rc = make_order(&ranks, &best, t->order, &steps, e);
 		if (rc == 0)
@@ -339,7 +536,7 @@ certify_chosen(const struct matrix *first, const struct matrix *rest,
 	int rc = trial_begin(&t, ask, out, e);
 
 	if (rc == 0)
-		rc = choose_and_try(&t, first, rest, ask->delta, e);
+		rc = choose_and_try(&t, first, rest, ask->delta, true, e);
 	if (rc == 0 && rest->tasks)
 		out->needed = (int64_t)ceil((double)out->needed
 		    * (double)(first->tasks + rest->tasks)
@@ -500,7 +697,7 @@ try_all(struct trial *t, const struct labels *l, struct err *e)
 	if (try_pairs(t, l->unseen, pair, n, delta - chosen, e) < 0)
 		return -1;
 	return chosen > 0 ? choose_and_try(t, l->choosing, l->rest, chosen,
-	    e) : 0;
+	    false, e) : 0;
 }
 
 /* So many of all labels tell of the tiers. */
