@@ -601,7 +601,8 @@ spill_of() {
 	expect 0 frugal batch --order input in.txt -o out
 	in_order 1000 out
 	[[ $stderr =~ ([0-9]+)\ results\ that\ came\ before\ their\ turn\ waited\ in\ a\ temporary\ file,\ 1\ MiB ]]
-	[ "${BASH_REMATCH[1]}" -gt 900 ]
+	# How many came within the second depends on the machine.
+	[ "${BASH_REMATCH[1]}" -gt 20 ]
 	# A quarter of a million bytes fit in what is held by default.
 	sed -i '/^limits/d' frugal.yaml
 	expect 0 frugal batch --order input in.txt --no-cache
@@ -610,6 +611,8 @@ spill_of() {
 }
 
 @test "20 megabytes that wait take no more memory than 5" {
+	# What is freed stays for a while there.
+	case $FRUGAL in *-address*) skip "AddressSanitizer" ;; esac
 	text=$(head -c 5000 /dev/zero | tr '\0' x)
 	for n in 1000 4000; do
 		straggler 60000 $n "{\"reply\":{\"text\":\"#### $text\"}}"
