@@ -121,7 +121,7 @@ need_of(const struct call *c)
 }
 
 /* A call with a short prompt takes some 2,300: there are thousands of them. */
-#define CALL_CHUNK 3000
+#define CALL_CHUNK 2400
 
 static struct call *
 call_new(struct calls *k, struct line *line, const struct calls_ask *ask,

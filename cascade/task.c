@@ -30,7 +30,7 @@ static const char *const roles[] = {
 };
 
 /* A task with a short prompt, and what its climb adds, takes some 2,500. */
-#define TASK_CHUNK 3000
+#define TASK_CHUNK 2600
 
 static const struct task_limits default_limits = TASK_LIMITS_DEFAULT;
 
