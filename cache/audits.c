@@ -20,28 +20,6 @@ struct groups {
 	struct buf name;
 };
 
-static void
-add_name(struct buf *b, enum ledger_group by, const struct tally_cell *c)
-{
-	switch (by) {
-	case LEDGER_BY_TIER:
-		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->key.cascade), c->key.tier,
-		    STR_ARG(c->key.model));
-		break;
-	case LEDGER_BY_CASCADE:
-		buf_add(b, c->key.cascade);
-		break;
-	case LEDGER_BY_TAG:
-		buf_add(b, c->key.word);
-		break;
-	case LEDGER_BY_MODEL:
-	case LEDGER_BY_DAY:
-	case LEDGER_TOTAL:
-		buf_adds(b, "total");
-		break;
-	}
-}
-
 /* What names a group; the rest of a cell is summed up. */
 static struct ledger_audits
 named(enum ledger_group by, const struct tally_cell *c, struct str name)
@@ -65,7 +43,7 @@ group_of(struct groups *gs, const struct tally_cell *c)
 	struct group *g;
 
 	buf_clear(&gs->name);
-	add_name(&gs->name, gs->by, c);
+	gather_name(&gs->name, gs->by, c);
 	if (gs->name.failed)
 		return NULL;
 	like = named(gs->by, c, buf_str(&gs->name));
@@ -166,11 +144,13 @@ ledger_audits(struct store *s, const struct ledger_filter *f,
     enum ledger_group by, bool (*each)(void *cookie,
     const struct ledger_audits *g), void *cookie, struct err *e)
 {
-	struct groups gs = { .by = by, .arena = arena_new(0) };
+	struct groups gs = { .arena = arena_new(0) };
 	struct ledger_filter climbs = *f;
 	bool on = true;
 	int rc;
 
+	/* Other groups have no audits of their own. */
+	gs.by = by == LEDGER_BY_MODEL || by == LEDGER_BY_DAY ? LEDGER_TOTAL : by;
 	climbs.model = STR("");
 	climbs.collected = false;
 	buf_init(&gs.name, BUF_MAX);

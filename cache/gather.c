@@ -2,6 +2,7 @@
  * gather.c -- tasks and counts under a filter.
  */
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/json.h"
 #include "cache/gather.h"
@@ -76,6 +77,47 @@ is_meant(struct gather *g, const struct ledger_task *t, struct err *e)
 	    || (f->cascade.n && !str_eq(t->cascade, f->cascade)))
 		return 0;
 	return f->tag_key.n ? has_tag(g, t->tags, e) : 1;
+}
+
+/* --- names ------------------------------------------------------------------- */
+
+/* Zones are whole quarters of an hour from UTC. */
+static void
+add_day(struct buf *b, int64_t quarter)
+{
+	time_t t = (time_t)(quarter * (TALLY_QUARTER_MS / 1000));
+	char day[32];
+	struct tm tm;
+
+	if (localtime_r(&t, &tm)
+	    && strftime(day, sizeof(day), "%Y-%m-%d", &tm) > 0)
+		buf_adds(b, day);
+}
+
+void
+gather_name(struct buf *b, enum ledger_group by, const struct tally_cell *c)
+{
+	switch (by) {
+	case LEDGER_BY_TIER:
+		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->key.cascade), c->key.tier,
+		    STR_ARG(c->key.model));
+		break;
+	case LEDGER_BY_CASCADE:
+		buf_add(b, c->key.cascade);
+		break;
+	case LEDGER_BY_MODEL:
+		buf_add(b, c->key.model);
+		break;
+	case LEDGER_BY_TAG:
+		buf_add(b, c->key.word);
+		break;
+	case LEDGER_BY_DAY:
+		add_day(b, c->key.quarter);
+		break;
+	case LEDGER_TOTAL:
+		buf_adds(b, "total");
+		break;
+	}
 }
 
 /* --- handing on -------------------------------------------------------------- */

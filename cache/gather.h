@@ -26,4 +26,8 @@ int gather_cells(struct store *s, const struct ledger_filter *f,
     const struct tally_cell *c, struct err *e), void *cookie,
     struct err *e);
 
+/* Append what people see as the name of a cell's group. */
+void gather_name(struct buf *b, enum ledger_group by,
+    const struct tally_cell *c);
+
 #endif

@@ -3,7 +3,6 @@
  * into the groups that somebody wants to see.
  */
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/map.h"
 #include "cache/gather.h"
@@ -76,45 +75,6 @@ static const struct grouping {
 
 /* --- groups ------------------------------------------------------------------ */
 
-/* Zones are whole quarters of an hour from UTC. */
-static void
-add_day(struct buf *b, int64_t quarter)
-{
-	time_t t = (time_t)(quarter * (TALLY_QUARTER_MS / 1000));
-	char day[32];
-	struct tm tm;
-
-	if (localtime_r(&t, &tm)
-	    && strftime(day, sizeof(day), "%Y-%m-%d", &tm) > 0)
-		buf_adds(b, day);
-}
-
-static void
-add_name(struct buf *b, enum ledger_group by, const struct tally_cell *c)
-{
-	switch (by) {
-	case LEDGER_BY_TIER:
-		buf_addf(b, "%.*s %d %.*s", STR_ARG(c->key.cascade), c->key.tier,
-		    STR_ARG(c->key.model));
-		break;
-	case LEDGER_BY_CASCADE:
-		buf_add(b, c->key.cascade);
-		break;
-	case LEDGER_BY_MODEL:
-		buf_add(b, c->key.model);
-		break;
-	case LEDGER_BY_TAG:
-		buf_add(b, c->key.word);
-		break;
-	case LEDGER_BY_DAY:
-		add_day(b, c->key.quarter);
-		break;
-	case LEDGER_TOTAL:
-		buf_adds(b, "total");
-		break;
-	}
-}
-
 /* The group of a cell, which is made if there is none. NULL: no memory. */
 static struct group *
 group_of(struct summary_of *s, const struct tally_cell *c)
@@ -123,7 +83,7 @@ group_of(struct summary_of *s, const struct tally_cell *c)
 	struct group *g;
 
 	buf_clear(&s->name);
-	add_name(&s->name, s->by, c);
+	gather_name(&s->name, s->by, c);
 	buf_clear(&s->key);
 	if (by->tier)
 		buf_addf(&s->key, "%d ", c->key.tier);
