@@ -57,11 +57,9 @@ ordered_put(struct ordered *o, int64_t seq, struct str text, struct err *e)
 int
 ordered_turn(struct ordered *o, bool idle, struct err *e)
 {
-	if (!o->order)
-		return 0;
-	if (let_through(o, idle ? SIZE_MAX : A_TURN, e) < 0)
+	if (o->order && let_through(o, idle ? SIZE_MAX : A_TURN, e) < 0)
 		return -1;
-	return order_counts(o->order).waiting ? output_reader(o->out, e) : 0;
+	return output_reader(o->out, e);
 }
 
 int

@@ -26,9 +26,10 @@ void ordered_close(struct ordered *o);
  * more can be held back is said on standard error, once. */
 int ordered_put(struct ordered *o, int64_t seq, struct str text,
     struct err *e);
-/* In each turn of the loop. `idle`: nothing is under way. While results wait,
- * nothing is written, so nobody would be told that the reader of a pipe is gone,
- * and each further result costs money: it is looked for here. */
+/* In each turn of the loop, before the turn's results are written. `idle`: nothing
+ * is under way. Results wait for their turn or for a commit, and while nothing is
+ * written nobody would be told that the reader of a pipe is gone, and each further
+ * result costs money: it is looked for here. */
 int ordered_turn(struct ordered *o, bool idle, struct err *e);
 
 /*

@@ -21,6 +21,7 @@
 struct output {
 	int fd;
 	bool is_file, terminal, replace;
+	bool has_reader; /* who may leave: a pipe's or a socket's other end */
 	char *path, *temporary;
 	off_t good; /* length of the file up to the last whole line */
 	struct buf waiting;
@@ -84,6 +85,8 @@ output_open(struct output **out, const char *path, enum output_mode mode,
 			return -1;
 		}
 	}
+	o->has_reader = fstat(o->fd, &st) == 0
+	    && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode));
 	*out = o;
 	return 0;
 }
@@ -169,7 +172,7 @@ output_reader(const struct output *o, struct err *e)
 {
 	struct pollfd p = { .fd = o->fd };
 
-	if (o->is_file || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
+	if (!o->has_reader || poll(&p, 1, 0) <= 0 || !(p.revents & POLLERR))
 		return 0;
 	return err_set(e, ERR_IO, "closed pipe");
 }

@@ -25,8 +25,8 @@ int output_add(struct output *o, struct str s, struct err *e);
 int output_flush(struct output *o, struct err *e);
 /* The regular file that is written, or NULL; borrowed. */
 const char *output_path(const struct output *o);
-/* An error as output_flush() gives it, if there is a pipe that nobody reads any
- * more: for who has nothing to write for a long time. */
+/* An error as output_flush() gives it, if this is a pipe or a socket that nobody
+ * reads any more: for who has nothing to write yet. */
 int output_reader(const struct output *o, struct err *e);
 /* Flush, sync a file and, with OUTPUT_REPLACE, rename it. */
 int output_finish(struct output *o, struct err *e);
