@@ -9,14 +9,52 @@
 
 /* --- numbers ----------------------------------------------------------------- */
 
+/* No number gets so far by counting. */
+#define NUMBER_MOST (INT64_MAX / 2)
+
+/* That no completion has such an id is looked at too: a segment may have been lost
+ * with a damaged page, and what is kept would take a paid answer's place. */
+static int
+read_numbers(struct store *s, struct err *e)
+{
+	struct params p;
+	int64_t last = 0;
+	int rc;
+
+	if (store_stmt(s, STMT_LAST_COMPLETION, "SELECT max(id) FROM"
+	    " completions", &p, e) < 0)
+		return -1;
+	rc = store_step(s, &p, "read", e);
+	if (rc > 0)
+		last = sqlite3_column_int64(p.stmt, 0); /* 0 for NULL */
+	store_reset(&p);
+	if (rc < 0 || store_stmt(s, STMT_NUMBERS, "SELECT id + 1,"
+	    " first + tasks, next_completion FROM segments"
+	    " ORDER BY id DESC LIMIT 1", &p, e) < 0)
+		return -1;
+	rc = store_step(s, &p, "read", e);
+	if (rc >= 0) {
+		s->next_segment = rc ? sqlite3_column_int64(p.stmt, 0) : 1;
+		s->next_task = rc ? sqlite3_column_int64(p.stmt, 1) : 1;
+		s->next_completion = rc ? sqlite3_column_int64(p.stmt, 2) : 1;
+	}
+	store_reset(&p);
+	if (rc < 0)
+		return -1;
+	if (last > NUMBER_MOST || s->next_segment > NUMBER_MOST || s->next_task
+	    > NUMBER_MOST || s->next_completion > NUMBER_MOST)
+		return store_fail(s, SQLITE_CORRUPT, "read", e);
+	if (s->next_completion <= last)
+		s->next_completion = last + 1;
+	return 0;
+}
+
 /* The last row knows what comes next. It is asked again only when another
  * process has written meanwhile. */
 static int
 know_numbers(struct store *s, struct err *e)
 {
-	struct params p;
 	int64_t version;
-	int rc;
 
 	if (store_must_write(s, e) < 0)
 		return -1;
@@ -28,19 +66,8 @@ know_numbers(struct store *s, struct err *e)
 		s->numbers_of = s->txn;
 		return 0;
 	}
-	if (store_stmt(s, STMT_NUMBERS, "SELECT id + 1, first + tasks,"
-	    " next_completion FROM segments ORDER BY id DESC LIMIT 1", &p, e)
-	    < 0)
-		return -1;
-	rc = store_step(s, &p, "read", e);
-	if (rc >= 0) {
-		s->next_segment = rc ? sqlite3_column_int64(p.stmt, 0) : 1;
-		s->next_task = rc ? sqlite3_column_int64(p.stmt, 1) : 1;
-		s->next_completion = rc ? sqlite3_column_int64(p.stmt, 2) : 1;
-	}
-	store_reset(&p);
-	if (rc < 0 || summaries_last(s, &s->summed_upto, &s->summed_task, e)
-	    < 0)
+	if (read_numbers(s, e) < 0 || summaries_last(s, &s->summed_upto,
+	    &s->summed_task, e) < 0)
 		return -1;
 	s->numbers_version = version;
 	s->numbers_of = s->txn;

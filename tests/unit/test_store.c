@@ -934,6 +934,52 @@ a_damaged_store_says_how_to_recover_it(void **state)
 	arena_free(a);
 }
 
+/* As a damaged page leaves it, and `sqlite3 .recover` after that. */
+static void
+a_lost_segment_costs_no_completion(void **state)
+{
+	struct store *s = open_with(in_dir("store.db"), STORE_CREATE);
+	int64_t row;
+
+	(void)state;
+	put_alone(s, 1, 0, "first", NULL);
+	put_alone(s, 2, 0, "second", &row);
+	assert_int_equal(row, 2);
+	store_close(s);
+	raw_sql(in_dir("store.db"), "DELETE FROM segments WHERE id = 2");
+	s = open_with(in_dir("store.db"), 0);
+	put_alone(s, 3, 0, "third", &row);
+	assert_int_equal(row, 3);
+	store_close(s);
+	raw_sql(in_dir("store.db"), "DELETE FROM segments");
+	s = open_with(in_dir("store.db"), 0);
+	put_alone(s, 4, 0, "fourth", &row);
+	assert_int_equal(row, 4);
+	assert_kept(s, 1, 0, "first");
+	assert_kept(s, 2, 0, "second");
+	assert_kept(s, 3, 0, "third");
+	store_close(s);
+}
+
+static void
+numbers_that_nothing_counts_to_are_damage(void **state)
+{
+	struct request_row q = request(2);
+	struct completion c = answer("x");
+	struct store *s = open_with(in_dir("store.db"), STORE_CREATE);
+
+	(void)state;
+	put_alone(s, 1, 0, "first", NULL);
+	store_close(s);
+	raw_sql(in_dir("store.db"), "UPDATE completions"
+	    " SET id = 9223372036854775807");
+	s = open_with(in_dir("store.db"), 0);
+	assert_int_equal(store_begin(s, &e), 0);
+	assert_int_equal(store_put(s, &q, 0, &c, NULL, &e), -1);
+	assert_non_null(strstr(e.msg, "is damaged"));
+	store_close(s);
+}
+
 static void
 a_store_opened_for_reading_is_read_and_not_written(void **state)
 {
@@ -1207,6 +1253,8 @@ main(void)
 		IN_DIR(a_store_of_a_newer_version_is_refused_with_its_number),
 		IN_DIR(a_store_left_unfinished_by_a_crash_is_finished),
 		IN_DIR(a_damaged_store_says_how_to_recover_it),
+		IN_DIR(a_lost_segment_costs_no_completion),
+		IN_DIR(numbers_that_nothing_counts_to_are_damage),
 		IN_DIR(a_store_opened_for_reading_is_read_and_not_written),
 		IN_DIR(a_missing_permission_is_named),
 		IN_DIR(a_store_held_by_another_handle_is_said_to_be_held),
