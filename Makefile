@@ -9,7 +9,7 @@ SAN       ?=
 VERSION   := 0.1.0
 
 WARN      := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wformat=2
-PKGS      := libcurl libcjson sqlite3 libpcre2-8 libfyaml libcrypto zlib
+PKGS      := libcrypto sqlite3 libpcre2-8 libfyaml libcjson zlib libcurl
 
 comma     := ,
 BUILD     := build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
@@ -29,7 +29,9 @@ ALL_CFLAGS = -std=c17 -D_GNU_SOURCE -DFRUGAL_VERSION='"$(VERSION)"' -I. \
              $(WARN) $(CFLAGS) $(SANFLAGS) $(PKG_CFLAGS)
 NO_LTO     = $(if $(LTO),-fno-lto)
 LINK       = $(CC) $(CFLAGS) $(LDFLAGS) $(SANFLAGS)
-LIBS       = -Wl,--as-needed $(PKG_LIBS) -lm
+# Half of a start is symbols being looked for, in one library after another: those
+# stand first that have most of them.
+LIBS       = -Wl,--as-needed $(subst -lsqlite3,-lsqlite3 -lc,$(PKG_LIBS)) -lm
 
 # Of the test server alone: TLS and HTTP/2.
 SERVER_LIBS = $(eval SERVER_LIBS := $$(shell pkg-config --libs libssl libnghttp2))$(SERVER_LIBS)

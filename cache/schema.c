@@ -75,40 +75,60 @@ static const char make_room_for_2[] =
 
 enum state { STATE_EMPTY, STATE_CURRENT, STATE_OLDER };
 
-/* What kind of file it is. One statement, hence one moment: another process
- * may be making the tables right now. */
+/* A number of the file's header. */
+static int
+header(struct store *s, const char *pragma, int64_t *out, struct err *e)
+{
+	struct params p = { 0 };
+	int rc = store_prepare(s, pragma, &p, e);
+
+	if (rc == 0)
+		rc = store_step(s, &p, "open", e);
+	if (rc == 1)
+		*out = sqlite3_column_int64(p.stmt, 0);
+	sqlite3_finalize(p.stmt);
+	return rc < 0 ? -1 : 0;
+}
+
+/* What kind of file it is. In one transaction, hence of one moment: another
+ * process may be making the tables right now. */
 static int
 look(struct store *s, enum state *state, int64_t *version, struct err *e)
 {
-	struct params p = { 0 };
-	int64_t application, n;
-	int rc = -1;
+	int64_t application = 0, tables_there = 0;
 
-	if (store_prepare(s, "SELECT (SELECT count(*) FROM sqlite_schema),"
-	    " application_id, user_version"
-	    " FROM pragma_application_id, pragma_user_version", &p, e) < 0 ||
-	    store_step(s, &p, "open", e) < 0)
-		goto out;
-	n = sqlite3_column_int64(p.stmt, 0);
-	application = sqlite3_column_int64(p.stmt, 1);
-	*version = sqlite3_column_int64(p.stmt, 2);
-	if (application == 0 && *version == 0 && n == 0) {
+	*version = 0;
+	if (header(s, "PRAGMA application_id", &application, e) < 0
+	    || header(s, "PRAGMA user_version", version, e) < 0
+	    || (application != APPLICATION_ID && store_int(s,
+	    "SELECT count(*) FROM sqlite_schema", &tables_there, e) < 0))
+		return -1;
+	if (application == 0 && *version == 0 && tables_there == 0)
 		*state = STATE_EMPTY;
-	} else if (application != APPLICATION_ID || *version < 1) {
-		err_set(e, ERR_STORE, "'%s' is a database of another program, "
-		    "not a store of frugal; choose another file", s->path);
-		goto out;
-	} else if (*version > VERSION) {
-		err_set(e, ERR_STORE, "store '%s' is of a newer frugal "
+	else if (application != APPLICATION_ID || *version < 1)
+		return err_set(e, ERR_STORE, "'%s' is a database of another "
+		    "program, not a store of frugal; choose another file",
+		    s->path);
+	else if (*version > VERSION)
+		return err_set(e, ERR_STORE, "store '%s' is of a newer frugal "
 		    "(version %lld, this one knows %d); update frugal",
 		    s->path, (long long)*version, VERSION);
-		goto out;
-	} else {
+	else
 		*state = *version < VERSION ? STATE_OLDER : STATE_CURRENT;
-	}
-	rc = 0;
-out:
-	sqlite3_finalize(p.stmt);
+	return 0;
+}
+
+/* The same, where no transaction is open yet. */
+static int
+look_once(struct store *s, enum state *state, int64_t *version, struct err *e)
+{
+	int rc;
+
+	if (store_hold(s, e) < 0)
+		return -1;
+	rc = look(s, state, version, e);
+	if (store_let_go(s, rc < 0 ? NULL : e) < 0)
+		rc = -1;
 	return rc;
 }
 
@@ -213,7 +233,7 @@ schema_open(struct store *s, bool create, struct err *e)
 	enum state state;
 	int64_t version;
 
-	if (add_functions(s, e) < 0 || look(s, &state, &version, e) < 0)
+	if (add_functions(s, e) < 0 || look_once(s, &state, &version, e) < 0)
 		return -1;
 	switch (state) {
 	case STATE_CURRENT:

@@ -477,13 +477,16 @@ price_can_name(enum price_can c)
 bool
 price_is_gone(const struct price *p, int64_t utc_ms)
 {
-	int64_t today = day_of(utc_ms);
+	int64_t today;
 	char day[32];
 
 	if (p->status == MODEL_SHUT_DOWN || p->status == MODEL_HISTORICAL)
 		return true;
+	if (!p->shutdown) /* a calendar reads the machine's time zone */
+		return false;
+	today = day_of(utc_ms);
 	snprintf(day, sizeof(day), "%04lld-%02lld-%02lld",
 	    (long long)(today / 10000), (long long)(today / 100 % 100),
 	    (long long)(today % 100));
-	return p->shutdown && strcmp(p->shutdown, day) <= 0;
+	return strcmp(p->shutdown, day) <= 0;
 }

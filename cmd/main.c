@@ -3,7 +3,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -130,7 +129,6 @@ main(int argc, char **argv)
 	 * the shell (ulimit -f), are errors of write(2), told apart. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	setlocale(LC_CTYPE, "C.UTF-8");
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0
 	    || strcmp(argv[1], "-h") == 0
 	    || (strcmp(argv[1], "help") == 0 && argc == 2)))
