@@ -96,18 +96,24 @@ call_enqueue(struct call *c, bool in_front)
 	l->tail = &c->queue_next;
 }
 
-void
-call_dequeue(struct call *c)
+/* Of the list that begins at *p and ends at *tail. */
+static void
+take_out(struct call *c, struct call **p, struct call ***tail)
 {
-	struct line *l = c->line;
-	struct call **p = &l->head;
-
 	while (*p != c)
 		p = &(*p)->queue_next;
 	*p = c->queue_next;
 	if (!*p)
-		l->tail = p;
+		*tail = p;
 	c->queue_next = NULL;
+}
+
+void
+call_dequeue(struct call *c)
+{
+	struct line *l = c->line;
+
+	take_out(c, &l->head, &l->tail);
 	l->queued--;
 }
 
@@ -214,25 +220,13 @@ call_release(struct call *c, int64_t cost_picousd)
 		secret_wipe(&c->line->server->key);
 }
 
-static void
-ready_remove(struct call *c)
-{
-	struct calls *k = c->k;
-	struct call **p = &k->ready;
-
-	while (*p != c)
-		p = &(*p)->queue_next;
-	*p = c->queue_next;
-	if (!*p)
-		k->ready_tail = p;
-	c->queue_next = NULL;
-	k->n_ready--;
-}
-
 void
 call_unready(struct call *c)
 {
-	ready_remove(c);
+	struct calls *k = c->k;
+
+	take_out(c, &k->ready, &k->ready_tail);
+	k->n_ready--;
 	lane_unsent(&c->line->lane, c->sent_ms);
 	call_release(c, 0);
 }

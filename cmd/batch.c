@@ -1,116 +1,50 @@
 /*
  * batch.c -- `frugal batch`: files of tasks in, result objects out.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "base/utf8.h"
 #include "cmd/audits.h"
-#include "cmd/estimate.h"
-#include "cmd/files.h"
-#include "cmd/ordered.h"
-#include "cmd/progress.h"
 #include "cmd/resume.h"
-#include "cmd/runner.h"
-
-enum { ORDER_DONE, ORDER_INPUT };
+#include "cmd/work.h"
 
 struct batch {
-	struct runner runner;
-	struct runner_options o;
-	struct files files;
-	const char *out_file;
-	int order_mode, format;
-	bool quiet, to_file;
-	struct ordered ordered;
+	struct work work;
 	struct resume *resume;
-	struct output *out;
-	struct progress progress;
-	int64_t seq, skipped, bad;
-	struct buf text;
 };
 
-/* --- input ---------------------------------------------------------------------------- */
-
-static int
-bad_task(struct batch *b, struct err *e)
-{
-	if (e->code != ERR_INPUT)
-		return -1;
-	say_err(e);
-	b->bad++;
-	return 0;
-}
+/* --- tasks in, results out -------------------------------------------------------------- */
 
 static int
 next(void *cookie, struct task **task, const struct cascade **cascade,
     int *fd, struct err *e)
 {
 	struct batch *b = cookie;
+	struct task *t;
+	int rc;
 
-	for (;;) {
-		struct task *t = NULL;
-		int rc;
-
-		if (b->ordered.order
-		    && b->seq >= order_limit(b->ordered.order))
-			return 2;
-		rc = files_next(&b->files, &t, fd, e);
-		if (rc == 0 || rc == 2)
-			return rc;
-		if (rc < 0) {
-			if (bad_task(b, e) < 0)
-				return -1;
-			continue;
-		}
+	while ((rc = work_read(&b->work, &t, fd, e)) == 1) {
 		if (b->resume && resume_take(b->resume, t->id)) {
-			b->skipped++;
 			task_free(t);
 			continue;
 		}
-		if (runner_prepare(&b->runner, t, cascade, e) == 0) {
-			t->seq = b->seq++;
+		rc = work_begin(&b->work, t, cascade, e);
+		if (rc > 0)
 			*task = t;
-			return 1;
-		}
-		files_place(&b->files, t, e);
-		task_free(t);
-		if (bad_task(b, e) < 0)
-			return -1;
+		if (rc != 0)
+			return rc;
 	}
+	return rc;
 }
-
-/* --- output ---------------------------------------------------------------------------- */
 
 static int
 done(void *cookie, const struct result *r, struct err *e)
 {
-	struct batch *b = cookie;
+	struct work *w = cookie;
 
-	if (b->runner.estimate) {
-		estimate_add(b->runner.estimate, r);
-		return 0;
-	}
-	buf_clear(&b->text);
-	result_json(&b->text, r, b->runner.cfg->simulated);
-	buf_addc(&b->text, '\n');
-	if (b->text.failed)
+	buf_clear(&w->text);
+	result_json(&w->text, r, w->runner.cfg->simulated);
+	buf_addc(&w->text, '\n');
+	if (w->text.failed)
 		return err_nomem(e);
-	return ordered_put(&b->ordered, r->task->seq, buf_str(&b->text), e);
-}
-
-static int
-turn(void *cookie, const struct engine_state *s, struct err *e)
-{
-	struct batch *b = cookie;
-
-	progress_turn(&b->progress, s, files_total(&b->files));
-	if (ordered_turn(&b->ordered, !s->active, e) < 0)
-		return -1;
-	return output_flush(b->out, e);
+	return ordered_put(&w->ordered, r->task->seq, buf_str(&w->text), e);
 }
 
 /* --- the order of the file ---------------------------------------------------------------- */
@@ -141,11 +75,12 @@ with_ids(const struct batch *b, int (*what)(const char *path, size_t max_line,
     int (*next)(void *cookie, struct str *id, struct err *e), void *cookie,
     struct err *e), struct err *e)
 {
+	const struct work *w = &b->work;
 	struct ids c = { .f = {
-	    .names = b->files.names, .n = b->files.n,
-	    .format = b->files.format, .limits = b->files.limits,
-	    .needs_prompt = b->files.needs_prompt } };
-	int rc = what(b->out_file, b->runner.cfg->limits.result, next_id, &c,
+	    .names = w->files.names, .n = w->files.n,
+	    .format = w->files.format, .limits = w->files.limits,
+	    .needs_prompt = w->files.needs_prompt } };
+	int rc = what(w->out_file, w->runner.cfg->limits.result, next_id, &c,
 	    e);
 
 	task_free(c.t);
@@ -158,14 +93,15 @@ with_ids(const struct batch *b, int (*what)(const char *path, size_t max_line,
 static int
 restore_order(const struct batch *b, struct err *e)
 {
+	const struct work *w = &b->work;
 	int rc;
 
-	if (b->order_mode != ORDER_INPUT || !b->to_file
+	if (w->order_mode != ORDER_INPUT || !w->to_file
 	    || !b->resume || !resume_counts(b->resume).kept)
 		return 0;
-	if (b->files.bytes < 0) {
+	if (w->files.bytes < 0) {
 		say("the lines of this run are at the end of '%s': standard "
-		    "input cannot be read again to sort them", b->out_file);
+		    "input cannot be read again to sort them", w->out_file);
 		return 0;
 	}
 	rc = with_ids(b, resume_in_order, e);
@@ -176,163 +112,98 @@ restore_order(const struct batch *b, struct err *e)
 
 /* --- the command --------------------------------------------------------------------------- */
 
-/* Something to go on with: not standard output, a pipe or a device. */
-static bool
-is_file(const char *path)
-{
-	struct stat st;
-
-	return path && strcmp(path, "-") != 0
-	    && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
-}
-
 static int
 prepare(struct batch *b, int argc, char **argv, struct err *e)
 {
-	if (!argc)
-		return err_set(e, ERR_USAGE, "no file of tasks given; see "
-		    "frugal batch --help");
-	b->files.names = argv;
-	b->files.n = (size_t)argc;
-	b->files.format = (enum task_format)b->format;
-	b->files.needs_prompt = b->o.template_file == NULL;
-	if (files_check(&b->files, e) < 0)
+	struct work *w = &b->work;
+
+	if (work_open(w, "batch", argc, argv, e) < 0
+	    || (w->to_file && resume_open(&b->resume, w->out_file,
+	    w->runner.cfg->limits.result, e) < 0))
 		return -1;
-	if (runner_open(&b->runner, &b->o, e) < 0)
-		return -1;
-	b->files.limits = &b->runner.cfg->limits.task;
-	b->runner.quiet = b->quiet;
-	if (b->o.estimate)
-		b->out_file = NULL; /* it is not touched */
-	b->to_file = is_file(b->out_file);
-	if (b->to_file && resume_open(&b->resume, b->out_file,
-	    b->runner.cfg->limits.result, e) < 0)
-		return -1;
-	if (output_open(&b->out, b->out_file, OUTPUT_APPEND, e) < 0)
-		return -1;
-	b->ordered.out = b->out;
-	return b->order_mode == ORDER_INPUT && !b->o.estimate
-	    ? ordered_open(&b->ordered, b->out, b->runner.cfg->limits.held, e)
-	    : 0;
+	return work_open_output(w, e);
 }
 
 static void
 say_resume(const struct batch *b)
 {
+	const char *file = b->work.out_file;
 	struct resume_counts c;
 
-	if (!b->resume || b->quiet)
+	if (!b->resume || b->work.quiet)
 		return;
 	c = resume_counts(b->resume);
 	if (c.torn)
-		say("'%s': cut off a torn last line of %lld bytes",
-		    b->out_file, (long long)c.torn);
+		say("'%s': cut off a torn last line of %lld bytes", file,
+		    (long long)c.torn);
 	if (c.dropped)
 		say("resuming '%s': %lld tasks are done, %lld that failed are "
-		    "tried again", b->out_file, (long long)c.kept,
+		    "tried again", file, (long long)c.kept,
 		    (long long)c.dropped);
 	else if (c.kept)
-		say("resuming '%s': %lld tasks are done", b->out_file,
+		say("resuming '%s': %lld tasks are done", file,
 		    (long long)c.kept);
 }
 
-static int
-finish(struct batch *b, int rc, struct err *e)
-{
-	struct err ending;
-
-	if (ordered_finish(&b->ordered, &b->runner, rc < 0 ? e : NULL,
-	    &ending) < 0 && rc == 0) {
-		*e = ending;
-		rc = -1;
-	}
-	if (output_finish(b->out, &ending) < 0 && rc == 0) {
-		*e = ending;
-		rc = -1;
-	}
-	if (rc == 0)
-		rc = restore_order(b, e);
-	return rc;
-}
-
 static void
-say_how_to_resume(const struct batch *b, enum err_code why,
-    const char *source)
+say_how_to_resume(const struct work *w, enum err_code why)
 {
-	int64_t waiting = ordered_waiting(&b->ordered);
+	int64_t waiting = ordered_waiting(&w->ordered);
 	const struct engine_state *s;
 
-	if (!b->runner.engine)
+	if (!w->runner.engine)
 		return;
-	s = engine_state(b->runner.engine);
+	s = engine_state(w->runner.engine);
 	if (s->undone && why == ERR_BUDGET)
 		say("%lld task%s begun and left undone, besides those that "
 		    "were not read", (long long)s->undone,
 		    s->undone == 1 ? " was" : "s were");
 	if (!s->done)
 		return;
-	if (b->to_file && waiting)
+	if (w->to_file && waiting)
 		say("what is done is in '%s', but for %lld results that come "
 		    "after a missing one: they are in the store; the same "
-		    "command goes on from there", b->out_file,
+		    "command goes on from there", w->out_file,
 		    (long long)waiting);
-	else if (b->to_file)
+	else if (w->to_file)
 		say("what is done is in '%s'; the same command goes on from "
-		    "there", b->out_file);
+		    "there", w->out_file);
 	else
 		say("the same command pays only for what is missing: "
-		    "completions of '%s' are in the store", source);
-}
-
-static int
-estimate(struct batch *b, struct err *e)
-{
-	struct engine_io io = { .cookie = b, .next = next, .done = done };
-
-	if (runner_run(&b->runner, &io, "estimate", e) < 0)
-		return -1;
-	return estimate_print(b->runner.estimate, b->runner.caps.run, e);
+		    "completions of '%s' are in the store", w->files.names[0]);
 }
 
 /* Once, when there are new audits. That it cannot be told is no failure of the
  * batch. */
 static void
-warn_of_drift(const struct batch *b)
+warn_of_drift(const struct work *w)
 {
 	struct err e;
 
-	if (b->runner.store && audits_promises(b->runner.store,
-	    b->runner.cfg, (struct str){ 0 }, 0, audits_warn, NULL, &e) < 0)
+	if (w->runner.store && audits_promises(w->runner.store,
+	    w->runner.cfg, (struct str){ 0 }, 0, audits_warn, NULL, &e) < 0)
 		say_err(&e);
 }
 
 static int
-go(struct batch *b, struct err *e)
+go(struct batch *b, struct engine_io io, struct err *e)
 {
-	struct engine_io io = { .cookie = b, .next = next, .done = done,
-	    .turn = turn, .notice = runner_notice,
-	    .outage = b->quiet ? NULL : runner_outage };
-	char source[512];
+	struct work *w = &b->work;
 	int rc;
 
-	snprintf(source, sizeof(source), "batch %s%s", b->files.names[0],
-	    b->files.n > 1 ? " ..." : "");
 	say_resume(b);
-	progress_start(&b->progress, b->quiet, b->runner.cfg->simulated,
-	    b->resume ? resume_counts(b->resume).kept : 0);
-	rc = runner_run(&b->runner, &io, source, e);
-	rc = finish(b, rc, e);
-	if (b->runner.engine)
-		progress_end(&b->progress, engine_state(b->runner.engine));
-	if (!b->quiet)
-		ordered_say(&b->ordered);
-	if (b->runner.engine && engine_state(b->runner.engine)->audited)
-		warn_of_drift(b);
+	rc = work_run(w, io, "batch",
+	    b->resume ? resume_counts(b->resume).kept : 0, e);
+	if (rc == 0)
+		rc = restore_order(b, e);
+	work_end(w);
+	if (w->runner.engine && engine_state(w->runner.engine)->audited)
+		warn_of_drift(w);
 	if (rc < 0 && !is_closed_pipe(e)) {
 		say_err(e);
 		e->msg[0] = '\0';
-		say_how_to_resume(b, e->code, b->files.names[0]);
-	} else if (rc < 0 && !b->quiet) {
+		say_how_to_resume(w, e->code);
+	} else if (rc < 0 && !w->quiet) {
 		say("standard output was closed: what has come is in the "
 		    "store; the same command pays only for the rest");
 	}
@@ -340,63 +211,58 @@ go(struct batch *b, struct err *e)
 }
 
 static int
+run(struct batch *b, int argc, char **argv, struct err *e)
+{
+	const struct engine_io io = { .next = next, .done = done };
+
+	if (prepare(b, argc, argv, e) < 0)
+		return -1;
+	return b->work.o.estimate ? work_estimate(&b->work, io, e)
+	    : go(b, io, e);
+}
+
+static int
+status_of(const struct work *w)
+{
+	const struct engine_state *s = w->runner.engine
+	    ? engine_state(w->runner.engine) : NULL;
+
+	if (w->bad || (s && !w->o.estimate && (s->by_status[TASK_FAILED]
+	    || s->by_status[TASK_REFUSED])))
+		return 1;
+	return s && s->by_status[TASK_BUDGET] ? err_status(ERR_BUDGET) : 0;
+}
+
+static int
 batch_main(const struct command *self, int argc, char **argv)
 {
-	static const char *const orders[] = { "done", "input", NULL };
-	static const char *const formats[] = {
-		"auto", "jsonl", "csv", "tsv", "txt", NULL
-	};
-	struct batch b = { .o = RUNNER_OPTIONS_INIT };
+	struct batch b = { 0 };
+	struct work *w = &b.work;
 	const struct opt table[] = {
-		{ OPT_TEXT, 'o', "output", &b.out_file, "FILE",
+		{ OPT_TEXT, 'o', "output", &w->out_file, "FILE",
 		    "append result objects to FILE; what it holds already is\n"
 		    "not done again (default: standard output)", 0, 0, NULL },
-		{ OPT_CHOICE, 0, "order", &b.order_mode, "ORDER",
+		{ OPT_CHOICE, 0, "order", &w->order_mode, "ORDER",
 		    "done: as they finish (default); input: as in the files;\n"
 		    "what comes before its turn waits, in a temporary file if\n"
 		    "it is much",
-		    0, 0, orders },
-		{ OPT_CHOICE, 0, "format", &b.format, "FORMAT",
-		    "jsonl, csv, tsv or txt (default: by the file's name)",
-		    0, 0, formats },
-		{ OPT_FLAG, 'q', "quiet", &b.quiet, NULL,
-		    "no progress and no summary", 0, 0, NULL },
-		RUNNER_OPTS(&b.o),
+		    0, 0, work_orders },
+		WORK_OPTS(w),
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
 	int first, rc, status = 0;
 
-	buf_init(&b.text, BUF_MAX);
-	b.runner.signals = -1;
+	work_init(w);
 	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc == 0)
-		rc = prepare(&b, argc - first, argv + first, &e);
-	else if (rc > 0)
+	if (rc > 0)
 		goto out;
 	if (rc == 0)
-		rc = b.o.estimate ? estimate(&b, &e) : go(&b, &e);
-	if (rc < 0)
-		status = say_err(&e);
-	/* Whoever closed the pipe has not had every answer. */
-	if (rc < 0 && is_closed_pipe(&e))
-		status = 1;
-	if (status == 0 && (b.bad || (b.runner.engine && !b.o.estimate
-	    && (engine_state(b.runner.engine)->by_status[TASK_FAILED]
-	    || engine_state(b.runner.engine)->by_status[TASK_REFUSED]))))
-		status = 1;
-	if (status == 0 && b.runner.engine
-	    && engine_state(b.runner.engine)->by_status[TASK_BUDGET])
-		status = err_status(ERR_BUDGET);
+		rc = run(&b, argc - first, argv + first, &e);
+	status = rc < 0 ? runner_say_err(&e) : status_of(w);
 out:
-	ordered_close(&b.ordered);
-	output_free(b.out);
-	files_close(&b.files);
 	resume_free(b.resume);
-	runner_close(&b.runner);
-	buf_release(&b.text);
-	opt_list_release(&b.o.set);
-	opt_list_release(&b.o.tag);
+	work_close(w);
 	return status;
 }
 

@@ -449,7 +449,7 @@ question_main(const struct command *self, int argc, char **argv)
 	runner_close(&q.runner);
 	buf_release(&q.canon);
 	buf_release(&q.out);
-	opt_list_release(&q.o.set);
+	runner_options_release(&q.o);
 	return rc < 0 ? say_err(&e) : 0;
 }
 

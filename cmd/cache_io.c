@@ -147,15 +147,11 @@ export_main(const struct command *self, int argc, char **argv)
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
-	int first, rc;
+	int rc;
 
-	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc > 0)
-		return 0;
 	buf_init(&x.line, BUF_MAX);
-	if (rc == 0)
-		rc = inspect_no_arguments(argc, argv, first, "name the file "
-		    "with -o", &e);
+	rc = inspect_options(self, table, argc, argv, "name the file with -o",
+	    &e);
 	if (rc == 0)
 		rc = cache_with_store(&common, export_all, &x, &e);
 	output_free(x.out);

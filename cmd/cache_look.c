@@ -112,16 +112,11 @@ list_main(const struct command *self, int argc, char **argv)
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
-	int first, rc;
+	int rc = inspect_options(self, table, argc, argv,
+	    "to look for a text use --contains", &e);
 
-	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc > 0)
-		return 0;
 	l.filter.model = str_of(model);
 	l.filter.contains = str_of(contains);
-	if (rc == 0)
-		rc = inspect_no_arguments(argc, argv, first,
-		    "to look for a text use --contains", &e);
 	if (rc == 0)
 		rc = cache_with_store(&common, list, &l, &e);
 	buf_release(&l.table.text);
@@ -357,6 +352,26 @@ const struct command cache_show = {
 
 /* --- stats ------------------------------------------------------------- */
 
+/* What `stats` and `check` look at: they have no options but those that say
+ * which store. Gives the exit status. */
+static int
+whole_store(const struct command *self, int argc, char **argv,
+    const char *instead, cache_action *action, void *cookie)
+{
+	struct common common = { 0 };
+	const struct opt table[] = {
+		COMMON_CONFIG_OPT(&common),
+		COMMON_STORE_OPT(&common),
+		{ .kind = OPT_END },
+	};
+	struct err e = { 0 };
+	int rc = inspect_options(self, table, argc, argv, instead, &e);
+
+	if (rc == 0)
+		rc = cache_with_store(&common, action, cookie, &e);
+	return rc < 0 ? say_err(&e) : 0;
+}
+
 static void
 add_size(struct buf *b, int64_t bytes)
 {
@@ -434,26 +449,11 @@ stats(struct store *s, void *cookie, struct err *e)
 static int
 stats_main(const struct command *self, int argc, char **argv)
 {
-	struct common common = { 0 };
 	struct table rows = { 0 };
-	const struct opt table[] = {
-		COMMON_CONFIG_OPT(&common),
-		COMMON_STORE_OPT(&common),
-		{ .kind = OPT_END },
-	};
-	struct err e = { 0 };
-	int first, rc;
+	int status = whole_store(self, argc, argv, "see --help", stats, &rows);
 
-	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc > 0)
-		return 0;
-	if (rc == 0)
-		rc = inspect_no_arguments(argc, argv, first, "see --help",
-		    &e);
-	if (rc == 0)
-		rc = cache_with_store(&common, stats, &rows, &e);
 	buf_release(&rows.text);
-	return rc < 0 ? say_err(&e) : 0;
+	return status;
 }
 
 const struct command cache_stats = {
@@ -483,24 +483,8 @@ check(struct store *s, void *cookie, struct err *e)
 static int
 check_main(const struct command *self, int argc, char **argv)
 {
-	struct common common = { 0 };
-	const struct opt table[] = {
-		COMMON_CONFIG_OPT(&common),
-		COMMON_STORE_OPT(&common),
-		{ .kind = OPT_END },
-	};
-	struct err e = { 0 };
-	int first, rc;
-
-	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc > 0)
-		return 0;
-	if (rc == 0)
-		rc = inspect_no_arguments(argc, argv, first, "name the store "
-		    "with --store", &e);
-	if (rc == 0)
-		rc = cache_with_store(&common, check, NULL, &e);
-	return rc < 0 ? say_err(&e) : 0;
+	return whole_store(self, argc, argv, "name the store with --store",
+	    check, NULL);
 }
 
 const struct command cache_check = {

@@ -192,14 +192,8 @@ prune_main(const struct command *self, int argc, char **argv)
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
-	int first, rc;
+	int rc = inspect_options(self, table, argc, argv, "see --help", &e);
 
-	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc > 0)
-		return 0;
-	if (rc == 0)
-		rc = inspect_no_arguments(argc, argv, first, "see --help",
-		    &e);
 	if (rc == 0)
 		rc = understand_prune(&w, &p, &e);
 	if (rc == 0)
@@ -294,14 +288,9 @@ clear_main(const struct command *self, int argc, char **argv)
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
-	int first, rc;
+	int rc = inspect_options(self, table, argc, argv,
+	    "to delete a part use `frugal cache prune`", &e);
 
-	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc > 0)
-		return 0;
-	if (rc == 0)
-		rc = inspect_no_arguments(argc, argv, first, "to delete a "
-		    "part use `frugal cache prune`", &e);
 	if (rc == 0)
 		rc = cache_with_store(&common, clear, &c, &e);
 	return rc < 0 ? say_err(&e) : 0;

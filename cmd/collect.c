@@ -2,51 +2,24 @@
  * collect.c -- `frugal collect`: every tier is asked about every task, and what
  * they say becomes traces; or what the ledger and the store hold does.
  */
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-
 #include "base/clock.h"
 #include "cascade/ledger_traces.h"
 #include "cascade/trace_write.h"
-#include "cmd/estimate.h"
-#include "cmd/files.h"
 #include "cmd/gathered.h"
-#include "cmd/ordered.h"
-#include "cmd/progress.h"
-#include "cmd/runner.h"
+#include "cmd/work.h"
 
 #define MAX_SAID 10 /* tasks that lack something are named so often */
 
-enum { ORDER_DONE, ORDER_INPUT };
-
 struct collect {
-	struct runner runner;
-	struct runner_options o;
-	struct files files;
-	const char *out_file, *since;
-	int format, order_mode;
-	bool quiet, to_file, from_ledger;
+	struct work work;
+	const char *since;
+	bool from_ledger;
 	struct gathered *gathered;
-	struct output *out;
-	struct ordered ordered;
-	struct progress progress;
-	int64_t seq, bad, again;
-	struct buf text, tags;
+	struct buf tags;
 	int said;
 };
 
 /* --- tasks in -------------------------------------------------------------- */
-
-static int
-bad_task(struct collect *c, struct err *e)
-{
-	if (e->code != ERR_INPUT)
-		return -1;
-	say_err(e);
-	c->bad++;
-	return 0;
-}
 
 /* Is it to be done? 1; 0: it is there already; -1 with ERR_INPUT: it cannot. */
 static int
@@ -72,34 +45,23 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
     int *fd, struct err *e)
 {
 	struct collect *c = cookie;
+	struct task *t;
+	int rc;
 
-	for (;;) {
-		struct task *t = NULL;
-		int rc;
-
-		if (c->ordered.order
-		    && c->seq >= order_limit(c->ordered.order))
-			return 2;
-		rc = files_next(&c->files, &t, fd, e);
-		if (rc == 0 || rc == 2)
-			return rc;
-		if (rc > 0) {
-			rc = take(c, t, e);
-			if (rc > 0 && runner_prepare(&c->runner, t, cascade, e)
-			    == 0) {
-				t->seq = c->seq++;
-				*task = t;
-				return 1;
-			}
-			if (rc != 0)
-				files_place(&c->files, t, e);
+	while ((rc = work_read(&c->work, &t, fd, e)) == 1) {
+		rc = take(c, t, e);
+		if (rc == 0) {
 			task_free(t);
-			if (rc == 0)
-				continue;
+			continue;
 		}
-		if (bad_task(c, e) < 0)
-			return -1;
+		rc = rc < 0 ? work_refuse(&c->work, t, e)
+		    : work_begin(&c->work, t, cascade, e);
+		if (rc > 0)
+			*task = t;
+		if (rc != 0)
+			return rc;
 	}
+	return rc;
 }
 
 /* --- traces out ------------------------------------------------------------ */
@@ -108,7 +70,7 @@ next(void *cookie, struct task **task, const struct cascade **cascade,
 static void
 check_length(const struct collect *c, const struct result *r, size_t n)
 {
-	if (n > c->runner.cfg->limits.task.line)
+	if (n > c->work.runner.cfg->limits.task.line)
 		say("warning: a line of task '%.*s' has %zu bytes: to read it, "
 		    "raise the limit 'line'", STR_ARG(r->task->id), n);
 }
@@ -116,9 +78,10 @@ check_length(const struct collect *c, const struct result *r, size_t n)
 static int
 put_visits(struct collect *c, const struct result *r, struct err *e)
 {
+	struct work *w = &c->work;
 	size_t before;
 
-	buf_clear(&c->text);
+	buf_clear(&w->text);
 	buf_clear(&c->tags);
 	result_tags(&c->tags, r->task);
 	for (size_t i = 0; i < r->n_visits; i++) {
@@ -130,13 +93,13 @@ put_visits(struct collect *c, const struct result *r, struct err *e)
 			.answers = r->cascade->answer.pattern != NULL,
 			.c = v->c, .n = v->n };
 
-		before = c->text.n;
-		trace_write(&c->text, &line);
-		check_length(c, r, c->text.n - before);
+		before = w->text.n;
+		trace_write(&w->text, &line);
+		check_length(c, r, w->text.n - before);
 	}
-	if (c->text.failed || c->tags.failed)
+	if (w->text.failed || c->tags.failed)
 		return err_nomem(e);
-	return ordered_put(&c->ordered, r->task->seq, buf_str(&c->text), e);
+	return ordered_put(&w->ordered, r->task->seq, buf_str(&w->text), e);
 }
 
 static int
@@ -144,10 +107,6 @@ done(void *cookie, const struct result *r, struct err *e)
 {
 	struct collect *c = cookie;
 
-	if (c->runner.estimate) {
-		estimate_add(c->runner.estimate, r);
-		return 0;
-	}
 	if (r->status != TASK_ACCEPTED && c->said++ < MAX_SAID)
 		say("task '%.*s' has %zu of %zu tiers: %.*s (%.*s)",
 		    STR_ARG(r->task->id), r->n_visits, r->cascade->n_tiers,
@@ -158,97 +117,59 @@ done(void *cookie, const struct result *r, struct err *e)
 	return put_visits(c, r, e);
 }
 
-static int
-turn(void *cookie, const struct engine_state *s, struct err *e)
-{
-	struct collect *c = cookie;
-
-	progress_turn(&c->progress, s, files_total(&c->files));
-	if (ordered_turn(&c->ordered, !s->active, e) < 0)
-		return -1;
-	return output_flush(c->out, e);
-}
-
 /* --- asking ---------------------------------------------------------------- */
-
-/* Something to go on with: not standard output, a pipe or a device. */
-static bool
-is_file(const char *path)
-{
-	struct stat st;
-
-	return path && strcmp(path, "-") != 0
-	    && (stat(path, &st) < 0 || S_ISREG(st.st_mode));
-}
 
 static int
 look_at_output(struct collect *c, struct err *e)
 {
-	const struct runner *r = &c->runner;
-	const struct gathered_ask ask = { r->cfg, r->cascade,
-	    c->o.cascade || c->o.model };
+	const struct work *w = &c->work;
+	const struct gathered_ask ask = { w->runner.cfg, w->runner.cascade,
+	    w->o.cascade || w->o.model };
 
-	c->to_file = is_file(c->out_file);
-	return gathered_open(&c->gathered, c->to_file ? c->out_file : NULL,
-	    r->cfg->limits.task.line + 1, &ask, e);
+	return gathered_open(&c->gathered, w->to_file ? w->out_file : NULL,
+	    w->runner.cfg->limits.task.line + 1, &ask, e);
 }
 
 static int
 prepare(struct collect *c, int argc, char **argv, struct err *e)
 {
-	if (!argc)
-		return err_set(e, ERR_USAGE, "no file of tasks given; see "
-		    "frugal collect --help");
-	if (c->since)
+	if (argc && c->since)
 		return err_set(e, ERR_USAGE, "--since is for --from-ledger");
-	c->files.names = argv;
-	c->files.n = (size_t)argc;
-	c->files.format = (enum task_format)c->format;
-	c->files.needs_prompt = c->o.template_file == NULL;
-	c->o.collect = true;
-	if (files_check(&c->files, e) < 0
-	    || runner_open(&c->runner, &c->o, e) < 0)
+	c->work.o.collect = true;
+	if (work_open(&c->work, "collect", argc, argv, e) < 0
+	    || look_at_output(c, e) < 0)
 		return -1;
-	c->files.limits = &c->runner.cfg->limits.task;
-	c->runner.quiet = c->quiet;
-	if (c->o.estimate)
-		c->out_file = NULL; /* it is not touched */
-	if (look_at_output(c, e) < 0
-	    || output_open(&c->out, c->out_file, OUTPUT_APPEND, e) < 0)
-		return -1;
-	c->ordered.out = c->out;
-	return c->order_mode == ORDER_INPUT && !c->o.estimate
-	    ? ordered_open(&c->ordered, c->out, c->runner.cfg->limits.held, e)
-	    : 0;
+	return work_open_output(&c->work, e);
 }
 
 static void
 say_resume(const struct collect *c)
 {
+	const char *file = c->work.out_file;
 	struct gathered_counts n = gathered_counts(c->gathered);
 
-	if (c->quiet)
+	if (c->work.quiet)
 		return;
 	if (n.torn)
-		say("'%s': cut off a torn last line of %lld bytes",
-		    c->out_file, (long long)n.torn);
+		say("'%s': cut off a torn last line of %lld bytes", file,
+		    (long long)n.torn);
 	if (n.dropped)
 		say("resuming '%s': %lld tasks are whole, %lld that lack "
-		    "something are done again", c->out_file,
+		    "something are done again", file,
 		    (long long)n.kept, (long long)n.dropped);
 	else if (n.kept)
-		say("resuming '%s': %lld tasks are whole", c->out_file,
+		say("resuming '%s': %lld tasks are whole", file,
 		    (long long)n.kept);
 }
 
 static void
-say_how_to_resume(const struct collect *c)
+say_how_to_resume(const struct work *w)
 {
-	if (!c->runner.engine || !engine_state(c->runner.engine)->done)
+	if (!w->runner.engine || !engine_state(w->runner.engine)->done)
 		return;
-	if (c->to_file)
+	if (w->to_file)
 		say("what is whole is in '%s'%s; the same command goes on from "
-		    "there", c->out_file, ordered_waiting(&c->ordered)
+		    "there", w->out_file, ordered_waiting(&w->ordered)
 		    ? " or, behind what is missing, in the store" : "");
 	else
 		say("the same command pays only for what is missing: the rest "
@@ -256,56 +177,29 @@ say_how_to_resume(const struct collect *c)
 }
 
 static int
-estimate(struct collect *c, struct err *e)
+ask(struct collect *c, struct engine_io io, struct err *e)
 {
-	struct engine_io io = { .cookie = c, .next = next, .done = done };
-
-	if (runner_run(&c->runner, &io, "estimate", e) < 0)
-		return -1;
-	return estimate_print(c->runner.estimate, c->runner.caps.run, e);
-}
-
-static int
-ask(struct collect *c, struct err *e)
-{
-	struct engine_io io = { .cookie = c, .next = next, .done = done,
-	    .turn = turn, .notice = runner_notice,
-	    .outage = c->quiet ? NULL : runner_outage };
-	char source[512];
-	struct err ending;
+	struct work *w = &c->work;
 	int rc;
 
-	snprintf(source, sizeof(source), "collect %s%s", c->files.names[0],
-	    c->files.n > 1 ? " ..." : "");
 	say_resume(c);
-	progress_start(&c->progress, c->quiet, c->runner.cfg->simulated,
-	    gathered_counts(c->gathered).kept);
-	c->progress.collect = true;
-	rc = runner_run(&c->runner, &io, source, e);
-	if ((ordered_finish(&c->ordered, &c->runner, rc < 0 ? e : NULL,
-	    &ending) < 0 || output_finish(c->out, &ending) < 0) && rc == 0) {
-		*e = ending;
-		rc = -1;
-	}
-	if (c->runner.engine)
-		progress_end(&c->progress, engine_state(c->runner.engine));
-	if (!c->quiet)
-		ordered_say(&c->ordered);
+	rc = work_run(w, io, "collect", gathered_counts(c->gathered).kept, e);
+	work_end(w);
 	if (rc < 0 && !is_closed_pipe(e)) {
 		say_err(e);
 		e->msg[0] = '\0';
-		say_how_to_resume(c);
+		say_how_to_resume(w);
 	}
 	return rc;
 }
 
 static int
-status_of(const struct collect *c)
+status_of(const struct work *w)
 {
-	const struct engine_state *s = c->runner.engine && !c->o.estimate
-	    ? engine_state(c->runner.engine) : NULL;
+	const struct engine_state *s = w->runner.engine && !w->o.estimate
+	    ? engine_state(w->runner.engine) : NULL;
 
-	if (c->bad || (s && s->by_status[TASK_FAILED]))
+	if (w->bad || (s && s->by_status[TASK_FAILED]))
 		return 1;
 	return s && s->by_status[TASK_BUDGET] ? err_status(ERR_BUDGET) : 0;
 }
@@ -316,8 +210,9 @@ static int
 put_trace(void *cookie, struct trace_task *t, struct err *e)
 {
 	struct collect *c = cookie;
+	struct work *w = &c->work;
 
-	buf_clear(&c->text);
+	buf_clear(&w->text);
 	buf_clear(&c->tags);
 	result_tags(&c->tags, t->task);
 	for (size_t i = 0; i < t->n_tiers; i++) {
@@ -328,18 +223,18 @@ put_trace(void *cookie, struct trace_task *t, struct err *e)
 			.answers = v->notes[0].has_recorded_answer,
 			.c = v->c, .n = v->n };
 
-		trace_write(&c->text, &line);
+		trace_write(&w->text, &line);
 	}
 	trace_task_free(t);
-	if (c->text.failed || c->tags.failed)
+	if (w->text.failed || c->tags.failed)
 		return err_nomem(e);
-	return output_add(c->out, buf_str(&c->text), e);
+	return output_add(w->out, buf_str(&w->text), e);
 }
 
 static int
 read_filter(struct collect *c, struct ledger_filter *f, struct err *e)
 {
-	const struct runner_options *o = &c->o;
+	const struct runner_options *o = &c->work.o;
 	struct str value;
 
 	if (o->tag.n > 1)
@@ -361,14 +256,14 @@ read_filter(struct collect *c, struct ledger_filter *f, struct err *e)
 static int
 check_from_ledger(const struct collect *c, int argc, struct err *e)
 {
-	const struct runner_options *o = &c->o;
+	const struct runner_options *o = &c->work.o;
 
 	if (argc)
 		return err_set(e, ERR_USAGE, "--from-ledger takes no file of "
 		    "tasks: it asks nobody");
 	if (o->model || o->system || o->template_file || o->set.n
 	    || o->max_cost || o->task_timeout || o->no_cache || o->refresh
-	    || o->cache_only || o->estimate || c->order_mode != ORDER_DONE)
+	    || o->cache_only || o->estimate || c->work.order_mode != ORDER_DONE)
 		return err_set(e, ERR_USAGE, "--from-ledger asks nobody: of "
 		    "the other options only -o, -k, -c, --since, --tag, "
 		    "--store and -q go with it");
@@ -378,7 +273,7 @@ check_from_ledger(const struct collect *c, int argc, struct err *e)
 static void
 say_counts(const struct collect *c, const struct ledger_traces_counts *n)
 {
-	if (c->quiet)
+	if (c->work.quiet)
 		return;
 	say("%lld tasks with %lld tiers, %lld of them with a right answer; "
 	    "nothing was asked", (long long)n->tasks, (long long)n->tiers,
@@ -393,55 +288,41 @@ from_ledger(struct collect *c, int argc, struct err *e)
 {
 	struct ledger_filter f = { 0 };
 	struct ledger_traces_counts n = { 0 };
+	struct work *w = &c->work;
+	struct runner *r = &w->runner;
 
 	if (check_from_ledger(c, argc, e) < 0 || read_filter(c, &f, e) < 0
-	    || common_config(&c->o.common, true, false, &c->runner.cfg, e) < 0
-	    || common_store(&c->o.common, c->runner.cfg, false,
-	    &c->runner.store, e) < 0
-	    || output_open(&c->out, c->out_file, OUTPUT_REPLACE, e) < 0
-	    || ledger_traces(c->runner.store, c->runner.cfg, &f, put_trace, c,
-	    &n, e) < 0)
+	    || common_config(&w->o.common, true, false, &r->cfg, e) < 0
+	    || common_store(&w->o.common, r->cfg, false, &r->store, e) < 0
+	    || output_open(&w->out, w->out_file, OUTPUT_REPLACE, e) < 0
+	    || ledger_traces(r->store, r->cfg, &f, put_trace, c, &n, e) < 0)
 		return -1;
 	say_counts(c, &n);
-	return output_finish(c->out, e);
+	return output_finish(w->out, e);
 }
 
 /* --- the command ----------------------------------------------------------- */
 
-static void
-release(struct collect *c)
-{
-	ordered_close(&c->ordered);
-	output_free(c->out);
-	files_close(&c->files);
-	gathered_free(c->gathered);
-	runner_close(&c->runner);
-	buf_release(&c->text);
-	buf_release(&c->tags);
-	opt_list_release(&c->o.set);
-	opt_list_release(&c->o.tag);
-}
-
 static int
 run(struct collect *c, int argc, char **argv, struct err *e)
 {
+	const struct engine_io io = { .next = next, .done = done };
+
 	if (c->from_ledger)
 		return from_ledger(c, argc, e);
 	if (prepare(c, argc, argv, e) < 0)
 		return -1;
-	return c->o.estimate ? estimate(c, e) : ask(c, e);
+	return c->work.o.estimate ? work_estimate(&c->work, io, e)
+	    : ask(c, io, e);
 }
 
 static int
 collect_main(const struct command *self, int argc, char **argv)
 {
-	static const char *const orders[] = { "done", "input", NULL };
-	static const char *const formats[] = {
-		"auto", "jsonl", "csv", "tsv", "txt", NULL
-	};
-	struct collect c = { .o = RUNNER_OPTIONS_INIT };
+	struct collect c = { 0 };
+	struct work *w = &c.work;
 	const struct opt table[] = {
-		{ OPT_TEXT, 'o', "output", &c.out_file, "TRACES",
+		{ OPT_TEXT, 'o', "output", &w->out_file, "TRACES",
 		    "append traces to TRACES; a task that is whole there is\n"
 		    "not done again (default: standard output)", 0, 0, NULL },
 		{ OPT_FLAG, 0, "from-ledger", &c.from_ledger, NULL,
@@ -451,37 +332,27 @@ collect_main(const struct command *self, int argc, char **argv)
 		{ OPT_TEXT, 0, "since", &c.since, "TIME",
 		    "with --from-ledger: only tasks since then: 2h, 7d, today,\n"
 		    "yesterday, 2026-11-23", 0, 0, NULL },
-		{ OPT_CHOICE, 0, "order", &c.order_mode, "ORDER",
+		{ OPT_CHOICE, 0, "order", &w->order_mode, "ORDER",
 		    "done: as tasks get whole (default); input: as in the\n"
-		    "files, as by `frugal batch`", 0, 0, orders },
-		{ OPT_CHOICE, 0, "format", &c.format, "FORMAT",
-		    "jsonl, csv, tsv or txt (default: by the file's name)",
-		    0, 0, formats },
-		{ OPT_FLAG, 'q', "quiet", &c.quiet, NULL,
-		    "no progress and no summary", 0, 0, NULL },
-		RUNNER_OPTS(&c.o),
+		    "files, as by `frugal batch`", 0, 0, work_orders },
+		WORK_OPTS(w),
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
 	int first, rc, status = 0;
 
-	buf_init(&c.text, BUF_MAX);
+	work_init(w);
 	buf_init(&c.tags, 1 << 20);
-	c.runner.signals = -1;
 	rc = opt_parse(self, table, argc, argv, &first, &e);
+	if (rc > 0)
+		goto out;
 	if (rc == 0)
 		rc = run(&c, argc - first, argv + first, &e);
-	else if (rc > 0)
-		goto out;
-	if (rc < 0)
-		status = say_err(&e);
-	/* Whoever closed the pipe has not had everything. */
-	if (rc < 0 && is_closed_pipe(&e))
-		status = 1;
-	if (status == 0)
-		status = status_of(&c);
+	status = rc < 0 ? runner_say_err(&e) : status_of(w);
 out:
-	release(&c);
+	gathered_free(c.gathered);
+	buf_release(&c.tags);
+	work_close(w);
 	return status;
 }
 

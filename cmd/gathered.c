@@ -232,15 +232,6 @@ add_line(struct scan *s, struct str line, struct range at, struct err *e)
 	return rc;
 }
 
-/* The beginning of a line of ours, as a crash would leave it. */
-static bool
-may_be_torn(struct str s)
-{
-	struct str start = STR("{\"id\":\"");
-
-	return str_eq(str_sub(s, 0, start.n), str_sub(start, 0, s.n));
-}
-
 /* *end is where the last whole line ends. */
 static int
 scan(struct scan *s, const char *path, size_t max_line, int64_t *end,
@@ -257,7 +248,7 @@ scan(struct scan *s, const char *path, size_t max_line, int64_t *end,
 		    : err_sys(e, ERR_IO, "cannot read '%s'", path);
 	while ((rc = linefile_next(&f, &line, e)) > 0) {
 		number++;
-		if (!str_ends(line, "\n") && may_be_torn(line)) {
+		if (linefile_is_torn(line)) {
 			rc = 0;
 			break;
 		}

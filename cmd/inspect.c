@@ -52,6 +52,16 @@ inspect_config(const struct common *c, struct config **out)
 }
 
 int
+inspect_options(const struct command *self, const struct opt *table, int argc,
+    char **argv, const char *instead, struct err *e)
+{
+	int first, rc = opt_parse(self, table, argc, argv, &first, e);
+
+	return rc == 0 ? inspect_no_arguments(argc, argv, first, instead, e)
+	    : rc;
+}
+
+int
 inspect_no_arguments(int argc, char **argv, int first, const char *instead,
     struct err *e)
 {

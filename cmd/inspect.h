@@ -19,8 +19,11 @@ int inspect_store_create(const struct common *c, struct store **out,
  * of no interest where it is only looked at. Else *out stays as it is. */
 void inspect_config(const struct common *c, struct config **out);
 
-/* No command of these takes further arguments: 0, or ERR_USAGE that names the
- * first one and says what `instead`. */
+/* opt_parse() for those of these commands that take no arguments; where there is
+ * one, ERR_USAGE names it and says what `instead`. */
+int inspect_options(const struct command *self, const struct opt *table,
+    int argc, char **argv, const char *instead, struct err *e);
+/* That from `first` on there is none: 0, or ERR_USAGE as above. */
 int inspect_no_arguments(int argc, char **argv, int first, const char *instead,
     struct err *e);
 

@@ -84,6 +84,15 @@ linefile_next(struct linefile *r, struct str *line, struct err *e)
 	return n > 0;
 }
 
+bool
+linefile_is_torn(struct str line)
+{
+	struct str start = STR("{\"id\":\"");
+
+	return !str_ends(line, "\n")
+	    && str_eq(str_sub(line, 0, start.n), str_sub(start, 0, line.n));
+}
+
 /* --- writing lines anew ---------------------------------------------------------------- */
 
 int

@@ -27,6 +27,9 @@ void linefile_close(struct linefile *r);
  * end; -1: *e, which is ERR_USAGE for a line that is too long. */
 int linefile_next(struct linefile *r, struct str *line, struct err *e);
 
+/* The beginning of a line of results or traces, as a crash would leave it. */
+bool linefile_is_torn(struct str line);
+
 struct linefile_new {
 	char *path; /* of the file itself, not of a link to it */
 	char *temporary;

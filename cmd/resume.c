@@ -107,24 +107,15 @@ struct line {
 	bool done;
 };
 
-/* The beginning of a line of ours, as a crash would leave it. */
-static bool
-may_be_torn(struct str s)
-{
-	struct str start = STR("{\"id\":\"");
-
-	return str_eq(str_sub(s, 0, start.n), str_sub(start, 0, s.n));
-}
-
 /* Read the line into *line; 0: it is the beginning of one of ours. */
 static int
 look_at(struct line *line, struct err *e)
 {
-	bool whole = str_ends(line->text, "\n");
+	struct str s = line->text;
 
-	if (!whole && may_be_torn(line->text))
+	if (linefile_is_torn(s))
 		return 0;
-	if (whole && read_line(str_sub(line->text, 0, line->text.n - 1),
+	if (str_ends(s, "\n") && read_line(str_sub(s, 0, s.n - 1),
 	    &line->hash, &line->done))
 		return 1;
 	return err_set(e, ERR_USAGE, "this is no result of frugal; "

@@ -530,13 +530,10 @@ run_main(const struct command *self, int argc, char **argv)
 	if (rc == 0)
 		rc = go(&r, &e);
 	if (rc < 0)
-		status = say_err(&e);
-	/* Whoever closed the pipe has not had every answer. */
-	if (rc < 0 && is_closed_pipe(&e))
+		status = runner_say_err(&e);
+	else if (r.failed || r.bad)
 		status = 1;
-	if (status == 0 && (r.failed || r.bad))
-		status = 1;
-	if (status == 0 && r.over_budget)
+	else if (r.over_budget)
 		status = err_status(ERR_BUDGET);
 out:
 	ordered_close(&r.ordered);
@@ -545,8 +542,7 @@ out:
 	task_reader_close(r.reader);
 	runner_close(&r.runner);
 	buf_release(&r.text);
-	opt_list_release(&r.o.set);
-	opt_list_release(&r.o.tag);
+	runner_options_release(&r.o);
 	return status;
 }
 

@@ -17,6 +17,13 @@
 
 /* --- opening ------------------------------------------------------------------------ */
 
+void
+runner_options_release(struct runner_options *o)
+{
+	opt_list_release(&o->set);
+	opt_list_release(&o->tag);
+}
+
 static int
 check_options(const struct runner_options *o, struct err *e)
 {
@@ -273,6 +280,14 @@ runner_kept(const struct runner *r, const struct err *why)
 	return r->store && !r->o->no_cache && !r->o->refresh
 	    && strcmp(store_path(r->store), ":memory:") != 0
 	    && !(why && why->code == ERR_STORE);
+}
+
+int
+runner_say_err(const struct err *e)
+{
+	int status = say_err(e);
+
+	return is_closed_pipe(e) ? 1 : status;
 }
 
 /* --- tasks ---------------------------------------------------------------------------- */

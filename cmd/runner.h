@@ -21,6 +21,8 @@ struct runner_options {
 };
 #define RUNNER_OPTIONS_INIT { .in_flight = ENGINE_IN_FLIGHT, .retries = -1 }
 
+void runner_options_release(struct runner_options *o);
+
 #define RUNNER_OPTS(o) \
 	COMMON_CONFIG_OPT(&(o)->common), \
 	{ OPT_TEXT, 'k', "cascade", &(o)->cascade, "NAME", \
@@ -94,6 +96,10 @@ bool runner_interrupted(struct runner *r);
 /* Is all that came in the store, where the next run finds it? `why` is the error
  * of runner_run(), or NULL. */
 bool runner_kept(const struct runner *r, const struct err *why);
+
+/* say_err(), for those who give answers: whoever closed the pipe has not had
+ * every one, so that is a failure too. */
+int runner_say_err(const struct err *e);
 
 /* Put the options' system text, tags and template into a task, and find its
  * cascade. -1: ERR_INPUT, this task cannot be done; or another code. */

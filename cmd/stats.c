@@ -727,15 +727,10 @@ stats_main(const struct command *self, int argc, char **argv)
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
-	int first, rc;
+	int rc;
 
-	rc = opt_parse(self, table, argc, argv, &first, &e);
-	if (rc > 0)
-		return 0;
 	buf_init(&s.out, BUF_MAX);
-	if (rc == 0)
-		rc = inspect_no_arguments(argc, argv, first, "see --help",
-		    &e);
+	rc = inspect_options(self, table, argc, argv, "see --help", &e);
 	if (rc == 0)
 		rc = understand(&s, &w, &e);
 	if (rc == 0)

@@ -338,17 +338,6 @@ static const struct scorer_option agreement_options[] = {
 	{ NULL, NULL, NULL, NULL },
 };
 
-static bool
-agreement_init(void *state, const struct ynode *o, struct arena *a,
-    struct report *r)
-{
-	(void)state;
-	(void)o;
-	(void)a;
-	(void)r;
-	return true;
-}
-
 const struct scorer_ops scorer_agreement = {
 	.name = "agreement",
 	.summary = "the share of the samples that give the most frequent "
@@ -357,7 +346,6 @@ const struct scorer_ops scorer_agreement = {
 	.options = agreement_options,
 	.shorthand = "at_least",
 	.state_size = sizeof(struct agreement_state),
-	.init = agreement_init,
 	.score = agreement_score,
 	.reach = agreement_reach,
 	.settled = agreement_settled,

@@ -260,7 +260,7 @@ build_leaf(struct rule *rule, struct builder b, const struct ynode *value)
 	/* With a mistyped name something else seems to be missing. */
 	if (!check_option_names(ops, b, options))
 		return false;
-	ok = ops->init(rule->state, options, b.arena, b.report);
+	ok = !ops->init || ops->init(rule->state, options, b.arena, b.report);
 	ok &= set_threshold(rule, b, ynode_get(options, "at_least"));
 	return ok && keep_options(rule, b, options);
 }

@@ -71,7 +71,8 @@ struct scorer_ops {
 
 	/* Read the options from `o` (a map; at_least and unknown keys are seen to
 	 * already) and complain in *r. Allocates what lives with the rule from
-	 * `a`. False: complained. `fini` must be safe even then. */
+	 * `a`. False: complained. `fini` must be safe even then. NULL: there are
+	 * none to read. */
 	bool (*init)(void *state, const struct ynode *o, struct arena *a,
 	    struct report *r);
 

@@ -7,17 +7,6 @@
  */
 #include "scorers/scorer.h"
 
-static bool
-verify_init(void *state, const struct ynode *o, struct arena *a,
-    struct report *r)
-{
-	(void)state;
-	(void)o;
-	(void)a;
-	(void)r;
-	return true;
-}
-
 static int
 verify_score(void *state, const struct score_input *in,
     struct score_output *out, struct err *e)
@@ -56,6 +45,5 @@ const struct scorer_ops scorer_verify = {
 	.flags = SCORER_VERIFY,
 	.options = verify_options,
 	.shorthand = "at_least",
-	.init = verify_init,
 	.score = verify_score,
 };
