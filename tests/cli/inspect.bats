@@ -654,3 +654,18 @@ make_store() {
 	[ "$status" -eq 2 ]
 	has "list, show"
 }
+
+@test "what is known of no task is unknown in stats, not \$0.00" {
+	cat >frugal.yaml <<-'YAML'
+	providers: {local: {api: openai, url: http://127.0.0.1:9/v1}}
+	cascades: {c: {tiers: [{model: local/qwen}]}}
+	models: {local/qwen: {input_per_mtok: 1, output_per_mtok: 1}}
+	YAML
+	expect 1 frugal run --retries 0 hello </dev/null
+	expect 0 frugal stats
+	has "on the top tier alone: unknown"
+	has "saved by the cascade: unknown"
+	lacks "saved by the cascade: unknown ("
+	expect 0 frugal stats --by cascade
+	grep -Eq '^c .* unknown +unknown ' <<<"$output"
+}
