@@ -107,7 +107,8 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 {
 	struct batch *b = cookie;
 
-	progress_turn(&b->progress, s, files_total(&b->files));
+	progress_turn(&b->progress, s, files_total(&b->files),
+	    files_all_read(&b->files));
 	if (ordered_turn(&b->ordered, !s->active, e) < 0)
 		return -1;
 	return output_flush(b->out, e);

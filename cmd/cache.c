@@ -70,8 +70,9 @@ help(const struct command *self)
 {
 	struct err e;
 
-	printf("Usage: frugal cache %s\n\n%s\n\nActions:\n", self->usage,
-	    self->about);
+	printf("Usage: frugal cache %s\n\n", self->usage);
+	opt_about(self);
+	printf("\nActions:\n");
 	for (size_t i = 0; actions[i]; i++)
 		printf("  %-8s %s\n", action_name(actions[i]),
 		    actions[i]->summary);

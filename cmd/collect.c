@@ -163,7 +163,8 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 {
 	struct collect *c = cookie;
 
-	progress_turn(&c->progress, s, files_total(&c->files));
+	progress_turn(&c->progress, s, files_total(&c->files),
+	    files_all_read(&c->files));
 	if (ordered_turn(&c->ordered, !s->active, e) < 0)
 		return -1;
 	return output_flush(c->out, e);

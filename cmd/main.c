@@ -29,7 +29,7 @@ help(void)
 
 	printf("Usage: frugal [COMMAND] [OPTION]... [ARGUMENT]...\n\n"
 	    "Sends each prompt to the cheapest model first, scores the "
-	    "answer, and climbs to a\ndearer model only when the score says "
+	    "answer, and climbs to\na dearer model only when the score says "
 	    "so. Nothing is paid for twice.\n\nCommands:\n");
 	for (size_t i = 0; commands[i]; i++)
 		printf("  %-9s %s\n", commands[i]->name,

@@ -669,3 +669,14 @@ make_store() {
 	expect 0 frugal stats --by cascade
 	grep -Eq '^c .* unknown +unknown ' <<<"$output"
 }
+
+@test "every help fits into a terminal of 80 columns" {
+	for c in "" run batch collect check stats explain replay tune learn \
+	    cache models scorers "cache list" "cache show" "cache stats" \
+	    "cache explain" "cache prune" "cache export" "cache import" \
+	    "cache clear" "cache check"; do
+		expect 0 frugal $c --help
+		[ -z "$(awk 'length($0) > 80' <<<"$output")" ] || {
+			awk 'length($0) > 80' <<<"$output"; false; }
+	done
+}
