@@ -680,3 +680,15 @@ make_store() {
 			awk 'length($0) > 80' <<<"$output"; false; }
 	done
 }
+
+@test "-c and --store may stand before cache and before its action" {
+	expect 0 frugal -c demo 1+1 </dev/null
+	expect 0 frugal -c demo --store store.db cache list
+	has "1+1"
+	expect 0 frugal cache --config demo list
+	has "1+1"
+	expect 2 frugal -c demo cache lisst
+	has_err "did you mean 'list'?"
+	expect 2 frugal -c demo cache
+	has_err "unknown action"
+}
