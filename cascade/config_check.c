@@ -98,10 +98,18 @@ config_check_refused(struct report *r, const struct tier *t,
 
 /* --- what will surprise ------------------------------------------------- */
 
+/* Stated, and perhaps wrong: of a price that cannot be read it would be false
+ * to say that it is missing. */
+bool
+config_price_miswritten(const struct load *l, const struct tier *t)
+{
+	return l->r->errors && t->price_overridden;
+}
+
 static void
 warn_price(struct load *l, const struct tier *t, const struct ynode *n)
 {
-	if (price_known(&t->price) ||
+	if (price_known(&t->price) || config_price_miswritten(l, t) ||
 	    t->provider->ops->flags & PROVIDER_RECORDED)
 		return;
 	report_warn(l->r, entry(n, "model"), "the price of '%.*s' is unknown: "

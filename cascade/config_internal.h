@@ -79,6 +79,8 @@ void config_check_refused(struct report *r, const struct tier *t,
     const struct ynode *n);
 void config_check_tier(struct load *l, const struct tier *t,
     const struct ynode *n);
+/* A price was stated under `models:`, in a file that has mistakes. */
+bool config_price_miswritten(const struct load *l, const struct tier *t);
 /* The order of the tiers; n is the list that they were read from. */
 void config_check_order(struct load *l, const struct cascade *k,
     const struct ynode *n);

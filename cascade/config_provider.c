@@ -74,6 +74,19 @@ has_key(struct str url)
 	return false;
 }
 
+/* The key itself has no place in a file that is shown, sent and committed. */
+static void
+refuse_key(struct load *l, const struct ynode *n)
+{
+	static const char *const names[] = { "key", "api_key", "token" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (ynode_get_key(n, names[i]))
+			report_error(l->r, ynode_get_key(n, names[i]), "a key "
+			    "is not written into the configuration; say where "
+			    "it is with key_env, key_file or key_cmd");
+}
+
 /* The url is never shown: it could have a password in it. */
 static void
 check_url(struct load *l, const struct ynode *at, struct provider *p)
@@ -333,6 +346,7 @@ read_provider(struct load *l, const struct ynode *key, const struct ynode *n,
 	if (!config_is_map(l, n, "a provider"))
 		return;
 	ynode_known(n, "provider", provider_keys, l->r);
+	refuse_key(l, n);
 	read_api(l, n, p);
 	read_url(l, n, p);
 	read_key(l, n, p);

@@ -47,6 +47,8 @@ check_bounded(struct load *l, const struct tier *t, const struct ynode *at)
 	    || price_worst(&t->price, 1, t->sampling.max_tokens, 1,
 	    l->now_utc_ms, false) != MONEY_UNKNOWN)
 		return;
+	if (config_price_miswritten(l, t))
+		return;
 	if (!price_known(&t->price))
 		report_warn(l->r, at, "max_cost cannot be kept with '%.*s', "
 		    "whose price is unknown", STR_ARG(t->model));

@@ -3,6 +3,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/suggest.h"
 #include "base/utf8.h"
@@ -55,6 +56,8 @@ task_reader_open(struct task_reader **out, const char *path,
 
 	if (format == TASKS_AUTO && strcmp(path, "-") != 0) {
 		format = format_of_name(str_of(path));
+		if (format == TASKS_AUTO && access(path, F_OK) != 0)
+			return err_sys(e, ERR_IO, "cannot open '%s'", path);
 		if (format == TASKS_AUTO)
 			return err_set(e, ERR_USAGE, "cannot tell from its "
 			    "name what '%s' holds; say --format jsonl, csv, "

@@ -70,8 +70,9 @@ help(const struct command *self)
 {
 	struct err e;
 
-	printf("Usage: frugal cache %s\n\n%s\n\nActions:\n", self->usage,
-	    self->about);
+	printf("Usage: frugal cache %s\n\n", self->usage);
+	opt_about(self);
+	printf("\nActions:\n");
 	for (size_t i = 0; actions[i]; i++)
 		printf("  %-8s %s\n", action_name(actions[i]),
 		    actions[i]->summary);
@@ -103,11 +104,29 @@ unknown_action(const char *word)
 	return say_err(&e);
 }
 
+/* Options that every command has may stand before the action as well:
+ * `frugal -c demo cache list`. The action is moved before them. */
+static void
+action_first(int argc, char **argv)
+{
+	char *action;
+	int at = 1;
+
+	while (at + 2 < argc && (strcmp(argv[at], "-c") == 0
+	    || strcmp(argv[at], "--config") == 0
+	    || strcmp(argv[at], "--store") == 0))
+		at += 2;
+	action = argv[at];
+	memmove(argv + 2, argv + 1, (size_t)(at - 1) * sizeof(*argv));
+	argv[1] = action;
+}
+
 static int
 cache_main(const struct command *self, int argc, char **argv)
 {
 	if (argc < 2)
 		return unknown_action(NULL);
+	action_first(argc, argv);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
 		return help(self);
 	for (size_t i = 0; actions[i]; i++)

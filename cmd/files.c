@@ -88,6 +88,12 @@ files_total(const struct files *f)
 	return (int64_t)((double)f->tasks * (double)f->bytes / (double)read);
 }
 
+bool
+files_all_read(const struct files *f)
+{
+	return f->at == f->n;
+}
+
 int
 files_check(struct files *f, struct err *e)
 {

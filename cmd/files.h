@@ -26,6 +26,8 @@ int files_check(struct files *f, struct err *e);
 int files_next(struct files *f, struct task **t, int *fd, struct err *e);
 /* Tasks in all, guessed from the bytes read so far; -1: no idea. */
 int64_t files_total(const struct files *f);
+/* All of them are read, so that files_total() is no guess. */
+bool files_all_read(const struct files *f);
 void files_close(struct files *f);
 /* Puts where the task stands before what is wrong with it. */
 void files_place(const struct files *f, const struct task *t, struct err *e);

@@ -28,7 +28,7 @@ help(void)
 
 	printf("Usage: frugal [COMMAND] [OPTION]... [ARGUMENT]...\n\n"
 	    "Sends each prompt to the cheapest model first, scores the "
-	    "answer, and climbs to a\ndearer model only when the score says "
+	    "answer, and climbs to\na dearer model only when the score says "
 	    "so. Nothing is paid for twice.\n\nCommands:\n");
 	for (size_t i = 0; commands[i]; i++)
 		printf("  %-9s %s\n", commands[i]->name,
@@ -64,15 +64,18 @@ find(const char *name)
 	return NULL;
 }
 
-/* One word that is nearly a command's name is a typing error, not a prompt: a
- * prompt of one such word can be given after `run`. */
+/*
+ * A first word that is nearly a command's name is a typing error, not a prompt,
+ * if it stands alone, before one more word, a file that is there, or an option:
+ * to ask a model for it would cost money. `run` takes it as a prompt.
+ */
 static int
 not_a_typo(int argc, char **argv, struct err *e)
 {
 	const char *names[16], *near;
 	size_t n = 0;
 
-	if (argc != 2)
+	if (argc > 3 && argv[2][0] != '-' && access(argv[2], F_OK) != 0)
 		return 0;
 	for (; commands[n]; n++)
 		names[n] = commands[n]->name;
@@ -80,8 +83,8 @@ not_a_typo(int argc, char **argv, struct err *e)
 	near = suggest(str_of(argv[1]), names);
 	if (near)
 		return err_set(e, ERR_USAGE, "unknown command '%.40s'; did "
-		    "you mean '%s'? (a prompt of one word: frugal run "
-		    "'%.40s')", argv[1], near, argv[1]);
+		    "you mean '%s'? (as a prompt: frugal run '%.40s')",
+		    argv[1], near, argv[1]);
 	return 0;
 }
 

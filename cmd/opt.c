@@ -7,12 +7,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/suggest.h"
+#include "cmd/common.h"
 
 #define MAX_OPTIONS 64
 #define FIRST_LONG 256 /* codes of long options, above any letter */
 #define HELP_COLUMN 26
+#define HELP_WIDTH 80  /* of lines, unless the terminal is narrower */
+#define HELP_NARROW 40 /* and no further */
 
 static size_t
 count(const struct opt *table)
@@ -199,11 +203,69 @@ opt_parse(const struct command *cmd, const struct opt *table, int argc,
 	return 0;
 }
 
+/* How wide the help is: as the terminal, within reason. */
+static size_t
+help_width(void)
+{
+	int n = isatty(STDOUT_FILENO) ? terminal_columns(STDOUT_FILENO)
+	    : HELP_WIDTH;
+
+	return n > HELP_WIDTH ? HELP_WIDTH : n < HELP_NARROW ? HELP_NARROW
+	    : (size_t)n;
+}
+
+/* The words of a text, in lines of their own length; further lines begin at
+ * column `indent`, where the first one is already. */
+static void
+print_words(struct str text, size_t indent)
+{
+	size_t width = help_width(), at = indent;
+
+	while (text.n) {
+		size_t n = 0;
+
+		while (n < text.n && text.p[n] != ' ' && text.p[n] != '\n')
+			n++;
+		if (n && at > indent && at + 1 + n > width) {
+			printf("\n%*s", (int)indent, "");
+			at = indent;
+		}
+		if (n) {
+			printf("%s%.*s", at > indent ? " " : "", (int)n,
+			    text.p);
+			at += (at > indent) + n;
+		}
+		text = str_sub(text, n < text.n ? n + 1 : n, text.n);
+	}
+	putchar('\n');
+}
+
+void
+opt_about(const struct command *cmd)
+{
+	struct str text = str_of(cmd->about);
+
+	while (text.n) {
+		struct str rest = text, line, words = { text.p, 0 };
+
+		while (rest.n && rest.p[0] != '\n' && rest.p[0] != ' ') {
+			str_cut(&rest, '\n', &line);
+			words.n = (size_t)(line.p + line.n - words.p);
+		}
+		if (words.n) {
+			print_words(words, 0);
+		} else {
+			str_cut(&rest, '\n', &line);
+			printf("%.*s\n", STR_ARG(line));
+		}
+		text = rest;
+	}
+}
+
 static void
 print_option(const struct opt *o)
 {
 	char left[80];
-	const char *help = o->help, *end;
 	int n;
 
 	n = snprintf(left, sizeof(left), "  %c%c%s --%s%s%s",
@@ -214,11 +276,7 @@ print_option(const struct opt *o)
 		printf("%s\n%*s", left, HELP_COLUMN, "");
 	else
 		printf("%-*s", HELP_COLUMN, left);
-	while ((end = strchr(help, '\n'))) {
-		printf("%.*s\n%*s", (int)(end - help), help, HELP_COLUMN, "");
-		help = end + 1;
-	}
-	printf("%s\n", help);
+	print_words(str_of(o->help), HELP_COLUMN);
 }
 
 void
@@ -233,7 +291,9 @@ opt_help(const struct command *cmd, const struct opt *table)
 		    line.n ? " " : "", STR_ARG(line));
 		word = "";
 	}
-	printf("\n%s\n\nOptions:\n", cmd->about);
+	putchar('\n');
+	opt_about(cmd);
+	printf("\nOptions:\n");
 	for (; table->kind != OPT_END; table++)
 		if (table->help)
 			print_option(table);

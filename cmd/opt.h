@@ -28,7 +28,7 @@ struct opt {
 	const char *name;     /* without the dashes; NULL with OPT_END */
 	void *to;
 	const char *arg;      /* "FILE"; NULL for a flag */
-	const char *help;     /* one line or more, split at \n; NULL hides it */
+	const char *help;     /* words, filled into lines; NULL hides it */
 	int64_t min, max;     /* OPT_INT */
 	const char *const *words; /* OPT_CHOICE, NULL-ended */
 };
@@ -38,7 +38,7 @@ struct command {
 	const char *name;
 	const char *summary;  /* a line in `frugal --help` */
 	const char *usage;    /* "[OPTION]... [PROMPT]..." ; one usage a line */
-	const char *about;    /* paragraphs before the options */
+	const char *about;    /* paragraphs before the options, filled too */
 	const char *examples; /* lines after them; may be NULL */
 	int (*run)(const struct command *self, int argc, char **argv);
 };
@@ -54,5 +54,8 @@ int opt_parse(const struct command *cmd, const struct opt *table, int argc,
 void opt_list_release(struct opt_list *l);
 
 void opt_help(const struct command *cmd, const struct opt *table);
+/* What the command is about: paragraphs filled to the terminal, at most 80
+ * columns; a line that begins with a blank stays as it is. */
+void opt_about(const struct command *cmd);
 
 #endif

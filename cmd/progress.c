@@ -89,7 +89,8 @@ add_rate(struct buf *b, const struct progress *p,
 }
 
 void
-progress_turn(struct progress *p, const struct engine_state *s, int64_t total)
+progress_turn(struct progress *p, const struct engine_state *s, int64_t total,
+    bool exact)
 {
 	int64_t now = clock_mono_ms();
 	struct buf b;
@@ -103,7 +104,7 @@ progress_turn(struct progress *p, const struct engine_state *s, int64_t total)
 		buf_adds(&b, "simulated: ");
 	add_count(&b, p->resumed + s->done);
 	if (total >= 0) {
-		buf_adds(&b, " of ");
+		buf_adds(&b, exact ? " of " : " of about ");
 		add_count(&b, total);
 	}
 	add_rate(&b, p, s, total);

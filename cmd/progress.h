@@ -17,9 +17,9 @@ struct progress {
 
 void progress_start(struct progress *p, bool quiet, bool simulated,
     int64_t resumed);
-/* total: tasks in all, as far as can be told; -1: unknown. */
+/* total: tasks in all, as far as can be told (exact: surely); -1: unknown. */
 void progress_turn(struct progress *p, const struct engine_state *s,
-    int64_t total);
+    int64_t total, bool exact);
 /* The last word: what was done, at which tier, for how much. */
 void progress_end(struct progress *p, const struct engine_state *s);
 

@@ -484,8 +484,9 @@ go(struct run *r, struct err *e)
 	}
 	if (rc < 0 && !is_closed_pipe(e) && r->runner.engine
 	    && engine_state(r->runner.engine)->undone)
-		err_in(e, "%lld task(s) left undone",
-		    (long long)engine_state(r->runner.engine)->undone);
+		err_in(e, "%lld task%s left undone",
+		    (long long)engine_state(r->runner.engine)->undone,
+		    engine_state(r->runner.engine)->undone == 1 ? "" : "s");
 	return rc;
 }
 

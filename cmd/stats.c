@@ -96,6 +96,14 @@ saved_by_cascade(const struct ledger_stats *g)
 	return money_sub(g->top_picousd, g->top_paid_picousd);
 }
 
+/* A sum of the tasks whose cost on the top tier is known, for people: of none
+ * it is not $0.00, but unknown. */
+static int64_t
+if_top_known(const struct ledger_stats *g, int64_t picousd)
+{
+	return g->top_known ? picousd : MONEY_UNKNOWN;
+}
+
 static int64_t
 sum(const int64_t *v, size_t from, size_t to)
 {
@@ -294,8 +302,8 @@ table_group(struct stats *s, const struct ledger_stats *g)
 		cell_count(t, sum(g->by_status, TASK_REFUSED, 5));
 		cell_count(t, g->by_verdict[ATTEMPT_ESCALATE]);
 		table_cell_money(t, g->cost_picousd);
-		table_cell_money(t, g->top_picousd);
-		table_cell_money(t, saved_by_cascade(g));
+		table_cell_money(t, if_top_known(g, g->top_picousd));
+		table_cell_money(t, if_top_known(g, saved_by_cascade(g)));
 	}
 	table_cell_money(t, g->cached_picousd);
 	cell_latency(t, g->latency_p50_ms);
@@ -348,15 +356,17 @@ add_outcomes(struct buf *b, const struct ledger_stats *g)
 static void
 add_savings(struct buf *b, const struct ledger_stats *g)
 {
-	add_line(b, "on the top tier alone", g->top_picousd);
+	add_line(b, "on the top tier alone", if_top_known(g, g->top_picousd));
 	buf_adds(b, " (estimated from this run's own tokens for tasks that "
 	    "never reached it");
 	if (g->top_known < g->tasks)
 		buf_addf(b, "; known for %lld of the %lld tasks",
 		    (long long)g->top_known, (long long)g->tasks);
 	buf_adds(b, ")\n");
-	add_line(b, "saved by the cascade", saved_by_cascade(g));
-	add_percent(b, saved_by_cascade(g), g->top_picousd);
+	add_line(b, "saved by the cascade", if_top_known(g,
+	    saved_by_cascade(g)));
+	if (g->top_known)
+		add_percent(b, saved_by_cascade(g), g->top_picousd);
 	buf_addc(b, '\n');
 	add_line(b, "saved by the cache", g->cached_picousd);
 	buf_addf(b, " (%lld of %lld completions came out of the store)\n",
@@ -761,7 +771,7 @@ const struct command cmd_stats = {
 	    "tokens at its price. p50 and p95\nare latencies of what was not "
 	    "answered from the store. The last column is a\nhistogram of the "
 	    "scores, a bar for each tenth. Where a cascade has `audit`, the "
-	    "last table\nsays how often the top tier answered otherwise.",
+	    "last\ntable says how often the top tier answered otherwise.",
 	.examples =
 	    "  frugal stats                         all tasks, by tier\n"
 	    "  frugal stats --since 7d --by day\n"

@@ -128,7 +128,8 @@ turn(void *cookie, const struct engine_state *s, struct err *e)
 {
 	struct work *w = cookie;
 
-	progress_turn(&w->progress, s, files_total(&w->files));
+	progress_turn(&w->progress, s, files_total(&w->files),
+	    files_all_read(&w->files));
 	if (ordered_turn(&w->ordered, !s->active, e) < 0)
 		return -1;
 	return output_flush(w->out, e);

@@ -296,7 +296,7 @@ slow_is_last() {
 	write_config
 	seq 1 4 >in.txt
 	timeout 300 script -qec '"$FRUGAL" batch in.txt -o out -j 1' /dev/null >shown </dev/null
-	grep -q 'of 4' shown
+	grep -Eq 'of (about )?4, ' shown
 	grep -q $'\r\033\[K' shown
 	count 4 out
 }

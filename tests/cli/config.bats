@@ -251,3 +251,18 @@ wrong() {
 	[ -z "$output" ]
 	has_err "exhausted"
 }
+
+@test "a price that cannot be read is not said to be missing as well" {
+	wrong <<-'YAML'
+	max_cost: 5
+	providers: {p: {api: openai, url: "URL", key: sk-abcdefgh12345678}}
+	cascades: {c: {tiers: [{model: p/m}, {model: p/n}]}}
+	models: {p/m: {input_per_mtok: cheap, output_per_mtok: 2}}
+	YAML
+	complaint "frugal.yaml:4:32: input_per_mtok must be dollars"
+	complaint "say where it is with key_env, key_file or key_cmd"
+	lacks_err sk-abc
+	lacks_err "'p/m' is unknown"
+	lacks_err "with 'p/m'"
+	complaint "the price of 'p/n' is unknown"
+}

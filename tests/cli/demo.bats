@@ -85,3 +85,9 @@ TASKS=$FRUGAL_SOURCE/demo/tasks.jsonl
 	cd "$BATS_TEST_TMPDIR"
 	count 40 answers.jsonl
 }
+
+@test "--max-cost can be tried with the demo, on tasks that it has not seen" {
+	expect 0 frugal -c demo --max-cost 0.01 "What is 20 + 2?" </dev/null
+	has "22"
+	expect 3 frugal -c demo --max-cost 0.00001 "What is 20 + 3?" </dev/null
+}

@@ -654,3 +654,41 @@ make_store() {
 	[ "$status" -eq 2 ]
 	has "list, show"
 }
+
+@test "what is known of no task is unknown in stats, not \$0.00" {
+	cat >frugal.yaml <<-'YAML'
+	providers: {local: {api: openai, url: http://127.0.0.1:9/v1}}
+	cascades: {c: {tiers: [{model: local/qwen}]}}
+	models: {local/qwen: {input_per_mtok: 1, output_per_mtok: 1}}
+	YAML
+	expect 1 frugal run --retries 0 hello </dev/null
+	expect 0 frugal stats
+	has "on the top tier alone: unknown"
+	has "saved by the cascade: unknown"
+	lacks "saved by the cascade: unknown ("
+	expect 0 frugal stats --by cascade
+	grep -Eq '^c .* unknown +unknown ' <<<"$output"
+}
+
+@test "every help fits into a terminal of 80 columns" {
+	for c in "" run batch collect check stats explain replay tune learn \
+	    cache models scorers "cache list" "cache show" "cache stats" \
+	    "cache explain" "cache prune" "cache export" "cache import" \
+	    "cache clear" "cache check"; do
+		expect 0 frugal $c --help
+		[ -z "$(awk 'length($0) > 80' <<<"$output")" ] || {
+			awk 'length($0) > 80' <<<"$output"; false; }
+	done
+}
+
+@test "-c and --store may stand before cache and before its action" {
+	expect 0 frugal -c demo 1+1 </dev/null
+	expect 0 frugal -c demo --store store.db cache list
+	has "1+1"
+	expect 0 frugal cache --config demo list
+	has "1+1"
+	expect 2 frugal -c demo cache lisst
+	has_err "did you mean 'list'?"
+	expect 2 frugal -c demo cache
+	has_err "unknown action"
+}

@@ -514,3 +514,26 @@ CONTROL='{"reply":{"text":"#### \u001b[31mred\u0007 \u009b2J\ttab\nend\r"}}'
 	[[ "$stderr" != *$'\033'* ]]
 	same "$(wc -l <<<"$stderr")" 1
 }
+
+@test "a mistyped command is not sent to a model as a prompt" {
+	echo "What is 1 + 1?" >tasks.txt
+	for c in "bathc tasks.txt -o out" "explian q1" "statss --by model" \
+	    "cahce list" "reply"; do
+		expect 2 frugal $c </dev/null
+		has_err "unknown command '${c%% *}'; did you mean '"
+	done
+	[ ! -e out ]
+	expect 0 frugal run -c demo stat </dev/null
+	export FRUGAL_CONFIG=demo
+	expect 0 frugal state the sum of 1 + 1 </dev/null
+}
+
+@test "a file of tasks that is not there is said to be that, whatever its name" {
+	expect 2 frugal batch -c demo nothing -o out
+	has_err "cannot open 'nothing': No such file"
+	expect 2 frugal batch -c demo nothing.jsonl -o out
+	has_err "cannot open 'nothing.jsonl': No such file"
+	touch nothing
+	expect 2 frugal batch -c demo nothing -o out
+	has_err "say --format"
+}

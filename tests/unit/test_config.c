@@ -504,7 +504,9 @@ providers_are_checked(void **state)
 		    "t.yaml:2:80: key_cmd is empty\n" },
 		{ PROVIDER("api: openai, url: 'https://a.example', "
 		    "api_key: sk-secret-1234"),
-		    "t.yaml:2:46: unknown key 'api_key' in provider\n" },
+		    "t.yaml:2:46: unknown key 'api_key' in provider\n"
+		    "t.yaml:2:46: a key is not written into the configuration; "
+		    "say where it is with key_env, key_file or key_cmd\n" },
 		{ PROVIDER("api: openai, url: 'https://a.example', "
 		    "headers: {Authorization: Bearer sk-secret-1234}"),
 		    "t.yaml:2:56: header 'Authorization' looks like a "
