@@ -19,6 +19,11 @@
  * be lost: for one pair more to share delta, and for a part to choose. */
 #define FOR_A_PAIR 1.5
 #define FOR_CHOOSING 3.0
+/* The same, for a chain of three to be thought of where nothing else is tested
+ * besides. With fewer the room for a loss is a handful of tasks: the rehearsal
+ * cannot tell luck from worth within it, and what it gets wrong costs more than
+ * a third tier saves. That it is five is from measurements (docs/tuning.md). */
+#define FOR_A_THIRD 5.0
 #define FOR_THE_CHAIN 0.5 /* of delta */
 /* Labels that tell what tiers cost and how good they are: at least so many, or
  * one of so many. */
@@ -175,6 +180,14 @@ try_order(struct trial *t, const struct matrix *m, size_t steps,
 }
 
 /* --- a chain and its order, from other labels ------------------------------ */
+
+/* Are there so many labels in the place of each that is needed? */
+static bool
+suffices(const struct certify_ask *ask, double labels, double times,
+    double delta)
+{
+	return labels >= times * (double)netloss_needed(ask->max_loss, delta);
+}
 
 /* Chains that end in the top tier and begin with something cheaper. */
 static struct chain *
@@ -497,6 +510,14 @@ choose_length(const struct outlook *o, const struct chain *c, size_t n,
 	return rc;
 }
 
+/* Tiers of a chain that so many labels may choose and test. */
+static size_t
+longest_of(const struct outlook *o, double delta)
+{
+	return !o->alone || suffices(o->ask, o->rest, FOR_A_THIRD, delta)
+	    ? CERTIFY_LONGEST : 2;
+}
+
 /* The first labels choose, the others test with a part of delta. */
 static int
 choose_and_try(struct trial *t, const struct matrix *first,
@@ -507,7 +528,8 @@ choose_and_try(struct trial *t, const struct matrix *first,
 	struct ranks ranks = { 0 };
 	struct chain best;
 	size_t n, steps;
-	struct chain *c = find_chains(first, t->ask->top, CERTIFY_LONGEST, &n);
+	struct chain *c = find_chains(first, t->ask->top, longest_of(&o,
+	    delta), &n);
 	int rc = c ? 0 : err_nomem(e);
 
 	if (rc == 0 && n) {
@@ -641,14 +663,6 @@ find_pairs(const struct matrix *m, size_t top, struct candidate *out)
 		}
 	qsort(out, n, sizeof(*out), by_merit);
 	return n;
-}
-
-/* Are there so many labels in the place of each that is needed? */
-static bool
-suffices(const struct certify_ask *ask, double labels, double times,
-    double delta)
-{
-	return labels >= times * (double)netloss_needed(ask->max_loss, delta);
 }
 
 /* The only tier with a score that is not the top one; false: there are

@@ -86,7 +86,8 @@ int certify_best(const struct matrix *m, const struct certify_ask *ask,
     struct certificate *out, struct err *e);
 /* Of two samples of labels: the first chooses one chain and its order, the
  * second tests it with all of delta. A chain of three tiers is chosen only where
- * it is cheaper than the best pair by more than a standard error, as a rehearsal
+ * the second has five times the labels that netloss_needed() says and the chain
+ * is cheaper than the best pair by more than a standard error, as a rehearsal
  * in five folds of the first has it (Breiman et al., 1984, choose so among
  * trees). Scores may have been learned on the first. */
 int certify_chosen(const struct matrix *first, const struct matrix *rest,

@@ -28,7 +28,9 @@
  * one half of the tasks and train the scores and choose the pair, the other half
  * of the labels are drawn from the other half of the tasks, which also tells the
  * truth. Twenty rounds test with other labels what one training gave: the promise
- * is to hold given any training, so that all rounds count.
+ * is to hold given any training, so that all rounds count. Beside it the same
+ * yardstick, on the labels that test: the pair that is best on all tasks of that
+ * half, of plain and learned scores.
  *
  * speed: frontiers of made-up tasks, against the goals.
  */
@@ -669,6 +671,34 @@ count(struct tally *t, const struct certificate *c, const struct matrix *all,
 	t->cost += (double)sum.cost / (double)sum.tasks / top;
 }
 
+/* Ours, and the yardstick on the same labels that test. */
+struct duel {
+	struct tally ours, plain;
+};
+
+static void
+print_duel_head(void)
+{
+	printf("%-18s %5s %6s | %8s %8s %8s | %8s %8s %8s | %s\n", "set",
+	    "n", "loss", "promised", "broken", "cost", "pair", "broken",
+	    "cost", "ours - pair");
+}
+
+static void
+print_duel(const char *name, size_t labels, double max_loss,
+    const struct duel *d)
+{
+	const struct tally *a = &d->ours, *b = &d->plain;
+
+	printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f | %7.1f%% %7.1f%% "
+	    "%8.3f | %+.3f\n", name, labels, max_loss,
+	    100.0 * a->promised / a->rounds, 100.0 * a->broken / a->rounds,
+	    a->cost / a->rounds, 100.0 * b->promised / b->rounds,
+	    100.0 * b->broken / b->rounds, b->cost / b->rounds,
+	    a->cost / a->rounds - b->cost / b->rounds);
+	fflush(stdout);
+}
+
 /* The pair that is the cheapest to lose no more than max_loss on all tasks. */
 static struct chain
 best_pair(const struct matrix *all, const struct certify_ask *ask)
@@ -746,7 +776,7 @@ promise_of(const char *name, const struct matrix *all, size_t labels,
 	struct certify_ask ask = { .max_loss = max_loss, .delta = 0.05,
 		.top = all->columns - 1, .prior = QUALITY_PRIOR };
 	uint32_t *row = malloc(labels * sizeof(*row));
-	struct tally ours = { 0 }, plain = { 0 };
+	struct duel duel = { .ours = { 0 } };
 	struct netloss_shelf shelf = { .n = 0 };
 	struct chain pair;
 	struct rng r;
@@ -770,17 +800,12 @@ promise_of(const char *name, const struct matrix *all, size_t labels,
 		ask.seed = (uint64_t)i;
 		if (!m || certify_best(m, &ask, &c, &e) < 0)
 			die("certify", m ? &e : NULL);
-		count(&ours, &c, all, &ask);
+		count(&duel.ours, &c, all, &ask);
 		certify_pair(m, &pair, &ask, &c);
-		count(&plain, &c, all, &ask);
+		count(&duel.plain, &c, all, &ask);
 		matrix_free(m);
 	}
-	printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f | %7.1f%% %7.1f%% "
-	    "%8.3f | %+.3f\n", name, labels, max_loss, 100.0 * ours.promised
-	    / rounds, 100.0 * ours.broken / rounds, ours.cost / rounds, 100.0
-	    * plain.promised / rounds, 100.0 * plain.broken / rounds,
-	    plain.cost / rounds, (ours.cost - plain.cost) / rounds);
-	fflush(stdout);
+	print_duel(name, labels, max_loss, &duel);
 	netloss_shelf_release(&shelf);
 	free(row);
 }
@@ -831,10 +856,9 @@ promise(const char *folder, int rounds, const char *only)
 	static const size_t labels[] = { 300, 800 };
 
 	printf("Promises of %d samples of labels at confidence 0.95; cost as a "
-	    "share of the top\ntier's, 1 where nothing could be promised.\n\n"
-	    "%-18s %5s %6s | %8s %8s %8s | %8s %8s %8s | %s\n", rounds, "set",
-	    "n", "loss", "promised", "broken", "cost", "pair", "broken",
-	    "cost", "ours - pair");
+	    "share of the top\ntier's, 1 where nothing could be promised.\n\n",
+	    rounds);
+	print_duel_head();
 	for (size_t s = 0; s < sizeof(set) / sizeof(set[0]); s++) {
 		char path[4096];
 		struct matrix *m;
@@ -908,7 +932,7 @@ static const double losses[LOSSES] = { 0.02, 0.05 };
 static void
 test_promises(const struct matrix *m, const struct learn *l,
     const struct halves *h, struct netloss_shelf *shelf,
-    struct tally tally[LOSSES])
+    struct duel duel[LOSSES])
 {
 	size_t n = h->labels / 2;
 	struct certify_ask ask = { .delta = 0.05, .prior = QUALITY_PRIOR,
@@ -926,10 +950,14 @@ test_promises(const struct matrix *m, const struct learn *l,
 			ask.top = k;
 	for (int i = 0; i < LOSSES; i++) {
 		struct certificate c;
+		struct chain pair;
 		ask.max_loss = losses[i];
 		if (certify_chosen(first, rest, &ask, &c, &e) < 0)
 			die("certify", &e);
-		count(&tally[i], &c, truth, &ask);
+		count(&duel[i].ours, &c, truth, &ask);
+		pair = best_pair(truth, &ask);
+		certify_pair(rest, &pair, &ask, &c);
+		count(&duel[i].plain, &c, truth, &ask);
 	}
 	matrix_free(first);
 	matrix_free(rest);
@@ -941,7 +969,7 @@ promise_learned(const char *name, struct set *s, size_t labels, int rounds)
 {
 	struct halves h = { .n = s->m->tasks, .cut = s->m->tasks / 2 };
 	struct netloss_shelf shelf = { .n = 0 };
-	struct tally tally[LOSSES] = { { 0 } };
+	struct duel duel[LOSSES] = { { .ours = { 0 } } };
 	struct learn *l = s->learn[POOLS - 1];
 	struct rng r;
 
@@ -958,13 +986,10 @@ promise_learned(const char *name, struct set *s, size_t labels, int rounds)
 			train_half(l, h.label, h.labels / 2);
 		}
 		draw_test(&h, &r);
-		test_promises(s->m, l, &h, &shelf, tally);
+		test_promises(s->m, l, &h, &shelf, duel);
 	}
 	for (int i = 0; i < LOSSES; i++)
-		printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f\n", name,
-		    h.labels, losses[i], 100.0 * tally[i].promised / rounds,
-		    100.0 * tally[i].broken / rounds, tally[i].cost / rounds);
-	fflush(stdout);
+		print_duel(name, h.labels, losses[i], &duel[i]);
 	netloss_shelf_release(&shelf);
 	free(h.task);
 	free(h.label);
@@ -977,8 +1002,8 @@ learned_promise(const char *folder, int rounds, const char *only)
 		"logprob-truthfulqa" };
 
 	printf("Promises with learned scores, %d rounds at confidence 0.95; "
-	    "half of the labels train.\n\n%-18s %5s %6s | %8s %8s %8s\n",
-	    rounds, "set", "n", "loss", "promised", "broken", "cost");
+	    "half of the labels train.\n\n", rounds);
+	print_duel_head();
 	for (size_t s = 0; s < 2; s++) {
 		struct set data;
 		char path[4096];

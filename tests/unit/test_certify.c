@@ -293,8 +293,19 @@ static void
 a_third_tier_must_be_worth_more_than_luck(void **state)
 {
 	(void)state;
-	assert_true(longer_chosen(much_alike, 150, 8) <= 12);
-	assert_true(longer_chosen(three_kinds, 150, 2) >= 16);
+	assert_true(longer_chosen(much_alike, 300, 8) <= 12);
+	assert_true(longer_chosen(three_kinds, 300, 2) >= 16);
+}
+
+/* Even where it is worth it: on few labels that cannot be seen. */
+static void
+a_third_tier_takes_five_times_the_labels(void **state)
+{
+	int n = (int)(5 * netloss_needed(0.05, 0.05));
+
+	(void)state;
+	assert_int_equal(longer_chosen(three_kinds, (size_t)n - 1, 2), 0);
+	assert_true(longer_chosen(three_kinds, (size_t)n, 2) >= 16);
 }
 
 static void
@@ -376,6 +387,7 @@ main(void)
 		cmocka_unit_test(as_many_pairs_share_as_the_labels_can_bear),
 		cmocka_unit_test(a_chain_of_three_is_promised_where_it_is_cheaper),
 		cmocka_unit_test(a_third_tier_must_be_worth_more_than_luck),
+		cmocka_unit_test(a_third_tier_takes_five_times_the_labels),
 		cmocka_unit_test(no_cheaper_tier_is_said),
 		cmocka_unit_test(the_promise_holds_as_often_as_it_says),
 	};
