@@ -66,6 +66,7 @@ certify_order(const struct matrix *m, const struct policy *order, size_t n,
     struct certificate *out, struct err *e)
 {
 	bool passes = true;
+	int64_t lost = -1, gained = -1; /* of the step before */
 	struct walk w;
 	int rc = 0;
 
@@ -75,7 +76,10 @@ certify_order(const struct matrix *m, const struct policy *order, size_t n,
 	rc = walk_begin(&w, m, &order[0].chain, top, e);
 	for (size_t i = 0; rc == 0 && passes && i < n; i++) {
 		walk_to(&w, &order[i]);
-		passes = netloss_passes(test, w.lost, w.gained);
+		if (w.lost != lost || w.gained != gained)
+			passes = netloss_passes(test, w.lost, w.gained);
+		lost = w.lost;
+		gained = w.gained;
 		if (passes)
 			*passed = i + 1;
 		if (passes || i == 0) {
@@ -132,6 +136,12 @@ trial_end(struct trial *t)
 	free(t->order);
 }
 
+static struct netloss_wish
+wish_of(const struct certify_ask *ask, double delta)
+{
+	return (struct netloss_wish){ ask->max_loss, delta, ask->bound };
+}
+
 /* Cheaper, or at least nearer to what may be lost. */
 static bool
 is_better(const struct certificate *a, const struct certificate *b)
@@ -149,17 +159,17 @@ try_order(struct trial *t, const struct matrix *m, size_t steps,
     double delta, int64_t chosen_on, struct err *e)
 {
 	const struct certify_ask *ask = t->ask;
+	struct netloss_wish wish = wish_of(ask, delta);
 	struct certificate one = { .labels = (int64_t)m->tasks,
 		.chosen_on = chosen_on };
 	double n = (double)m->tasks;
 	const struct netloss *test;
 	size_t passed;
 
-	one.needed = netloss_needed(ask->max_loss, delta);
+	one.needed = netloss_needed(wish);
 	one.verdict = CERTIFY_TOO_FEW;
 	if (one.labels >= one.needed) {
-		test = netloss_get(t->shelf, one.labels, ask->max_loss, delta,
-		    e);
+		test = netloss_get(t->shelf, one.labels, wish, e);
 		if (!test)
 			return -1;
 		if (certify_order(m, t->order, steps, ask->top, test, &passed,
@@ -169,7 +179,7 @@ try_order(struct trial *t, const struct matrix *m, size_t steps,
 		    < matrix_mean_cost(m, ask->top) ? CERTIFY_YES
 		    : CERTIFY_TOO_DEAR;
 		one.needed = passed ? 0 : netloss_guess((double)one.lost / n,
-		    (double)one.gained / n, ask->max_loss, delta);
+		    (double)one.gained / n, wish);
 	}
 	one.chains = t->out->chains + 1;
 	if (!t->any || is_better(&one, t->out))
@@ -186,7 +196,7 @@ static bool
 suffices(const struct certify_ask *ask, double labels, double times,
     double delta)
 {
-	return labels >= times * (double)netloss_needed(ask->max_loss, delta);
+	return labels >= times * (double)netloss_needed(wish_of(ask, delta));
 }
 
 /* Chains that end in the top tier and begin with something cheaper. */
@@ -210,10 +220,21 @@ struct outlook {
 	const struct ranks *ranks;
 	const struct certify_ask *ask;
 	double rest; /* labels */
-	double z;    /* of delta */
+	double z;    /* see test_reach() */
 	bool alone;  /* no pairs are tested besides */
 	bool rough;  /* see frontier_grouped() */
 };
+
+/* How many standard errors of the net loss the test is away from it. Two bounds,
+ * at half of delta each, are together so far where as many are gained as lost;
+ * elsewhere less. */
+static double
+test_reach(const struct certify_ask *ask, double delta)
+{
+	if (ask->bound == NETLOSS_CLOPPER_PEARSON)
+		return sqrt(2) * netloss_quantile(delta / 2);
+	return netloss_quantile(delta);
+}
 
 /* How much worse than on n tasks a cascade may turn out in the test and still
  * pass, in standard errors. `room`: what it may lose more than it did there, a
@@ -524,7 +545,7 @@ choose_and_try(struct trial *t, const struct matrix *first,
     const struct matrix *rest, double delta, bool alone, struct err *e)
 {
 	struct outlook o = { .ask = t->ask, .rest = (double)rest->tasks,
-		.z = netloss_quantile(delta), .alone = alone };
+		.z = test_reach(t->ask, delta), .alone = alone };
 	struct ranks ranks = { 0 };
 	struct chain best;
 	size_t n, steps;

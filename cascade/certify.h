@@ -5,7 +5,7 @@
  * `delta`" (delta = 1 - confidence).
  *
  * The net loss of a cascade is P(cascade wrong, top right) - P(cascade right,
- * top wrong); netloss.h tests it exactly. Cascades are tested in a fixed order,
+ * top wrong); netloss.h tests it, in either of two ways. Cascades are tested in a fixed order,
  * the most careful first, until the first that fails; the last that passed is
  * promised. So ordered, each test may use all of delta (Learn then Test, arXiv
  * 2110.01052: fixed-sequence testing). Several orders share delta: whatever is
@@ -42,6 +42,7 @@
 
 struct certify_ask {
 	double max_loss, delta;
+	enum netloss_bound bound; /* what every order is tested by */
 	size_t top;      /* column without scores; the tier compared with */
 	double prior;    /* see ranks_init(), for choosing a chain */
 	uint64_t seed;   /* of the part that chooses */

@@ -110,6 +110,7 @@ struct policy tune_policy(const struct tuned *t, const struct lesson *l);
  */
 struct tune_promise {
 	double max_loss, confidence;
+	enum netloss_bound bound;
 	bool learned;
 };
 int tune_promise(struct harvest *h, const struct tune_promise *p,

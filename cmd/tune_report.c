@@ -114,6 +114,9 @@ tune_wish(const struct tune_cmd *c, struct buf *out)
 	case TARGET_LOSS:
 		buf_addf(out, "the cheapest that is promised: --max-loss %s "
 		    "--confidence %g", c->max_loss, c->sure);
+		if (c->bound != NETLOSS_EXACT)
+			buf_addf(out, " --bound %s",
+			    tune_bound_word(c->bound));
 		break;
 	case TARGET_NONE:
 		break;
@@ -452,10 +455,11 @@ show_promise(const struct tune_cmd *c, struct err *e)
 	return out_line(e, "Promised at confidence %g %%: at most %g %% of the "
 	    "answers are lost on balance\nagainst always asking '%.*s', for "
 	    "tasks drawn like these\n(%lld lost and %lld gained of %lld "
-	    "labels; %zu chain%s shared the confidence).",
+	    "labels; %zu chain%s shared the confidence%s).",
 	    100 * c->sure, 100 * c->wish, STR_ARG(top),
 	    (long long)t->lost, (long long)t->gained, (long long)t->labels,
-	    t->chains, t->chains == 1 ? "" : "s");
+	    t->chains, t->chains == 1 ? "" : "s", c->bound == NETLOSS_EXACT
+	    ? "" : "; by two\nClopper-Pearson bounds");
 }
 
 static int
@@ -758,6 +762,8 @@ json_choice(struct jw *w, const struct tune_cmd *c)
 		jw_open(w, '{');
 		jw_kdouble(w, "max_loss", c->wish);
 		jw_kdouble(w, "confidence", c->sure);
+		if (c->bound != NETLOSS_EXACT)
+			jw_kstr(w, "bound", str_of(tune_bound_word(c->bound)));
 		jw_ki64(w, "labels", c->cert.labels);
 		jw_ki64(w, "chosen_on", c->cert.chosen_on);
 		jw_ki64(w, "chains", (int64_t)c->cert.chains);

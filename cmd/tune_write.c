@@ -142,9 +142,10 @@ comment(const struct tune_cmd *c, struct buf *out)
 	    : " a task, by cross-validation");
 	if (c->target == TARGET_LOSS)
 		buf_addf(out, "\npromised: at most %g %% of the answers of "
-		    "'%.*s' lost on balance, confidence %g %%",
+		    "'%.*s' lost on balance, confidence %g %%%s",
 		    100 * c->wish, STR_ARG(c->h.tier[c->h.top].tier.name),
-		    100 * c->sure);
+		    100 * c->sure, c->bound == NETLOSS_EXACT ? ""
+		    : ", by two Clopper-Pearson bounds");
 }
 
 /* As `check` shows it: two rules that are shown alike are one; "always" is

@@ -2,7 +2,7 @@
  * tune.c -- how good and how fast learning a cascade is.
  *
  *	tune held FOLDER [REPEATS [LONGEST [plain]]]
- *	tune promise FOLDER [ROUNDS [SET]]
+ *	tune promise FOLDER [ROUNDS [SET [clopper-pearson]]]
  *	tune learned-promise FOLDER [ROUNDS [SET]]
  *	tune speed
  *
@@ -22,7 +22,8 @@
  * than was promised on all tasks of the set, and what it costs; beside it the
  * net Clopper-Pearson procedure (the upper bound of what is lost less the lower
  * bound of what is gained, at half of delta each, at quantiles of the scores) on
- * the one pair that is best on all tasks, which nobody can know beforehand.
+ * the one pair that is best on all tasks, which nobody can know beforehand. With
+ * the last word ours is tested by two such bounds as well; SET may be "all".
  *
  * learned-promise: the same of learned scores: half of the labels are drawn from
  * one half of the tasks and train the scores and choose the cascade, the other
@@ -770,12 +771,14 @@ certify_pair(const struct matrix *m, const struct chain *c,
 	ranks_release(&ranks);
 }
 
+static enum netloss_bound bound = NETLOSS_EXACT; /* of ours */
+
 static void
 promise_of(const char *name, const struct matrix *all, size_t labels,
     double max_loss, int rounds)
 {
 	struct certify_ask ask = { .max_loss = max_loss, .delta = 0.05,
-		.top = all->columns - 1, .prior = QUALITY_PRIOR };
+		.bound = bound, .top = all->columns - 1, .prior = QUALITY_PRIOR };
 	uint32_t *row = malloc(labels * sizeof(*row));
 	struct duel duel = { .ours = { 0 } };
 	struct netloss_shelf shelf = { .n = 0 };
@@ -863,7 +866,8 @@ promise(const char *folder, int rounds, const char *only)
 	for (size_t s = 0; s < sizeof(set) / sizeof(set[0]); s++) {
 		char path[4096];
 		struct matrix *m;
-		if (only && strcmp(only, set[s]) != 0)
+		if (only && strcmp(only, "all") != 0
+		    && strcmp(only, set[s]) != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
 		m = harvest_matrix(path);
@@ -1165,23 +1169,24 @@ int
 main(int argc, char **argv)
 {
 	int n = argc > 3 ? atoi(argv[3]) : 0;
-
 	const char *word = argc > 4 ? argv[4] : NULL;
+	const char *last = argc > 5 ? argv[5] : "";
 
 	if (argc > 2 && strcmp(argv[1], "held") == 0) {
 		if (word)
 			longest = (size_t)atoi(word);
-		held(argv[2], n > 0 ? n : 1, argc < 6
-		    || strcmp(argv[5], "plain") != 0);
-	} else if (argc > 2 && strcmp(argv[1], "promise") == 0)
+		held(argv[2], n > 0 ? n : 1, strcmp(last, "plain") != 0);
+	} else if (argc > 2 && strcmp(argv[1], "promise") == 0) {
+		if (strcmp(last, "clopper-pearson") == 0)
+			bound = NETLOSS_CLOPPER_PEARSON;
 		promise(argv[2], n > 0 ? n : 1000, word);
-	else if (argc > 2 && strcmp(argv[1], "learned-promise") == 0)
+	} else if (argc > 2 && strcmp(argv[1], "learned-promise") == 0)
 		learned_promise(argv[2], n > 0 ? n : 1000, word);
 	else if (argc == 2 && strcmp(argv[1], "speed") == 0)
 		speed();
 	else
 		die("usage: tune held FOLDER [REPEATS [LONGEST [plain]]] | "
-		    "promise FOLDER [ROUNDS [SET]] | learned-promise FOLDER "
-		    "[ROUNDS [SET]] | speed", NULL);
+		    "promise FOLDER [ROUNDS [SET [clopper-pearson]]] | "
+		    "learned-promise FOLDER [ROUNDS [SET]] | speed", NULL);
 	return 0;
 }
