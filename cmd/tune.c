@@ -479,7 +479,8 @@ refuse(const struct tune_cmd *c, struct err *e)
 		    "tier with a score costs clearly less than the top one");
 	if (t->verdict == CERTIFY_TOO_DEAR)
 		return err_set(e, ERR_INPUT, "nothing can be promised that "
-		    "is cheaper than the top tier");
+		    "is cheaper than the top tier; more labels or a larger "
+		    "--max-loss may do");
 	if (t->verdict == CERTIFY_TOO_FEW)
 		return err_set(e, ERR_INPUT, "nothing can be promised from "
 		    "%zu labels: a loss of at most %g %% at confidence %g "
