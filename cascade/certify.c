@@ -19,6 +19,11 @@
  * be lost: for one pair more to share delta, and for a part to choose. */
 #define FOR_A_PAIR 1.5
 #define FOR_CHOOSING 3.0
+/* The same, for a chain of three to be thought of where nothing else is tested
+ * besides. With fewer the room for a loss is a handful of tasks: the rehearsal
+ * cannot tell luck from worth within it, and what it gets wrong costs more than
+ * a third tier saves. That it is five is from measurements (docs/tuning.md). */
+#define FOR_A_THIRD 5.0
 #define FOR_THE_CHAIN 0.5 /* of delta */
 /* Labels that tell what tiers cost and how good they are: at least so many, or
  * one of so many. */
@@ -61,6 +66,7 @@ certify_order(const struct matrix *m, const struct policy *order, size_t n,
     struct certificate *out, struct err *e)
 {
 	bool passes = true;
+	int64_t lost = -1, gained = -1; /* of the step before */
 	struct walk w;
 	int rc = 0;
 
@@ -70,7 +76,10 @@ certify_order(const struct matrix *m, const struct policy *order, size_t n,
 	rc = walk_begin(&w, m, &order[0].chain, top, e);
 	for (size_t i = 0; rc == 0 && passes && i < n; i++) {
 		walk_to(&w, &order[i]);
-		passes = netloss_passes(test, w.lost, w.gained);
+		if (w.lost != lost || w.gained != gained)
+			passes = netloss_passes(test, w.lost, w.gained);
+		lost = w.lost;
+		gained = w.gained;
 		if (passes)
 			*passed = i + 1;
 		if (passes || i == 0) {
@@ -127,6 +136,12 @@ trial_end(struct trial *t)
 	free(t->order);
 }
 
+static struct netloss_wish
+wish_of(const struct certify_ask *ask, double delta)
+{
+	return (struct netloss_wish){ ask->max_loss, delta, ask->bound };
+}
+
 /* Cheaper, or at least nearer to what may be lost. */
 static bool
 is_better(const struct certificate *a, const struct certificate *b)
@@ -144,17 +159,17 @@ try_order(struct trial *t, const struct matrix *m, size_t steps,
     double delta, int64_t chosen_on, struct err *e)
 {
 	const struct certify_ask *ask = t->ask;
+	struct netloss_wish wish = wish_of(ask, delta);
 	struct certificate one = { .labels = (int64_t)m->tasks,
 		.chosen_on = chosen_on };
 	double n = (double)m->tasks;
 	const struct netloss *test;
 	size_t passed;
 
-	one.needed = netloss_needed(ask->max_loss, delta);
+	one.needed = netloss_needed(wish);
 	one.verdict = CERTIFY_TOO_FEW;
 	if (one.labels >= one.needed) {
-		test = netloss_get(t->shelf, one.labels, ask->max_loss, delta,
-		    e);
+		test = netloss_get(t->shelf, one.labels, wish, e);
 		if (!test)
 			return -1;
 		if (certify_order(m, t->order, steps, ask->top, test, &passed,
@@ -164,7 +179,7 @@ try_order(struct trial *t, const struct matrix *m, size_t steps,
 		    < matrix_mean_cost(m, ask->top) ? CERTIFY_YES
 		    : CERTIFY_TOO_DEAR;
 		one.needed = passed ? 0 : netloss_guess((double)one.lost / n,
-		    (double)one.gained / n, ask->max_loss, delta);
+		    (double)one.gained / n, wish);
 	}
 	one.chains = t->out->chains + 1;
 	if (!t->any || is_better(&one, t->out))
@@ -175,6 +190,14 @@ try_order(struct trial *t, const struct matrix *m, size_t steps,
 }
 
 /* --- a chain and its order, from other labels ------------------------------ */
+
+/* Are there so many labels in the place of each that is needed? */
+static bool
+suffices(const struct certify_ask *ask, double labels, double times,
+    double delta)
+{
+	return labels >= times * (double)netloss_needed(wish_of(ask, delta));
+}
 
 /* Chains that end in the top tier and begin with something cheaper. */
 static struct chain *
@@ -197,10 +220,21 @@ struct outlook {
 	const struct ranks *ranks;
 	const struct certify_ask *ask;
 	double rest; /* labels */
-	double z;    /* of delta */
+	double z;    /* see test_reach() */
 	bool alone;  /* no pairs are tested besides */
 	bool rough;  /* see frontier_grouped() */
 };
+
+/* How many standard errors of the net loss the test is away from it. Two bounds,
+ * at half of delta each, are together so far where as many are gained as lost;
+ * elsewhere less. */
+static double
+test_reach(const struct certify_ask *ask, double delta)
+{
+	if (ask->bound == NETLOSS_CLOPPER_PEARSON)
+		return sqrt(2) * netloss_quantile(delta / 2);
+	return netloss_quantile(delta);
+}
 
 /* How much worse than on n tasks a cascade may turn out in the test and still
  * pass, in standard errors. `room`: what it may lose more than it did there, a
@@ -497,17 +531,26 @@ choose_length(const struct outlook *o, const struct chain *c, size_t n,
 	return rc;
 }
 
+/* Tiers of a chain that so many labels may choose and test. */
+static size_t
+longest_of(const struct outlook *o, double delta)
+{
+	return !o->alone || suffices(o->ask, o->rest, FOR_A_THIRD, delta)
+	    ? CERTIFY_LONGEST : 2;
+}
+
 /* The first labels choose, the others test with a part of delta. */
 static int
 choose_and_try(struct trial *t, const struct matrix *first,
     const struct matrix *rest, double delta, bool alone, struct err *e)
 {
 	struct outlook o = { .ask = t->ask, .rest = (double)rest->tasks,
-		.z = netloss_quantile(delta), .alone = alone };
+		.z = test_reach(t->ask, delta), .alone = alone };
 	struct ranks ranks = { 0 };
 	struct chain best;
 	size_t n, steps;
-	struct chain *c = find_chains(first, t->ask->top, CERTIFY_LONGEST, &n);
+	struct chain *c = find_chains(first, t->ask->top, longest_of(&o,
+	    delta), &n);
 	int rc = c ? 0 : err_nomem(e);
 
 	if (rc == 0 && n) {
@@ -641,14 +684,6 @@ find_pairs(const struct matrix *m, size_t top, struct candidate *out)
 		}
 	qsort(out, n, sizeof(*out), by_merit);
 	return n;
-}
-
-/* Are there so many labels in the place of each that is needed? */
-static bool
-suffices(const struct certify_ask *ask, double labels, double times,
-    double delta)
-{
-	return labels >= times * (double)netloss_needed(ask->max_loss, delta);
 }
 
 /* The only tier with a score that is not the top one; false: there are

@@ -5,7 +5,7 @@
  * `delta`" (delta = 1 - confidence).
  *
  * The net loss of a cascade is P(cascade wrong, top right) - P(cascade right,
- * top wrong); netloss.h tests it exactly. Cascades are tested in a fixed order,
+ * top wrong); netloss.h tests it, in either of two ways. Cascades are tested in a fixed order,
  * the most careful first, until the first that fails; the last that passed is
  * promised. So ordered, each test may use all of delta (Learn then Test, arXiv
  * 2110.01052: fixed-sequence testing). Several orders share delta: whatever is
@@ -42,6 +42,7 @@
 
 struct certify_ask {
 	double max_loss, delta;
+	enum netloss_bound bound; /* what every order is tested by */
 	size_t top;      /* column without scores; the tier compared with */
 	double prior;    /* see ranks_init(), for choosing a chain */
 	uint64_t seed;   /* of the part that chooses */
@@ -86,7 +87,8 @@ int certify_best(const struct matrix *m, const struct certify_ask *ask,
     struct certificate *out, struct err *e);
 /* Of two samples of labels: the first chooses one chain and its order, the
  * second tests it with all of delta. A chain of three tiers is chosen only where
- * it is cheaper than the best pair by more than a standard error, as a rehearsal
+ * the second has five times the labels that netloss_needed() says and the chain
+ * is cheaper than the best pair by more than a standard error, as a rehearsal
  * in five folds of the first has it (Breiman et al., 1984, choose so among
  * trees). Scores may have been learned on the first. */
 int certify_chosen(const struct matrix *first, const struct matrix *rest,

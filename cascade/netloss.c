@@ -1,5 +1,5 @@
 /*
- * netloss.c -- the exact test of the net loss.
+ * netloss.c -- the exact tests of the net loss.
  */
 #include "cascade/netloss.h"
 
@@ -26,7 +26,7 @@
 static double
 statistic(const struct netloss *t, int64_t lost, int64_t gained)
 {
-	double n = (double)t->n, a = t->most, d = (double)(lost + gained);
+	double n = (double)t->n, a = t->wish.most, d = (double)(lost + gained);
 	double b = d * (1 - a) + 2 * a * (double)lost - 2 * a * n;
 	double q = (b + sqrt(b * b + 8 * n * (double)gained * a * (1 - a)))
 	    / (4 * n);
@@ -172,7 +172,7 @@ tail_at(struct tail *t, int64_t k, int64_t n)
 double
 netloss_chance(const struct netloss *t, double q)
 {
-	double p = (t->most + q) / (1 - q), odds = q / (1 - q);
+	double p = (t->wish.most + q) / (1 - q), odds = q / (1 - q);
 	double sum = 0, mean = (double)t->n * q, term;
 	struct tail tail = { .p = p, .odds = p / (1 - p), .n = -1 };
 	int64_t from = (int64_t)mean;
@@ -208,7 +208,7 @@ angle(double p)
 static double
 next_root(const struct netloss *t, double root, double far)
 {
-	double a = t->most, to = root;
+	double a = t->wish.most, to = root;
 
 	for (int i = 0; i < 2; i++) {
 		double q = to * to, none = 1 - a - 2 * q;
@@ -225,10 +225,10 @@ next_root(const struct netloss *t, double root, double far)
 static bool
 is_past(const struct netloss *t, double q)
 {
-	double differ = t->most + 2 * q;
+	double differ = t->wish.most + 2 * q;
 
 	return differ > MOST_DIFFER
-	    && at_most(t->rows - 1, t->n, fmin(differ, 1)) < NEARLY * t->delta;
+	    && at_most(t->rows - 1, t->n, fmin(differ, 1)) < NEARLY * t->wish.delta;
 }
 
 /* Raises z, which makes the chances behind us smaller only, until none
@@ -236,11 +236,11 @@ is_past(const struct netloss *t, double q)
 static void
 walk(struct netloss *t)
 {
-	double most = angle(t->delta), root = 0, z = t->z;
+	double most = angle(t->wish.delta), root = 0, z = t->z;
 
 	while (!is_past(t, root * root) && z < LAST_Z) {
 		double chance = netloss_chance(t, root * root);
-		while (chance > NEARLY * t->delta && z < LAST_Z) {
+		while (chance > NEARLY * t->wish.delta && z < LAST_Z) {
 			z += STEP_Z;
 			set_caps(t, z);
 			chance = netloss_chance(t, root * root);
@@ -250,12 +250,11 @@ walk(struct netloss *t)
 }
 
 int
-netloss_init(struct netloss *t, int64_t n, double most, double delta,
+netloss_init(struct netloss *t, int64_t n, struct netloss_wish wish,
     struct err *e)
 {
-	*t = (struct netloss){ .n = n, .most = most, .delta = delta,
-		.z = FIRST_Z };
-	if (n > NETLOSS_MOST)
+	*t = (struct netloss){ .n = n, .wish = wish, .z = FIRST_Z };
+	if (wish.bound == NETLOSS_CLOPPER_PEARSON || n > NETLOSS_MOST)
 		return 0;
 	t->rows = (int64_t)(MOST_DIFFER * (double)n) + 1;
 	t->cap = malloc((size_t)t->rows * sizeof(*t->cap));
@@ -276,19 +275,21 @@ netloss_release(struct netloss *t)
 }
 
 const struct netloss *
-netloss_get(struct netloss_shelf *s, int64_t n, double most, double delta,
+netloss_get(struct netloss_shelf *s, int64_t n, struct netloss_wish wish,
     struct err *e)
 {
 	struct netloss *t;
 
 	for (size_t i = 0; i < s->n && i < NETLOSS_SHELF; i++) {
 		t = &s->test[i];
-		if (t->n == n && t->most == most && t->delta == delta)
+		if (t->n == n && t->wish.most == wish.most
+		    && t->wish.delta == wish.delta
+		    && t->wish.bound == wish.bound)
 			return t;
 	}
 	t = &s->test[s->n % NETLOSS_SHELF];
 	netloss_release(t);
-	if (netloss_init(t, n, most, delta, e) < 0) {
+	if (netloss_init(t, n, wish, e) < 0) {
 		t->n = 0; /* of no use to anybody */
 		return NULL;
 	}
@@ -308,18 +309,12 @@ bool
 netloss_passes(const struct netloss *t, int64_t lost, int64_t gained)
 {
 	if (!t->cap)
-		return chance_upper(lost, t->n, t->delta / 2)
-		    - chance_lower(gained, t->n, t->delta / 2) <= t->most;
+		return chance_upper(lost, t->n, t->wish.delta / 2)
+		    - chance_lower(gained, t->n, t->wish.delta / 2) <= t->wish.most;
 	return gained < t->rows && lost <= t->cap[gained];
 }
 
 /* --- how many labels ----------------------------------------------------- */
-
-int64_t
-netloss_needed(double most, double delta)
-{
-	return chance_labels_needed(most, NEARLY * delta);
-}
 
 double
 netloss_quantile(double delta)
@@ -336,15 +331,40 @@ netloss_quantile(double delta)
 	return high;
 }
 
+int64_t
+netloss_needed(struct netloss_wish wish)
+{
+	int64_t n = chance_labels_needed(wish.most, NEARLY * wish.delta);
+
+	if (wish.bound == NETLOSS_CLOPPER_PEARSON || n > NETLOSS_MOST)
+		n = chance_labels_needed(wish.most, wish.delta / 2);
+	return n;
+}
+
+/* Each bound reaches so far, and what the two are too wide by besides comes to
+ * about 1 / n: with s the root of n, s s room >= s reach + 1. */
+static double
+guess_by_two(double lost, double gained, double z, double room)
+{
+	double reach = z * (sqrt(lost * (1 - lost))
+	    + sqrt(gained * (1 - gained)));
+	double s = (reach + sqrt(reach * reach + 4 * room)) / (2 * room);
+
+	return s * s;
+}
+
 /* By the normal distribution, which is near enough for "about". */
 int64_t
-netloss_guess(double lost, double gained, double most, double delta)
+netloss_guess(double lost, double gained, struct netloss_wish wish)
 {
-	double z = netloss_quantile(delta), net = lost - gained;
-	double room = most - net, n;
+	double net = lost - gained, room = wish.most - net, z, n;
 
 	if (room <= 0)
 		return 0;
+	z = netloss_quantile(wish.delta);
 	n = z * z * (lost + gained - net * net) / (room * room);
-	return (int64_t)ceil(fmax(n, (double)netloss_needed(most, delta)));
+	if (wish.bound == NETLOSS_CLOPPER_PEARSON || n > NETLOSS_MOST)
+		n = guess_by_two(lost, gained, netloss_quantile(wish.delta
+		    / 2), room);
+	return (int64_t)ceil(fmax(n, (double)netloss_needed(wish)));
 }

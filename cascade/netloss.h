@@ -1,5 +1,5 @@
 /*
- * netloss.h -- an exact test of "at most this share of the answers is lost on
+ * netloss.h -- two exact tests of "at most this share of the answers is lost on
  * balance". Pure arithmetic.
  *
  * Of n tasks that are drawn independently, `lost` are right the old way alone
@@ -24,9 +24,10 @@
  * Schwarz), that is, asin(sqrt(P)) by at most half of the distance that is
  * measured by sqrt(I) dq. q is walked in steps short enough for that.
  *
- * Two Clopper-Pearson bounds at half of delta each are exact too, but together
- * as wide as if the worst of both came at once: they need about twice as many
- * labels. They are taken where n is above NETLOSS_MOST.
+ * The other one: the upper Clopper-Pearson bound of p less the lower one of q, at
+ * half of delta each, is at or below `most`. It is exact too, but as wide as if
+ * the worst of both came at once, and lets fewer be lost. It is also taken where
+ * n is above NETLOSS_MOST.
  */
 #ifndef CASCADE_NETLOSS_H
 #define CASCADE_NETLOSS_H
@@ -39,17 +40,27 @@
 
 #define NETLOSS_MOST 10000 /* labels; from there on it would take long */
 
+enum netloss_bound {
+	NETLOSS_EXACT,
+	NETLOSS_CLOPPER_PEARSON, /* two bounds, for any n */
+};
+
+struct netloss_wish {
+	double most, delta; /* in (0, 1) */
+	enum netloss_bound bound;
+};
+
 struct netloss {
 	int64_t n;
-	double most, delta;
-	double z;       /* see above; unused above NETLOSS_MOST */
+	struct netloss_wish wish;
+	double z;       /* see above; unused with two bounds */
 	int64_t *cap;   /* by `gained`: up to so many lost are few enough; -1:
-	                   none are. NULL above NETLOSS_MOST */
+	                   none are. NULL: two bounds are taken */
 	int64_t rows;   /* of cap */
 };
 
-/* n > 0; most and delta in (0, 1). -1: out of memory. */
-int netloss_init(struct netloss *t, int64_t n, double most, double delta,
+/* n > 0. -1: out of memory. */
+int netloss_init(struct netloss *t, int64_t n, struct netloss_wish wish,
     struct err *e);
 void netloss_release(struct netloss *t);
 
@@ -62,18 +73,18 @@ struct netloss_shelf {
 };
 /* The test is the shelf's, and stays until the next but six. NULL: *e. */
 const struct netloss *netloss_get(struct netloss_shelf *s, int64_t n,
-    double most, double delta, struct err *e);
+    struct netloss_wish wish, struct err *e);
 void netloss_shelf_release(struct netloss_shelf *s);
 
 /* Can it be promised that at most `most` is lost? */
 bool netloss_passes(const struct netloss *t, int64_t lost, int64_t gained);
 
 /* The labels that it takes at least: without any loss among them. */
-int64_t netloss_needed(double most, double delta);
+int64_t netloss_needed(struct netloss_wish wish);
 
 /* About as many as it takes if the shares lost and gained stay as they are; 0:
  * no number would do. */
-int64_t netloss_guess(double lost, double gained, double most, double delta);
+int64_t netloss_guess(double lost, double gained, struct netloss_wish wish);
 
 /* The z that a normal variable exceeds with a chance of delta, below 1/2. */
 double netloss_quantile(double delta);

@@ -459,7 +459,8 @@ tune_promise(struct harvest *h, const struct tune_promise *p,
     struct certificate *out, struct err *e)
 {
 	struct certify_ask ask = { .max_loss = p->max_loss,
-		.delta = 1 - p->confidence, .prior = QUALITY_PRIOR, .seed = 1 };
+		.delta = 1 - p->confidence, .bound = p->bound,
+		.prior = QUALITY_PRIOR, .seed = 1 };
 	size_t column[2 * CONFIG_MAX_TIERS + 1];
 	size_t n = find_columns(h, false, column);
 	bool *part = calloc(h->m->tasks + 1, sizeof(*part));

@@ -99,17 +99,18 @@ struct policy tune_mix_policy(const struct tuned *t,
 struct policy tune_policy(const struct tuned *t, const struct lesson *l);
 
 /*
- * A promise against the top tier. Chains are pairs of a tier's first judged
- * setting, which no label has chosen, and the top tier; out->policy is over the
- * harvest's matrix.
+ * A promise against the top tier; see certify.h. Chains are made of each tier's
+ * first judged setting, which no label has chosen, and end in the top tier;
+ * out->policy is over the harvest's matrix.
  *
  * With learned scores (on `learned`, or where no tier has another) half of the
- * labels, by chance, train them and choose the pair and its scorer; the other
+ * labels, by chance, train them and choose the cascade and its scorers; the other
  * half tests it, which neither scores nor choice have seen. The harvest's
  * learned columns and models are those of that half from then on.
  */
 struct tune_promise {
 	double max_loss, confidence;
+	enum netloss_bound bound;
 	bool learned;
 };
 int tune_promise(struct harvest *h, const struct tune_promise *p,

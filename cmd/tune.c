@@ -84,6 +84,38 @@ doubt_cost(const struct tune_cmd *c)
 		    c->max_cost, c->max_cost);
 }
 
+static const char *const bounds[] = {
+	[NETLOSS_EXACT] = "exact",
+	[NETLOSS_CLOPPER_PEARSON] = "clopper-pearson",
+	NULL
+};
+
+const char *
+tune_bound_word(enum netloss_bound bound)
+{
+	return bounds[bound];
+}
+
+static int
+parse_bound(struct tune_cmd *c, struct err *e)
+{
+	const char *near;
+
+	if (!c->bound_word)
+		return 0;
+	if (!c->max_loss)
+		return err_set(e, ERR_USAGE, "--bound goes with --max-loss");
+	for (int i = 0; bounds[i]; i++)
+		if (strcmp(c->bound_word, bounds[i]) == 0) {
+			c->bound = (enum netloss_bound)i;
+			return 0;
+		}
+	near = suggest(str_of(c->bound_word), bounds);
+	return err_set(e, ERR_USAGE, "--bound takes exact or clopper-pearson, "
+	    "not '%.40s'%s%s%s", c->bound_word, near ? "; did you mean '" : "",
+	    near ? near : "", near ? "'?" : "");
+}
+
 static int
 parse_target(struct tune_cmd *c, struct err *e)
 {
@@ -94,6 +126,8 @@ parse_target(struct tune_cmd *c, struct err *e)
 	if (c->confidence && !c->max_loss)
 		return err_set(e, ERR_USAGE, "--confidence goes with "
 		    "--max-loss");
+	if (parse_bound(c, e) < 0)
+		return -1;
 	if (c->confidence
 	    && parse_share("confidence", c->confidence, &c->sure, e) < 0)
 		return -1;
@@ -445,12 +479,14 @@ refuse(const struct tune_cmd *c, struct err *e)
 		    "tier with a score costs clearly less than the top one");
 	if (t->verdict == CERTIFY_TOO_DEAR)
 		return err_set(e, ERR_INPUT, "nothing can be promised that "
-		    "is cheaper than the top tier");
+		    "is cheaper than the top tier; more labels or a larger "
+		    "--max-loss may do");
 	if (t->verdict == CERTIFY_TOO_FEW)
 		return err_set(e, ERR_INPUT, "nothing can be promised from "
 		    "%zu labels: a loss of at most %g %% at confidence %g "
-		    "%% takes at least %lld", c->h.m->tasks, 100 * c->wish,
-		    100 * c->sure, (long long)t->needed);
+		    "%% takes at least %lld%s", c->h.m->tasks, 100 * c->wish,
+		    100 * c->sure, (long long)t->needed, c->bound
+		    == NETLOSS_EXACT ? "" : ", by --bound exact fewer");
 	if (t->needed)
 		return err_set(e, ERR_INPUT, "nothing can be promised: even "
 		    "the most careful cascade lost %lld answers and gained "
@@ -466,7 +502,7 @@ refuse(const struct tune_cmd *c, struct err *e)
 static int
 choose_promise(struct tune_cmd *c, struct err *e)
 {
-	struct tune_promise ask = { c->wish, c->sure,
+	struct tune_promise ask = { c->wish, c->sure, c->bound,
 		c->learned == LEARNED_YES };
 	struct policy_sum sum = { 0 };
 	int rc;
@@ -596,6 +632,9 @@ tune_main(const struct command *self, int argc, char **argv)
 		    NULL },
 		{ OPT_TEXT, 0, "confidence", &c.confidence, "SHARE",
 		    "of that promise (default: 0.95)", 0, 0, NULL },
+		{ OPT_TEXT, 0, "bound", &c.bound_word, "HOW",
+		    "what it is tested by: exact (the default) or\n"
+		    "clopper-pearson, which takes more labels", 0, 0, NULL },
 		{ OPT_TEXT, 0, "learned", &c.learned_word, "WHEN",
 		    "try a learned score of each tier: auto (default: with 150\n"
 		    "tasks or more, kept where it pays), yes or no; with\n"

@@ -22,6 +22,7 @@ struct tune_cmd {
 	const char *learned_word;    /* --learned */
 	enum tune_learned learned;
 	const char *max_cost, *min_quality, *max_loss, *confidence, *plot;
+	const char *bound_word;      /* --bound */
 	struct opt_list tiers;
 	int64_t longest;
 	bool label_free, write, json, quiet;
@@ -51,6 +52,7 @@ struct tune_cmd {
 	double wish;                 /* what the target's option says */
 	bool wish_is_share;          /* --max-cost 30% */
 	double sure;                 /* --confidence */
+	enum netloss_bound bound;
 	struct certificate cert;     /* TARGET_LOSS */
 	const struct lesson *lesson; /* chosen; NULL with TARGET_LOSS */
 	struct tune_mix mix;         /* TARGET_COST: it and the other side */
@@ -66,6 +68,8 @@ const char *tune_right_word(const struct tune_cmd *c);
 /* What says that an answer is right, for people. */
 void tune_labels(const struct tune_cmd *c, struct buf *out);
 
+/* The bound by its name. */
+const char *tune_bound_word(enum netloss_bound bound);
 /* A line for people about what was asked for. */
 void tune_wish(const struct tune_cmd *c, struct buf *out);
 

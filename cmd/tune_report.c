@@ -114,6 +114,9 @@ tune_wish(const struct tune_cmd *c, struct buf *out)
 	case TARGET_LOSS:
 		buf_addf(out, "the cheapest that is promised: --max-loss %s "
 		    "--confidence %g", c->max_loss, c->sure);
+		if (c->bound != NETLOSS_EXACT)
+			buf_addf(out, " --bound %s",
+			    tune_bound_word(c->bound));
 		break;
 	case TARGET_NONE:
 		break;
@@ -441,21 +444,50 @@ show_places(const struct tune_cmd *c, struct err *e)
 	return table_print(&t, e);
 }
 
+/* Of all labels these many tested; the others took part in choosing what. */
+static void
+show_tested(const struct tune_cmd *c, struct buf *out)
+{
+	const struct certificate *t = &c->cert;
+	int64_t others = (int64_t)c->h.m->tasks - t->labels;
+
+	if (c->label_free)
+		buf_addf(out, "(%lld of the %lld tasks that tested it differ",
+		    (long long)t->lost, (long long)t->labels);
+	else
+		buf_addf(out, "(%lld lost and %lld gained of the %lld tasks "
+		    "that tested it", (long long)t->lost, (long long)t->gained,
+		    (long long)t->labels);
+	if (others)
+		buf_addf(out, "; the other %lld said what to test",
+		    (long long)others);
+	if (t->chains > 1)
+		buf_addf(out, ";\n%zu chains shared the confidence",
+		    t->chains);
+	if (c->bound != NETLOSS_EXACT)
+		buf_adds(out, ";\nby two Clopper-Pearson bounds");
+	buf_adds(out, ")");
+}
+
 static int
 show_promise(const struct tune_cmd *c, struct err *e)
 {
-	const struct certificate *t = &c->cert;
 	struct str top = c->h.tier[c->h.top].tier.name;
+	struct buf tested;
+	int rc;
 
 	if (c->target != TARGET_LOSS)
 		return 0;
-	return out_line(e, "Promised at confidence %g %%: at most %g %% of the "
-	    "answers are lost on balance\nagainst always asking '%.*s', for "
-	    "tasks drawn like these\n(%lld lost and %lld gained of %lld "
-	    "labels; %zu chain%s shared the confidence).",
-	    100 * c->sure, 100 * c->wish, STR_ARG(top),
-	    (long long)t->lost, (long long)t->gained, (long long)t->labels,
-	    t->chains, t->chains == 1 ? "" : "s");
+	buf_init(&tested, 256);
+	show_tested(c, &tested);
+	rc = tested.failed ? err_nomem(e) : out_line(e, "Promised at "
+	    "confidence %g %%: at most %g %% of the answers %s '%.*s', for "
+	    "tasks drawn like these\n%s.", 100 * c->sure, 100 * c->wish,
+	    c->label_free ? "differ\nfrom those of"
+	    : "are lost on balance\nagainst always asking", STR_ARG(top),
+	    tested.p);
+	buf_release(&tested);
+	return rc;
 }
 
 static int
@@ -758,6 +790,8 @@ json_choice(struct jw *w, const struct tune_cmd *c)
 		jw_open(w, '{');
 		jw_kdouble(w, "max_loss", c->wish);
 		jw_kdouble(w, "confidence", c->sure);
+		if (c->bound != NETLOSS_EXACT)
+			jw_kstr(w, "bound", str_of(tune_bound_word(c->bound)));
 		jw_ki64(w, "labels", c->cert.labels);
 		jw_ki64(w, "chosen_on", c->cert.chosen_on);
 		jw_ki64(w, "chains", (int64_t)c->cert.chains);

@@ -141,10 +141,13 @@ comment(const struct tune_cmd *c, struct buf *out)
 	buf_adds(out, c->target == TARGET_LOSS ? " a task, on the same tasks"
 	    : " a task, by cross-validation");
 	if (c->target == TARGET_LOSS)
-		buf_addf(out, "\npromised: at most %g %% of the answers of "
-		    "'%.*s' lost on balance, confidence %g %%",
-		    100 * c->wish, STR_ARG(c->h.tier[c->h.top].tier.name),
-		    100 * c->sure);
+		buf_addf(out, "\npromised: at most %g %% of the answers %s "
+		    "'%.*s'%s, confidence %g %%%s", 100 * c->wish,
+		    c->label_free ? "differ from those of" : "of",
+		    STR_ARG(c->h.tier[c->h.top].tier.name),
+		    c->label_free ? "" : " lost on balance", 100 * c->sure,
+		    c->bound == NETLOSS_EXACT ? ""
+		    : ", by two Clopper-Pearson bounds");
 }
 
 /* As `check` shows it: two rules that are shown alike are one; "always" is

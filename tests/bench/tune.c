@@ -2,7 +2,7 @@
  * tune.c -- how good and how fast learning a cascade is.
  *
  *	tune held FOLDER [REPEATS [LONGEST [plain]]]
- *	tune promise FOLDER [ROUNDS [SET]]
+ *	tune promise FOLDER [ROUNDS [SET [clopper-pearson]]]
  *	tune learned-promise FOLDER [ROUNDS [SET]]
  *	tune speed
  *
@@ -22,13 +22,17 @@
  * than was promised on all tasks of the set, and what it costs; beside it the
  * net Clopper-Pearson procedure (the upper bound of what is lost less the lower
  * bound of what is gained, at half of delta each, at quantiles of the scores) on
- * the one pair that is best on all tasks, which nobody can know beforehand.
+ * the one pair that is best on all tasks, which nobody can know beforehand. With
+ * the last word ours is tested by two such bounds as well; SET may be "all".
  *
  * learned-promise: the same of learned scores: half of the labels are drawn from
- * one half of the tasks and train the scores and choose the pair, the other half
- * of the labels are drawn from the other half of the tasks, which also tells the
- * truth. Twenty rounds test with other labels what one training gave: the promise
- * is to hold given any training, so that all rounds count.
+ * one half of the tasks and train the scores and choose the cascade, the other
+ * half of the labels are drawn from the other half of the tasks, which also tells
+ * the truth. Five rounds test with other labels what one training gave: the
+ * promise is to hold given any training, so that all rounds count; each training
+ * has other halves. Beside it the same yardstick on the labels that test, for
+ * the pair that is best on all tasks of the half that tells the truth, and, in a
+ * second line, for the one that is best on the labels that train.
  *
  * speed: frontiers of made-up tasks, against the goals.
  */
@@ -669,6 +673,34 @@ count(struct tally *t, const struct certificate *c, const struct matrix *all,
 	t->cost += (double)sum.cost / (double)sum.tasks / top;
 }
 
+/* Ours, and the yardstick on the same labels that test. */
+struct duel {
+	struct tally ours, plain;
+};
+
+static void
+print_duel_head(void)
+{
+	printf("%-18s %5s %6s | %8s %8s %8s | %8s %8s %8s | %s\n", "set",
+	    "n", "loss", "promised", "broken", "cost", "pair", "broken",
+	    "cost", "ours - pair");
+}
+
+static void
+print_duel(const char *name, size_t labels, double max_loss,
+    const struct duel *d)
+{
+	const struct tally *a = &d->ours, *b = &d->plain;
+
+	printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f | %7.1f%% %7.1f%% "
+	    "%8.3f | %+.3f\n", name, labels, max_loss,
+	    100.0 * a->promised / a->rounds, 100.0 * a->broken / a->rounds,
+	    a->cost / a->rounds, 100.0 * b->promised / b->rounds,
+	    100.0 * b->broken / b->rounds, b->cost / b->rounds,
+	    a->cost / a->rounds - b->cost / b->rounds);
+	fflush(stdout);
+}
+
 /* The pair that is the cheapest to lose no more than max_loss on all tasks. */
 static struct chain
 best_pair(const struct matrix *all, const struct certify_ask *ask)
@@ -739,14 +771,16 @@ certify_pair(const struct matrix *m, const struct chain *c,
 	ranks_release(&ranks);
 }
 
+static enum netloss_bound bound = NETLOSS_EXACT; /* of ours */
+
 static void
 promise_of(const char *name, const struct matrix *all, size_t labels,
     double max_loss, int rounds)
 {
 	struct certify_ask ask = { .max_loss = max_loss, .delta = 0.05,
-		.top = all->columns - 1, .prior = QUALITY_PRIOR };
+		.bound = bound, .top = all->columns - 1, .prior = QUALITY_PRIOR };
 	uint32_t *row = malloc(labels * sizeof(*row));
-	struct tally ours = { 0 }, plain = { 0 };
+	struct duel duel = { .ours = { 0 } };
 	struct netloss_shelf shelf = { .n = 0 };
 	struct chain pair;
 	struct rng r;
@@ -770,17 +804,12 @@ promise_of(const char *name, const struct matrix *all, size_t labels,
 		ask.seed = (uint64_t)i;
 		if (!m || certify_best(m, &ask, &c, &e) < 0)
 			die("certify", m ? &e : NULL);
-		count(&ours, &c, all, &ask);
+		count(&duel.ours, &c, all, &ask);
 		certify_pair(m, &pair, &ask, &c);
-		count(&plain, &c, all, &ask);
+		count(&duel.plain, &c, all, &ask);
 		matrix_free(m);
 	}
-	printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f | %7.1f%% %7.1f%% "
-	    "%8.3f | %+.3f\n", name, labels, max_loss, 100.0 * ours.promised
-	    / rounds, 100.0 * ours.broken / rounds, ours.cost / rounds, 100.0
-	    * plain.promised / rounds, 100.0 * plain.broken / rounds,
-	    plain.cost / rounds, (ours.cost - plain.cost) / rounds);
-	fflush(stdout);
+	print_duel(name, labels, max_loss, &duel);
 	netloss_shelf_release(&shelf);
 	free(row);
 }
@@ -831,14 +860,14 @@ promise(const char *folder, int rounds, const char *only)
 	static const size_t labels[] = { 300, 800 };
 
 	printf("Promises of %d samples of labels at confidence 0.95; cost as a "
-	    "share of the top\ntier's, 1 where nothing could be promised.\n\n"
-	    "%-18s %5s %6s | %8s %8s %8s | %8s %8s %8s | %s\n", rounds, "set",
-	    "n", "loss", "promised", "broken", "cost", "pair", "broken",
-	    "cost", "ours - pair");
+	    "share of the top\ntier's, 1 where nothing could be promised.\n\n",
+	    rounds);
+	print_duel_head();
 	for (size_t s = 0; s < sizeof(set) / sizeof(set[0]); s++) {
 		char path[4096];
 		struct matrix *m;
-		if (only && strcmp(only, set[s]) != 0)
+		if (only && strcmp(only, "all") != 0
+		    && strcmp(only, set[s]) != 0)
 			continue;
 		snprintf(path, sizeof(path), "%s/%s.jsonl.gz", folder, set[s]);
 		m = harvest_matrix(path);
@@ -858,19 +887,20 @@ struct halves {
 	size_t labels;
 };
 
-/* Those that train: each task once, since folds are of tasks. */
+/* Other halves, and those that train: each task once, since folds are of
+ * tasks. (With the same halves all along it would be a matter of luck which
+ * pair is the best on the half that tells the truth.) */
 static void
 draw_training(struct halves *h, struct rng *r)
 {
-	size_t train = h->labels / 2;
-
-	for (size_t i = 0; i < train; i++) {
-		size_t j = i + rng_u64(r) % (h->cut - i);
+	for (size_t i = 0; i < h->cut; i++) {
+		size_t j = i + rng_u64(r) % (h->n - i);
 		uint32_t t = h->task[i];
 		h->task[i] = h->task[j];
 		h->task[j] = t;
-		h->label[i] = h->task[i];
 	}
+	for (size_t i = 0; i < h->labels / 2; i++)
+		h->label[i] = h->task[i];
 }
 
 static void
@@ -902,13 +932,13 @@ train_half(struct learn *l, const uint32_t *row, size_t n)
 }
 
 #define LOSSES 2
-#define ROUNDS_A_TRAINING 20
+#define ROUNDS_A_TRAINING 5
 static const double losses[LOSSES] = { 0.02, 0.05 };
 
 static void
 test_promises(const struct matrix *m, const struct learn *l,
     const struct halves *h, struct netloss_shelf *shelf,
-    struct tally tally[LOSSES])
+    struct duel known[LOSSES], struct duel chosen[LOSSES])
 {
 	size_t n = h->labels / 2;
 	struct certify_ask ask = { .delta = 0.05, .prior = QUALITY_PRIOR,
@@ -926,10 +956,18 @@ test_promises(const struct matrix *m, const struct learn *l,
 			ask.top = k;
 	for (int i = 0; i < LOSSES; i++) {
 		struct certificate c;
+		struct chain pair;
 		ask.max_loss = losses[i];
 		if (certify_chosen(first, rest, &ask, &c, &e) < 0)
 			die("certify", &e);
-		count(&tally[i], &c, truth, &ask);
+		count(&known[i].ours, &c, truth, &ask);
+		chosen[i].ours = known[i].ours;
+		pair = best_pair(truth, &ask);
+		certify_pair(rest, &pair, &ask, &c);
+		count(&known[i].plain, &c, truth, &ask);
+		pair = best_pair(first, &ask);
+		certify_pair(rest, &pair, &ask, &c);
+		count(&chosen[i].plain, &c, truth, &ask);
 	}
 	matrix_free(first);
 	matrix_free(rest);
@@ -941,7 +979,8 @@ promise_learned(const char *name, struct set *s, size_t labels, int rounds)
 {
 	struct halves h = { .n = s->m->tasks, .cut = s->m->tasks / 2 };
 	struct netloss_shelf shelf = { .n = 0 };
-	struct tally tally[LOSSES] = { { 0 } };
+	struct duel known[LOSSES] = { { .ours = { 0 } } };
+	struct duel chosen[LOSSES] = { { .ours = { 0 } } };
 	struct learn *l = s->learn[POOLS - 1];
 	struct rng r;
 
@@ -958,13 +997,13 @@ promise_learned(const char *name, struct set *s, size_t labels, int rounds)
 			train_half(l, h.label, h.labels / 2);
 		}
 		draw_test(&h, &r);
-		test_promises(s->m, l, &h, &shelf, tally);
+		test_promises(s->m, l, &h, &shelf, known, chosen);
 	}
-	for (int i = 0; i < LOSSES; i++)
-		printf("%-18s %5zu %6.3f | %7.1f%% %7.1f%% %8.3f\n", name,
-		    h.labels, losses[i], 100.0 * tally[i].promised / rounds,
-		    100.0 * tally[i].broken / rounds, tally[i].cost / rounds);
-	fflush(stdout);
+	for (int i = 0; i < LOSSES; i++) {
+		print_duel(name, h.labels, losses[i], &known[i]);
+		print_duel("  pair not known", h.labels, losses[i],
+		    &chosen[i]);
+	}
 	netloss_shelf_release(&shelf);
 	free(h.task);
 	free(h.label);
@@ -977,8 +1016,8 @@ learned_promise(const char *folder, int rounds, const char *only)
 		"logprob-truthfulqa" };
 
 	printf("Promises with learned scores, %d rounds at confidence 0.95; "
-	    "half of the labels train.\n\n%-18s %5s %6s | %8s %8s %8s\n",
-	    rounds, "set", "n", "loss", "promised", "broken", "cost");
+	    "half of the labels train.\n\n", rounds);
+	print_duel_head();
 	for (size_t s = 0; s < 2; s++) {
 		struct set data;
 		char path[4096];
@@ -1130,23 +1169,24 @@ int
 main(int argc, char **argv)
 {
 	int n = argc > 3 ? atoi(argv[3]) : 0;
-
 	const char *word = argc > 4 ? argv[4] : NULL;
+	const char *last = argc > 5 ? argv[5] : "";
 
 	if (argc > 2 && strcmp(argv[1], "held") == 0) {
 		if (word)
 			longest = (size_t)atoi(word);
-		held(argv[2], n > 0 ? n : 1, argc < 6
-		    || strcmp(argv[5], "plain") != 0);
-	} else if (argc > 2 && strcmp(argv[1], "promise") == 0)
+		held(argv[2], n > 0 ? n : 1, strcmp(last, "plain") != 0);
+	} else if (argc > 2 && strcmp(argv[1], "promise") == 0) {
+		if (strcmp(last, "clopper-pearson") == 0)
+			bound = NETLOSS_CLOPPER_PEARSON;
 		promise(argv[2], n > 0 ? n : 1000, word);
-	else if (argc > 2 && strcmp(argv[1], "learned-promise") == 0)
+	} else if (argc > 2 && strcmp(argv[1], "learned-promise") == 0)
 		learned_promise(argv[2], n > 0 ? n : 1000, word);
 	else if (argc == 2 && strcmp(argv[1], "speed") == 0)
 		speed();
 	else
 		die("usage: tune held FOLDER [REPEATS [LONGEST [plain]]] | "
-		    "promise FOLDER [ROUNDS [SET]] | learned-promise FOLDER "
-		    "[ROUNDS [SET]] | speed", NULL);
+		    "promise FOLDER [ROUNDS [SET [clopper-pearson]]] | "
+		    "learned-promise FOLDER [ROUNDS [SET]] | speed", NULL);
 	return 0;
 }

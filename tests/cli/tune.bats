@@ -150,6 +150,8 @@ scorer() {
 	expect 0 tune trace.jsonl --max-loss 5% --confidence 90%
 	has "Promised at confidence 90 %: at most 5 % of the answers are lost on balance"
 	has "against always asking 'big', for tasks drawn like these"
+	[[ "$output" =~ \(([0-9]+)\ lost\ and\ [0-9]+\ gained\ of\ the\ ([0-9]+)\ tasks\ that\ tested\ it\;\ the\ other\ ([0-9]+)\ said\ what\ to\ test ]]
+	same $((BASH_REMATCH[2] + BASH_REMATCH[3])) 300
 	expect 1 tune trace.jsonl --max-loss 0.008
 	# ln(0.049) / ln(0.992), 376, and a twentieth of all to tell of the tiers
 	has_err "from 300 labels: a loss of at most 0.8 % at confidence 95 % takes at least 395"
@@ -158,6 +160,34 @@ scorer() {
 	expect 1 tune enough.jsonl --max-loss 0.008
 	lacks_err "takes at least"
 	has_err "nothing can be promised that is cheaper than the top tier"
+}
+
+@test "--bound clopper-pearson tests by two bounds, says so, and takes more labels" {
+	write_traces 170 >few.jsonl
+	# ln(0.049) / ln(0.98), 150, are enough for the one, but the other takes
+	# ln(0.025) / ln(0.98), 183.
+	expect 0 tune few.jsonl --tier small --tier big --max-loss 0.02
+	has "Promised at confidence 95 %"
+	lacks Clopper
+	expect 1 tune few.jsonl --tier small --tier big --max-loss 0.02 --bound clopper-pearson
+	has_err "from 170 labels: a loss of at most 2 % at confidence 95 % takes at least 183, by --bound exact fewer"
+	write_traces 183 >enough.jsonl
+	expect 0 tune enough.jsonl --tier small --tier big --max-loss 0.02 --bound clopper-pearson
+	has "gained of the 183 tasks that tested it;"
+	has "by two Clopper-Pearson bounds)."
+	expect 0 tune --json enough.jsonl --tier small --tier big --max-loss 0.02 --bound clopper-pearson
+	has '"confidence":0.95,"bound":"clopper-pearson","labels":183'
+	expect 0 tune --json enough.jsonl --tier small --tier big --max-loss 0.02 --bound exact
+	lacks '"bound"'
+	expect 0 tune trace.jsonl -c cascade.yaml --max-loss 0.05 --bound clopper-pearson --write
+	grep -q -- '--max-loss 0.05 --confidence 0.95 --bound clopper-pearson' cascade.yaml
+	grep -q 'confidence 95 %, by two Clopper-Pearson bounds' cascade.yaml
+	expect 0 tune trace.jsonl -c cascade.yaml --max-loss 0.05 --write
+	run ! grep -i clopper cascade.yaml
+	expect 2 tune trace.jsonl --bound exact
+	has_err "--bound goes with --max-loss"
+	expect 2 tune trace.jsonl --max-loss 0.05 --bound clopper
+	has_err "--bound takes exact or clopper-pearson, not 'clopper'"
 }
 
 # gap: two models of which nothing tells who is right, at 1 and 20 micro-dollars,
@@ -371,6 +401,12 @@ gap() {
 	lacks "% right"
 	expect 0 tune bare.jsonl --label-free --json
 	has '"label_free":true'
+	expect 0 tune bare.jsonl -c cascade.yaml --label-free --max-loss 0.1 --write
+	has "at most 10 % of the answers differ"
+	has "from those of 'rec/big', for tasks drawn like these"
+	has "tasks that tested it differ"
+	lacks lost
+	grep -q "promised: at most 10 % of the answers differ from those of 'rec/big', confidence" cascade.yaml
 }
 
 @test "--metric decides what is right" {

@@ -99,7 +99,8 @@ it_stops_at_the_first_failure(void **state)
 	for (size_t i = 0; i < 4; i++)
 		order[i] = (struct policy){ .chain = { 2, { 0, 1 } },
 		    .threshold = { -(double)i - 1 } };
-	assert_int_equal(netloss_init(&test, 400, 0.02, 0.05, &e), 0);
+	assert_int_equal(netloss_init(&test, 400, (struct netloss_wish){
+	    0.02, 0.05, NETLOSS_EXACT }, &e), 0);
 	assert_int_equal(certify_order(m, order, 4, 1, &test, &passed, &out,
 	    &e), 0);
 	assert_int_equal(passed, 1);
@@ -134,6 +135,61 @@ too_few_labels_are_refused_with_a_number(void **state)
 	assert_int_equal(out.chains, 1);
 	assert_int_equal(out.needed, 165);
 	matrix_free(m);
+}
+
+static void
+two_bounds_take_more_labels(void **state)
+{
+	struct certify_ask ask = { .max_loss = 0.02, .delta = 0.05,
+		.bound = NETLOSS_CLOPPER_PEARSON, .top = 1 };
+	struct certificate out;
+	struct err e;
+
+	(void)state;
+	for (size_t n = 182; n < 184; n++) {
+		struct matrix *m = world(n, 1);
+		assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+		assert_int_equal(out.verdict == CERTIFY_TOO_FEW, n == 182);
+		assert_true(n > 182 || out.needed == 183);
+		matrix_free(m);
+	}
+	ask.top = 5;
+	for (size_t n = 197; n < 199; n++) { /* fifteen tell of the tiers */
+		struct matrix *m = world(n, 5);
+		assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+		assert_int_equal(out.verdict == CERTIFY_TOO_FEW, n == 197);
+		assert_true(n > 197 || out.needed == 198);
+		matrix_free(m);
+	}
+}
+
+/* What passes is what the bounds say, with the order's part of delta. */
+static void
+two_bounds_decide_what_is_promised(void **state)
+{
+	struct certify_ask ask = { .max_loss = 0.05, .delta = 0.05, .top = 1 };
+	struct certificate out, exact;
+	double by;
+	struct err e;
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		struct matrix *m = world(500, 1);
+		ask.bound = NETLOSS_EXACT;
+		assert_int_equal(certify_best(m, &ask, &exact, &e), 0);
+		ask.bound = NETLOSS_CLOPPER_PEARSON;
+		assert_int_equal(certify_best(m, &ask, &out, &e), 0);
+		assert_int_equal(exact.verdict, CERTIFY_YES);
+		assert_int_equal(out.verdict, CERTIFY_YES);
+		by = chance_upper(out.lost, 500, 0.025)
+		    - chance_lower(out.gained, 500, 0.025);
+		assert_true(by <= 0.05);
+		by = chance_upper(exact.lost, 500, 0.025)
+		    - chance_lower(exact.gained, 500, 0.025);
+		assert_true(by > 0.05); /* bolder than they allow */
+		assert_true(exact.cost < out.cost);
+		matrix_free(m);
+	}
 }
 
 /* With one label fewer it is refused, and with so many not for that. */
@@ -293,8 +349,20 @@ static void
 a_third_tier_must_be_worth_more_than_luck(void **state)
 {
 	(void)state;
-	assert_true(longer_chosen(much_alike, 150, 8) <= 12);
-	assert_true(longer_chosen(three_kinds, 150, 2) >= 16);
+	assert_true(longer_chosen(much_alike, 300, 8) <= 12);
+	assert_true(longer_chosen(three_kinds, 300, 2) >= 16);
+}
+
+/* Even where it is worth it: on few labels that cannot be seen. */
+static void
+a_third_tier_takes_five_times_the_labels(void **state)
+{
+	int n = (int)(5 * netloss_needed((struct netloss_wish){ 0.05, 0.05,
+	    NETLOSS_EXACT }));
+
+	(void)state;
+	assert_int_equal(longer_chosen(three_kinds, (size_t)n - 1, 2), 0);
+	assert_true(longer_chosen(three_kinds, (size_t)n, 2) >= 16);
 }
 
 static void
@@ -365,20 +433,26 @@ seed(void **state)
 	return 0;
 }
 
+/* Each has its own numbers, whatever runs before it. */
+#define SEEDED(test) cmocka_unit_test_setup(test, seed)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_order_is_careful_first_and_the_same_for_all_data),
-		cmocka_unit_test(it_stops_at_the_first_failure),
-		cmocka_unit_test(too_few_labels_are_refused_with_a_number),
-		cmocka_unit_test(so_many_labels_as_it_says_are_enough),
-		cmocka_unit_test(as_many_pairs_share_as_the_labels_can_bear),
-		cmocka_unit_test(a_chain_of_three_is_promised_where_it_is_cheaper),
-		cmocka_unit_test(a_third_tier_must_be_worth_more_than_luck),
-		cmocka_unit_test(no_cheaper_tier_is_said),
-		cmocka_unit_test(the_promise_holds_as_often_as_it_says),
+		SEEDED(the_order_is_careful_first_and_the_same_for_all_data),
+		SEEDED(it_stops_at_the_first_failure),
+		SEEDED(too_few_labels_are_refused_with_a_number),
+		SEEDED(two_bounds_take_more_labels),
+		SEEDED(two_bounds_decide_what_is_promised),
+		SEEDED(so_many_labels_as_it_says_are_enough),
+		SEEDED(as_many_pairs_share_as_the_labels_can_bear),
+		SEEDED(a_chain_of_three_is_promised_where_it_is_cheaper),
+		SEEDED(a_third_tier_must_be_worth_more_than_luck),
+		SEEDED(a_third_tier_takes_five_times_the_labels),
+		SEEDED(no_cheaper_tier_is_said),
+		SEEDED(the_promise_holds_as_often_as_it_says),
 	};
 
-	return cmocka_run_group_tests(tests, seed, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
