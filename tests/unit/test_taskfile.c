@@ -387,10 +387,12 @@ a_name_that_says_nothing_is_a_usage_error(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		memset(&e, 0, sizeof(e));
-		assert_int_equal(task_reader_open(&reader, names[i],
-		    TASKS_AUTO, &e), -1);
+		write_bytes(names[i], "a\n", 2);
+		assert_int_equal(task_reader_open(&reader, path, TASKS_AUTO,
+		    &e), -1);
 		assert_int_equal(e.code, ERR_USAGE);
 		assert_non_null(strstr(e.msg, "--format"));
+		clean_up(NULL);
 	}
 }
 
@@ -399,6 +401,10 @@ a_missing_file_is_an_error(void **state)
 {
 	(void)state;
 	snprintf(path, sizeof(path), "%s/none.jsonl", folder);
+	assert_int_equal(task_reader_open(&reader, path, TASKS_AUTO, &e), -1);
+	assert_int_equal(e.code, ERR_IO);
+	/* So is one whose name would say nothing. */
+	snprintf(path, sizeof(path), "%s/none", folder);
 	assert_int_equal(task_reader_open(&reader, path, TASKS_AUTO, &e), -1);
 	assert_int_equal(e.code, ERR_IO);
 	task_reader_close(NULL);
