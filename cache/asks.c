@@ -668,6 +668,7 @@ add_cells(struct adding *a)
 		if (!c->key.booked)
 			continue;
 		t->booked += c->n[TALLY_COUNT];
+		t->booked_unknown += c->n[TALLY_UNKNOWN];
 		t->booked_picousd = money_add(t->booked_picousd,
 		    c->n[TALLY_COST]);
 	}
@@ -731,6 +732,7 @@ add_under_way(struct adding *a)
 		t->by_outcome[ASK_LOST]++;
 		t->booked++;
 		t->unknown_cost += n->ask.worst_picousd == MONEY_UNKNOWN;
+		t->booked_unknown += n->ask.worst_picousd == MONEY_UNKNOWN;
 		t->cost_picousd = money_add(t->cost_picousd,
 		    known(n->ask.worst_picousd));
 		t->booked_picousd = money_add(t->booked_picousd,

@@ -91,6 +91,7 @@ struct asks_totals {
 	int64_t cost_picousd;     /* of all that have a known cost; `booked` is
 	                             part of it */
 	int64_t booked_picousd, booked;
+	int64_t booked_unknown;   /* of the booked: nothing bounds their cost */
 	int64_t unknown_cost;     /* requests without a known cost */
 };
 /* since, until: asked in [since, until); 0: open. run: empty for all. A dead

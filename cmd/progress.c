@@ -55,7 +55,7 @@ add_money(struct buf *b, const struct engine_state *s)
 	if (s->unknown_cost) {
 		buf_adds(b, " (and ");
 		add_count(b, s->unknown_cost);
-		buf_adds(b, " of unknown price)");
+		buf_adds(b, " of unknown cost)");
 	}
 	if (s->saved_picousd > 0) {
 		buf_adds(b, ", saved ");

@@ -28,6 +28,7 @@ struct run {
 	int64_t seq;
 	int64_t bad, failed;      /* lines that could not be read; tasks */
 	int64_t over_budget;      /* tasks */
+	bool answered;            /* a task was, as it was wanted */
 	struct output *out;
 	struct buf text;
 };
@@ -383,6 +384,8 @@ done(void *cookie, const struct result *res, struct err *e)
 		say("%s%.*sno answer was found in the text; without -x it is "
 		    "shown whole", r->reader ? "task " : "",
 		    STR_ARG(r->reader ? res->task->id : (struct str){ 0 }));
+	} else {
+		r->answered = true;
 	}
 	format(r, res);
 	if (r->text.failed)
@@ -476,8 +479,9 @@ go(struct run *r, struct err *e)
 		*e = ending;
 		rc = -1;
 	}
-	/* Without an answer a file that is there stays as it is. */
-	if ((r->reader || r->json || (rc == 0 && !r->failed))
+	/* Without an answer a file that is there stays as it is. One that came
+	 * after Ctrl-C, or that could not be kept, is paid for and shown. */
+	if ((r->reader || r->json || r->answered || (rc == 0 && !r->failed))
 	    && output_finish(r->out, &ending) < 0 && rc == 0) {
 		*e = ending;
 		rc = -1;

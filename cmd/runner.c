@@ -222,13 +222,22 @@ say_found(const struct runner *r)
 
 	if (!f.requests || r->quiet)
 		return;
-	buf_init(&most, 64);
-	money_show(&most, f.picousd);
-	say("a run that was ended had asked %lld request%s that were never "
-	    "answered: they may have been billed, %s at most%s",
+	buf_init(&most, 256);
+	if (f.unknown < f.requests) {
+		buf_adds(&most, ", ");
+		money_show(&most, f.picousd);
+		buf_adds(&most, " at most");
+	}
+	if (f.unknown == f.requests)
+		buf_adds(&most, ", at a cost that nothing bounds");
+	else if (f.unknown)
+		buf_addf(&most, ", and %lld of them at a cost that nothing "
+		    "bounds", (long long)f.unknown);
+	say("a run that was ended had asked %lld request%s that %s never "
+	    "answered: %s may have been billed%s",
 	    (long long)f.requests, f.requests == 1 ? "" : "s",
-	    most.p ? most.p : "", f.unknown ? ", those without a price not "
-	    "counted" : "");
+	    f.requests == 1 ? "was" : "were", f.requests == 1 ? "it" : "they",
+	    most.p ? most.p : "");
 	buf_release(&most);
 }
 

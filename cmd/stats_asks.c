@@ -21,6 +21,7 @@ stats_asks_json(struct jw *w, const struct asks_totals *t)
 	jw_kmoney(w, "cost_usd", t->cost_picousd);
 	jw_kmoney(w, "booked_usd", t->booked_picousd);
 	jw_ki64(w, "booked", t->booked);
+	jw_ki64(w, "booked_unknown", t->booked_unknown);
 	jw_ki64(w, "unknown_cost", t->unknown_cost);
 	jw_close(w, '}');
 }
@@ -58,7 +59,12 @@ stats_asks_text(struct buf *b, const struct asks_totals *t)
 	if (!t->booked)
 		return;
 	buf_adds(b, "booked at the worst case: ");
-	money_show(b, t->booked_picousd);
+	money_show(b, t->booked_unknown < t->booked ? t->booked_picousd
+	    : MONEY_UNKNOWN);
 	buf_addf(b, " for %lld request%s without an answer that may have been "
-	    "billed\n", (long long)t->booked, t->booked == 1 ? "" : "s");
+	    "billed", (long long)t->booked, t->booked == 1 ? "" : "s");
+	if (t->booked_unknown && t->booked_unknown < t->booked)
+		buf_addf(b, ", and unknown for %lld of them",
+		    (long long)t->booked_unknown);
+	buf_addc(b, '\n');
 }

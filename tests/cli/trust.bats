@@ -462,6 +462,7 @@ has_booked_a_wait() {
 	same "$(member lost <<<"$output")" 4
 	same "$(member booked <<<"$output")" 4
 	expect 0 frugal batch -o out in.txt
+	lacks_err "nothing bounds"
 	has_err "had asked 4 requests that were never answered"
 	has_err "at most"
 	count 6 out
@@ -563,4 +564,34 @@ has_open_live() {
 	rm out store.db*
 	expect 0 frugal batch in.txt -o out --retries 1 -q
 	lacks_err "does not answer"
+}
+
+@test "what nothing bounds is said to cost an unknown amount, not \$0.00" {
+	server '{"times":4,"delay_ms":600000}' "{$COSTS}"
+	write_config
+	seq 1 4 >in.txt
+	in_background -j 4 in.txt
+	wait_until in_flight 4
+	kill -KILL $PID
+	wait $PID || true
+	expect 0 frugal stats
+	has "booked at the worst case: unknown for 4 requests"
+	expect 0 frugal batch -o out in.txt
+	has_err "they may have been billed, at a cost that nothing bounds"
+	expect 0 frugal stats
+	has "booked at the worst case: unknown for 4 requests"
+	expect 0 frugal stats --json
+	same "$(member booked_unknown <<<"$output")" 4
+}
+
+@test "the answer that Ctrl-C has waited for is shown" {
+	server '{"delay_ms":3000,"reply":{"text":"#### 7"}}'
+	write_config
+	env --default-signal=INT "$FRUGAL" run hello </dev/null >said 2>err 3>&- &
+	PID=$!
+	wait_until in_flight 1
+	kill -INT $PID
+	ends_with 130
+	grep -q "stopping" err
+	same "$(cat said)" "#### 7"
 }
