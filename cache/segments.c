@@ -39,6 +39,10 @@ know_numbers(struct store *s, struct err *e)
 		s->next_completion = rc ? sqlite3_column_int64(p.stmt, 2) : 1;
 	}
 	store_reset(&p);
+	if (rc >= 0 && (!store_is_number(s->next_segment)
+	    || !store_is_number(s->next_task)
+	    || !store_is_number(s->next_completion)))
+		rc = store_fail(s, SQLITE_CORRUPT, "read", e);
 	if (rc < 0 || summaries_last(s, &s->summed_upto, &s->summed_task, e)
 	    < 0)
 		return -1;
@@ -320,6 +324,13 @@ sql_of(const struct segment_range *r)
 	    : "SELECT " COLUMNS ", entries" RANGE;
 }
 
+static bool
+has_numbers(const struct segment *g)
+{
+	return store_is_number(g->id) && store_is_number(g->first)
+	    && store_is_number(g->tasks);
+}
+
 int
 segments_each(struct store *s, const struct segment_range *r,
     int (*each)(void *cookie, const struct segment *g, struct err *e),
@@ -344,8 +355,8 @@ segments_each(struct store *s, const struct segment_range *r,
 		g.tasks = column_int(&c);
 		g.asks = column_blob(&c);
 		g.entries = column_blob(&c);
-		rc = c.failed ? err_nomem(e) : !entry_unseal(&g.asks)
-		    || !entry_unseal(&g.entries) ? store_fail(s,
+		rc = c.failed ? err_nomem(e) : !has_numbers(&g)
+		    || !entry_unseal(&g.asks) || !entry_unseal(&g.entries) ? store_fail(s,
 		    SQLITE_CORRUPT, "read", e) : each(cookie, &g, e);
 		if (rc == 0)
 			break;
@@ -369,6 +380,8 @@ look_at(struct store *s, struct params *p, int64_t id, struct segment *out,
 		out->id = column_int(&c);
 		out->first = column_int(&c);
 		out->tasks = column_int(&c);
+		if (!has_numbers(out))
+			rc = store_fail(s, SQLITE_CORRUPT, "read", e);
 	}
 	sqlite3_reset(p->stmt);
 	return rc;
