@@ -271,6 +271,14 @@ clock_parse_duration(struct str s, int64_t *ms)
 	return true;
 }
 
+bool
+clock_parse_age(struct str s, int64_t *ms)
+{
+	bool bare = s.n && s.p[s.n - 1] >= '0' && s.p[s.n - 1] <= '9';
+
+	return (!bare || str_is(s, "0")) && clock_parse_duration(s, ms);
+}
+
 /* Local midnight at the start of the day in *tm, which need not be in its
  * month. Where summer time starts at midnight, that day starts at 1:00. */
 static int64_t
@@ -299,7 +307,7 @@ clock_parse_since(struct str s, int64_t now_utc_ms, int64_t *utc_ms,
 	struct tm tm = { 0 };
 	int64_t ago;
 
-	if (clock_parse_duration(s, &ago)) {
+	if (clock_parse_age(s, &ago)) {
 		*utc_ms = now_utc_ms - ago;
 		return 0;
 	}

@@ -22,7 +22,11 @@ void clock_duration(struct buf *out, int64_t ms);
 /* "250ms", "30s", "2m", "1h", "7d", "2w", or plain seconds; up to ten years. */
 bool clock_parse_duration(struct str s, int64_t *ms);
 
-/* --since: a duration ago, "today", "yesterday", 2026-11-23 (local midnight)
+/* The same with a unit, unless it is 0: where "30" could be meant as days, or
+ * "2026" as a year. */
+bool clock_parse_age(struct str s, int64_t *ms);
+
+/* --since: an age, "today", "yesterday", 2026-11-23 (local midnight)
  * or an RFC 3339 time. */
 int clock_parse_since(struct str s, int64_t now_utc_ms, int64_t *utc_ms,
     struct err *e);

@@ -9,9 +9,6 @@
 
 /* --- numbers ----------------------------------------------------------------- */
 
-/* No number gets so far by counting. */
-#define NUMBER_MOST (INT64_MAX / 2)
-
 /* That no completion has such an id is looked at too: a segment may have been lost
  * with a damaged page, and what is kept would take a paid answer's place. */
 static int
@@ -41,8 +38,10 @@ read_numbers(struct store *s, struct err *e)
 	store_reset(&p);
 	if (rc < 0)
 		return -1;
-	if (last > NUMBER_MOST || s->next_segment > NUMBER_MOST || s->next_task
-	    > NUMBER_MOST || s->next_completion > NUMBER_MOST)
+	if (last == INT64_MAX || !store_is_number(last + 1)
+	    || !store_is_number(s->next_segment)
+	    || !store_is_number(s->next_task)
+	    || !store_is_number(s->next_completion))
 		return store_fail(s, SQLITE_CORRUPT, "read", e);
 	if (s->next_completion <= last)
 		s->next_completion = last + 1;
@@ -347,6 +346,13 @@ sql_of(const struct segment_range *r)
 	    : "SELECT " COLUMNS ", entries" RANGE;
 }
 
+static bool
+has_numbers(const struct segment *g)
+{
+	return store_is_number(g->id) && store_is_number(g->first)
+	    && store_is_number(g->tasks);
+}
+
 int
 segments_each(struct store *s, const struct segment_range *r,
     int (*each)(void *cookie, const struct segment *g, struct err *e),
@@ -371,8 +377,8 @@ segments_each(struct store *s, const struct segment_range *r,
 		g.tasks = column_int(&c);
 		g.asks = column_blob(&c);
 		g.entries = column_blob(&c);
-		rc = c.failed ? err_nomem(e) : !entry_unseal(&g.asks)
-		    || !entry_unseal(&g.entries) ? store_fail(s,
+		rc = c.failed ? err_nomem(e) : !has_numbers(&g)
+		    || !entry_unseal(&g.asks) || !entry_unseal(&g.entries) ? store_fail(s,
 		    SQLITE_CORRUPT, "read", e) : each(cookie, &g, e);
 		if (rc == 0)
 			break;
@@ -396,6 +402,8 @@ look_at(struct store *s, struct params *p, int64_t id, struct segment *out,
 		out->id = column_int(&c);
 		out->first = column_int(&c);
 		out->tasks = column_int(&c);
+		if (!has_numbers(out))
+			rc = store_fail(s, SQLITE_CORRUPT, "read", e);
 	}
 	sqlite3_reset(p->stmt);
 	return rc;

@@ -70,6 +70,14 @@ int segments_each(struct store *s, const struct segment_range *r,
 int segments_of_number(struct store *s, int64_t number,
     struct segment_range *r, struct err *e);
 
+/* Can this be a number of a segment, task or completion, or a count of them? A
+ * file that was tampered with may have others; sums of two of these are safe. */
+static inline bool
+store_is_number(int64_t n)
+{
+	return n >= 0 && n < INT64_C(1) << 61;
+}
+
 struct summary {
 	int64_t upto, after;             /* of segments in (after, upto] */
 	int64_t from_utc_ms, to_utc_ms;  /* of all in it, inclusive */

@@ -260,6 +260,8 @@ summaries_last(struct store *s, int64_t *upto, int64_t *task, struct err *e)
 		*task = rc ? sqlite3_column_int64(p.stmt, 1) : 0;
 	}
 	store_reset(&p);
+	if (rc >= 0 && (!store_is_number(*upto) || !store_is_number(*task)))
+		return store_fail(s, SQLITE_CORRUPT, "read", e);
 	return rc < 0 ? -1 : 0;
 }
 
@@ -286,7 +288,8 @@ summaries_each(struct store *s, bool newest_first,
 		m.tally = column_blob(&c);
 		m.open = column_blob(&c);
 		m.ids = column_blob(&c);
-		rc = c.failed ? err_nomem(e) : !entry_unseal(&m.tally)
+		rc = c.failed ? err_nomem(e) : !store_is_number(m.upto)
+		    || !store_is_number(m.after) || !entry_unseal(&m.tally)
 		    || !entry_unseal(&m.open) ? store_fail(s, SQLITE_CORRUPT,
 		    "read", e) : each(cookie, &m, e);
 		if (rc == 0)

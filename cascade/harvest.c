@@ -646,7 +646,7 @@ harvest_end(struct harvest *h, struct err *e)
 	if (!h->m && settle(h, e) < 0)
 		return -1;
 	if (h->m->tasks == 0)
-		return err_set(e, ERR_INPUT, "%s", h->unlabelled
+		return err_set(e, ERR_INPUT, "%s", h->unlabelled > h->left_out
 		    ? "nothing says whether an answer is right: the traces "
 		    "have neither `correct` nor a reference; see --metric and "
 		    "--label-free" : h->reasons[0].text[0] ? h->reasons[0].text

@@ -187,6 +187,13 @@ check_unique(const struct task_reader *r, struct err *e)
 	return 0;
 }
 
+/* Of another kind of file, such as some spreadsheets write as CSV. */
+static bool
+has_separator(struct str header)
+{
+	return str_has(header, ";") || str_has(header, "\t");
+}
+
 static int
 check_prompt_column(const struct task_reader *r, struct err *e)
 {
@@ -194,6 +201,10 @@ check_prompt_column(const struct task_reader *r, struct err *e)
 
 	if (column_of(r, "prompt") >= 0)
 		return 0;
+	if (r->n_columns == 1 && has_separator(r->columns[0]))
+		return err_set(e, ERR_INPUT, "the header '%s' is one column; "
+		    "columns are separated by commas (.csv) or by tabs (.tsv)",
+		    lines_shown(r->columns[0]).p);
 	for (size_t i = 0; i < r->n_columns; i++)
 		if (suggest(r->columns[i], prompt) ||
 		    str_is_nocase(r->columns[i], "prompt"))

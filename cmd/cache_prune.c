@@ -152,7 +152,7 @@ understand_prune(const struct prune_words *w, struct prune *p, struct err *e)
 		return err_set(e, ERR_USAGE, "say what to delete: "
 		    "--older-than, --model or --max-size (all of it: `frugal "
 		    "cache clear`)");
-	if (w->older_than && !clock_parse_duration(str_of(w->older_than),
+	if (w->older_than && !clock_parse_age(str_of(w->older_than),
 	    &age))
 		return err_set(e, ERR_USAGE, "option '--older-than' takes a "
 		    "time such as 12h, 30d or 8w, not '%.40s'",

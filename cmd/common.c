@@ -20,6 +20,7 @@
 #define TERMINAL_MS 200
 #define PLAIN_MS 30000
 #define MAX_CELL 60
+#define BAD_SHOWN 20   /* lines of recorded answers that cannot be read */
 #define MAX_SAID 65536
 #define FOLD 6         /* columns that a line that goes on is indented by */
 
@@ -116,6 +117,16 @@ say_err(const struct err *e)
 	if (e->msg[0] && !is_closed_pipe(e))
 		say_line(str_of(e->msg));
 	return is_closed_pipe(e) ? 0 : err_status(e->code);
+}
+
+void
+say_bad_record(int64_t nth, const struct err *e)
+{
+	if (nth <= BAD_SHOWN)
+		say_err(e);
+	if (nth == BAD_SHOWN)
+		say("further lines that cannot be read are passed over without "
+		    "a word");
 }
 
 void

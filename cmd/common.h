@@ -21,6 +21,9 @@ extern const struct command *const commands[];
 void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* "frugal: " and the error; gives its exit status. */
 int say_err(const struct err *e);
+/* The nth recorded answer that cannot be read: a file of another kind has as many
+ * as it has lines, and the first few say it. */
+void say_bad_record(int64_t nth, const struct err *e);
 /* Lines without a name before them; control characters are made visible. */
 void say_block(const struct buf *lines);
 

@@ -217,8 +217,7 @@ take_file(struct learn_run *r, const char *path, struct err *e)
 			rc = take_task(r, t, e);
 			trace_task_free(t);
 		} else if (e->code == ERR_INPUT) {
-			say_err(e);
-			r->bad++;
+			say_bad_record(++r->bad, e);
 			rc = 0;
 		}
 	}

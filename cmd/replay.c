@@ -119,8 +119,7 @@ replay_file(struct replay_run *r, const char *const *files, size_t i,
 			rc = replay_one(r, t, e);
 			trace_task_free(t);
 		} else if (e->code == ERR_INPUT) {
-			say_err(e);
-			r->bad++;
+			say_bad_record(++r->bad, e);
 			rc = 0;
 		}
 		say_reading(r->quiet, trace_input(trace), i, n);

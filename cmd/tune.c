@@ -285,8 +285,7 @@ read_file(struct tune_cmd *c, size_t file, struct err *e)
 		if (rc > 0) {
 			rc = harvest_add(&c->h, t, e);
 		} else if (e->code == ERR_INPUT) {
-			say_err(e);
-			c->bad++;
+			say_bad_record(++c->bad, e);
 			rc = 0;
 		}
 		say_reading(c->quiet, trace_input(trace), file, c->n_files);

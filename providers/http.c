@@ -1116,7 +1116,8 @@ explain_failure(struct http_call *c, CURLcode code, struct wire_reply *w)
 	if (code == CURLE_UNSUPPORTED_PROTOCOL && !w->sent)
 		w->failure_code = "url";
 	if (c->idle)
-		w->failure = "nothing came for longer than idle_timeout";
+		w->failure = "nothing of an answer came for longer than "
+		    "idle_timeout";
 	/* It has none for a header line of more than 100 KB. */
 	if (code == CURLE_OUT_OF_MEMORY && w->sent && !c->handle->answer.n)
 		c->too_long = true;

@@ -243,6 +243,24 @@ act(struct reply *out, struct action a)
 	out->maybe_billed = a.also & ACTION_BILLED;
 }
 
+/* A failure is never said without a word, whatever the server left out. */
+static bool
+set_failure(struct reply *out, struct arena *a, const struct failure *f)
+{
+	char *text;
+
+	if (f->message.n)
+		return set_message(out, a, f->message);
+	text = arena_printf(a, f->status >= 300 && f->status < 400
+	    ? "the server answered with status %d, a redirect, which is not "
+	    "followed; correct the url" : "the server answered with status %d "
+	    "and did not say why", f->status);
+	if (!text)
+		return false;
+	out->message = str_of(text);
+	return true;
+}
+
 static int
 classify(const struct model_request *q, const struct wire_reply *w,
     struct failure *f, struct arena *a, struct reply *out, struct err *e)
@@ -273,7 +291,7 @@ classify(const struct model_request *q, const struct wire_reply *w,
 			return err_nomem(e);
 		out->code = str_of(code);
 	}
-	return set_message(out, a, f->message) ? 0 : err_nomem(e);
+	return set_failure(out, a, f) ? 0 : err_nomem(e);
 }
 
 static int

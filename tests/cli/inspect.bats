@@ -692,3 +692,15 @@ make_store() {
 	expect 2 frugal -c demo cache
 	has_err "unknown action"
 }
+
+@test "an age without a unit deletes nothing: of what would it be?" {
+	make_store
+	expect 2 frugal cache prune --older-than 5
+	has_err "takes a time such as 12h, 30d or 8w, not '5'"
+	expect 2 frugal stats --since 2026
+	has_err "cannot read the time '2026'"
+	expect 0 frugal cache list
+	has "sea?"
+	expect 0 frugal cache prune --older-than 0
+	has "deleted 3 completions"
+}

@@ -448,11 +448,19 @@ write_logprob() {
 }
 
 @test "a redirect is not followed" {
-	server '{"status":302,"headers":{"Location":"/v1/elsewhere/chat/completions"}}'
+	server '{"status":302,"body":"","headers":{"Location":"/v1/elsewhere/chat/completions"}}'
 	export TEST_KEY=sk-0123456789abcdef
 	write_tiers ', key_env: TEST_KEY' <<<'      - model: test/small'
 	expect 1 ask hello --retries 0
+	has_err "status 302, a redirect, which is not followed"
 	requests 1
+}
+
+@test "a failure without a word of the server is still told in words" {
+	server '{"status":503,"body":""}'
+	write_tiers <<<'      - model: test/small'
+	expect 1 ask hello --retries 0
+	has_err "no answer: the server answered with status 503 and did not say why (http_503)"
 }
 
 # --- secrets ---------------------------------------------------------------

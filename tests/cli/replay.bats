@@ -273,3 +273,14 @@ plausible() {
 	holds "$(number tasks) > 6700"
 	plausible
 }
+
+@test "a file of another kind is said to be wrong, not line by line to its end" {
+	for i in $(seq 500); do echo '{"id":"a","tier":5}'; done >wrong.jsonl
+	printf 'providers: {old: {api: recorded}}\ncascades: {c: {tiers: [{model: old/a}]}}\n' >frugal.yaml
+	for c in replay tune learn; do
+		expect 1 frugal $c wrong.jsonl -c frugal.yaml
+		has_err "wrong.jsonl:20:1: 'tier' must be a string"
+		lacks_err "wrong.jsonl:21:"
+		has_err "further lines that cannot be read"
+	done
+}

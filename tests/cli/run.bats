@@ -537,3 +537,12 @@ CONTROL='{"reply":{"text":"#### \u001b[31mred\u0007 \u009b2J\ttab\nend\r"}}'
 	expect 2 frugal batch -c demo nothing -o out
 	has_err "say --format"
 }
+
+@test "a CSV file with another separator is told from one without prompts" {
+	printf 'id;prompt\na;1 + 1\n' >in.csv
+	expect 2 frugal batch -c demo in.csv -o out
+	has_err "the header 'id;prompt' is one column; columns are separated by commas"
+	printf 'id,question\na,1 + 1\n' >in.csv
+	expect 2 frugal batch -c demo in.csv -o out
+	has_err "no column 'prompt'"
+}

@@ -739,3 +739,13 @@ on_terminal() {
 	on_terminal 200 tune -q --learned no trace.jsonl --max-cost 50%
 	grep -q '^small  *logprob over: answer \*  *0\.[0-9]* .* chosen ' shown
 }
+
+@test "where costs are missing too, that is not said to be missing labels" {
+	cat >dear.jsonl <<-'END'
+	{"id":"a","tier":"x","reference":"1","completions":[{"answer":"1","prompt_tokens":1,"completion_tokens":1}]}
+	{"id":"b","tier":"x","reference":"1","completions":[{"answer":"1","prompt_tokens":1,"completion_tokens":1}]}
+	{"id":"c","tier":"x","completions":[{"answer":"1","cost_usd":1}]}
+	END
+	expect 1 tune dear.jsonl
+	has_err "tier 'x' has no known cost"
+}

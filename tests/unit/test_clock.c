@@ -268,7 +268,8 @@ static void
 an_unreadable_since_says_what_can_be_read(void **state)
 {
 	static const char *const texts[] = { "", "tomorrow", "Today",
-	    "2026-11-31", "2026-11-23x", "23.11.2026", "1y" };
+	    "2026-11-31", "2026-11-23x", "23.11.2026", "1y",
+	    /* of what? */ "2026", "30" };
 	struct err e;
 	int64_t ms = 42;
 	size_t i;

@@ -836,7 +836,7 @@ a_timeout_after_the_request_may_be_billed(void **state)
 	ask_the_idle(&g, q);
 	failed_as(&g, "timeout", true);
 	assert_string_equal(g.failure,
-	    "nothing came for longer than idle_timeout");
+	    "nothing of an answer came for longer than idle_timeout");
 }
 
 /* A queue that is full answers no knock. */

@@ -425,6 +425,24 @@ damaged_entries_are_an_error(void **state)
 	    " || x'08' || CAST('task ''1''' AS BLOB)");
 }
 
+/* Sums of such numbers would overflow. */
+static void
+numbers_that_no_ledger_has_are_an_error(void **state)
+{
+	struct ledger_task t;
+
+	(void)state;
+	put(&whole);
+	assert_damaged("UPDATE segments SET first = -9223372036854775808");
+	assert_damaged("UPDATE segments SET first = 1,"
+	    " tasks = 9223372036854775807");
+	assert_damaged("UPDATE segments SET tasks = 1,"
+	    " id = 9223372036854775807");
+	assert_int_equal(store_exec(s, "UPDATE segments SET id = 1", "test",
+	    &e), 0);
+	assert_int_equal(ledger_find(s, whole.id, 0, arena, &t, &e), 1);
+}
+
 static void
 words_of_another_version_are_failures(void **state)
 {
@@ -482,6 +500,7 @@ main(void)
 		STORE(many_tasks_of_one_transaction_have_numbers_of_their_own),
 		STORE(tasks_are_found_however_many_come_after_them),
 		STORE(damaged_entries_are_an_error),
+		STORE(numbers_that_no_ledger_has_are_an_error),
 		STORE(words_of_another_version_are_failures),
 		cmocka_unit_test(every_status_has_a_name_that_reads_back),
 	};

@@ -1143,6 +1143,8 @@ an_error_counts_beside_choices(void **state)
 
 /* --- errors --------------------------------------------------------------- */
 
+#define NO_WORD "the server answered with status 500 and did not say why"
+
 static void
 a_message_is_found_in_every_shape(void **state)
 {
@@ -1157,9 +1159,10 @@ a_message_is_found_in_every_shape(void **state)
 		{ "{`message`: {`detail`: `a`}}", "{\"detail\":\"a\"}" },
 		{ "plain words", "plain words" },
 		{ "  \n <p>\x1b[31m</p>", "<p>^[[31m</p>" },
-		{ "", "" }, { "{}", "" }, { "[]", "" }, { "null", "" },
-		{ "{`error`: null}", "" }, { "{`error`: []}", "" },
-		{ "{`error`: {`message`: null}}", "" },
+		{ "", NO_WORD }, { "{}", NO_WORD }, { "[]", NO_WORD },
+		{ "null", NO_WORD }, { "{`error`: null}", NO_WORD },
+		{ "{`error`: []}", NO_WORD },
+		{ "{`error`: {`message`: null}}", NO_WORD },
 	};
 
 	(void)state;
