@@ -5,11 +5,12 @@
  * `delta`" (delta = 1 - confidence).
  *
  * The net loss of a cascade is P(cascade wrong, top right) - P(cascade right,
- * top wrong); netloss.h tests it, in either of two ways. Cascades are tested in a fixed order,
- * the most careful first, until the first that fails; the last that passed is
- * promised. So ordered, each test may use all of delta (Learn then Test, arXiv
- * 2110.01052: fixed-sequence testing). Several orders share delta: whatever is
- * taken of them, one of all is false with a chance of at most the sum.
+ * top wrong); netloss.h tests it, in either of two ways. Cascades are tested in
+ * a fixed order, the most careful first, until the first that fails; the last
+ * that passed is promised. So ordered, each test may use all of delta (Learn
+ * then Test, arXiv 2110.01052: fixed-sequence testing). Several orders share
+ * delta: whatever is taken of them, one of all is false with a chance of at most
+ * the sum.
  *
  * There are orders of two kinds, and none has seen the labels that test it, nor
  * scores or costs of their tasks:

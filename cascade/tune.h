@@ -104,8 +104,8 @@ struct policy tune_policy(const struct tuned *t, const struct lesson *l);
  * out->policy is over the harvest's matrix.
  *
  * With learned scores (on `learned`, or where no tier has another) half of the
- * labels, by chance, train them and choose the cascade and its scorers; the other
- * half tests it, which neither scores nor choice have seen. The harvest's
+ * labels, by chance, train them and choose the cascade and its scorers; the
+ * other half tests it, which neither scores nor choice have seen. The harvest's
  * learned columns and models are those of that half from then on.
  */
 struct tune_promise {

@@ -25,10 +25,10 @@
  * the one pair that is best on all tasks, which nobody can know beforehand. With
  * the last word ours is tested by two such bounds as well; SET may be "all".
  *
- * learned-promise: the same of learned scores: half of the labels are drawn from
- * one half of the tasks and train the scores and choose the cascade, the other
- * half of the labels are drawn from the other half of the tasks, which also tells
- * the truth. Five rounds test with other labels what one training gave: the
+ * learned-promise: the same of learned scores: half of the labels are drawn
+ * from one half of the tasks and train the scores and choose the cascade, the
+ * other half of the labels are drawn from the other half of the tasks, which also
+ * tells the truth. Five rounds test with other labels what one training gave: the
  * promise is to hold given any training, so that all rounds count; each training
  * has other halves. Beside it the same yardstick on the labels that test, for
  * the pair that is best on all tasks of the half that tells the truth, and, in a
