@@ -988,6 +988,23 @@ a_day_below_nothing_is_damage(void **state)
 	}
 }
 
+/* The number of a request has 31 bits for its run. */
+static void
+a_run_beyond_all_numbers_is_damage(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	put_at(one, NOW, 1);
+	OK(store_exec(one, "INSERT INTO runs VALUES (1790000000000, '', '', 1,"
+	    " 1)", "test", &e));
+	OK(store_begin(two, &e));
+	assert_int_equal(store_run_id(two, STR("another"), STR("x"), &id, &e),
+	    -1);
+	assert_non_null(strstr(e.msg, "is damaged"));
+	store_rollback(two);
+}
+
 int
 main(void)
 {
@@ -996,6 +1013,7 @@ main(void)
 		T(what_another_asks_is_seen_and_ones_own_is_not),
 		T(a_lease_ends_with_its_request),
 		T(a_day_below_nothing_is_damage),
+		T(a_run_beyond_all_numbers_is_damage),
 		T(a_lease_ends_with_its_time),
 		T(a_lease_ends_with_its_handle),
 		T(a_lease_ends_with_its_owner_however_it_dies),
