@@ -389,8 +389,14 @@ a_name_that_says_nothing_is_a_usage_error(void **state)
 		memset(&e, 0, sizeof(e));
 		assert_int_equal(task_reader_open(&reader, names[i],
 		    TASKS_AUTO, &e), -1);
+		assert_int_equal(e.code, ERR_IO); /* it is not there */
+		write_bytes(names[i], "", 0);
+		memset(&e, 0, sizeof(e));
+		assert_int_equal(task_reader_open(&reader, path, TASKS_AUTO,
+		    &e), -1);
 		assert_int_equal(e.code, ERR_USAGE);
 		assert_non_null(strstr(e.msg, "--format"));
+		assert_int_equal(unlink(path), 0);
 	}
 }
 
