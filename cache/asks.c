@@ -157,6 +157,10 @@ asks_day(struct store *s, int64_t utc_ms, int64_t *picousd, struct err *e)
 	rc = store_step(s, &p, "read", e);
 	if (rc >= 0)
 		*picousd = rc ? sqlite3_column_int64(p.stmt, 0) : 0;
+	/* Less would be room under the cap of the day. */
+	if (rc == 1 && (*picousd < 0 || sqlite3_column_type(p.stmt, 0)
+	    != SQLITE_INTEGER))
+		rc = store_fail(s, SQLITE_CORRUPT, "read", e);
 	store_reset(&p);
 	return rc < 0 ? -1 : 0;
 }

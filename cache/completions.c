@@ -145,7 +145,7 @@ facts_decode(struct str facts, struct completion *out)
 	    ? (enum finish)finish : FINISH_OTHER;
 	out->asked_utc_ms = (int64_t)unpack_fixed8(&u);
 	out->latency_ms = unpack_i64(&u);
-	out->cost_picousd = unpack_known(&u, MONEY_UNKNOWN);
+	out->cost_picousd = entry_unpack_money(&u);
 	out->prompt_tokens = unpack_i64(&u);
 	out->cached_tokens = unpack_i64(&u);
 	out->cache_write_tokens = unpack_i64(&u);

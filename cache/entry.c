@@ -46,6 +46,21 @@ entry_unseal(struct str *bytes)
 	return true;
 }
 
+/* Nothing was ever paid back. */
+static int64_t
+no_less_than_nothing(struct unpack *u, int64_t picousd)
+{
+	if (picousd < 0 && picousd != MONEY_UNKNOWN)
+		u->bad = true;
+	return picousd;
+}
+
+int64_t
+entry_unpack_money(struct unpack *u)
+{
+	return no_less_than_nothing(u, unpack_known(u, MONEY_UNKNOWN));
+}
+
 /* --- tasks ------------------------------------------------------------------- */
 
 static size_t
@@ -273,9 +288,9 @@ get_attempt(struct unpack *u, struct str model, struct arena *a,
 	out->verdict = (enum attempt_verdict)get_enum(u, ATTEMPT_VERDICTS - 1,
 	    ATTEMPT_FAILED);
 	out->reason = unpack_str(u);
-	out->cost_picousd = unpack_known(u, MONEY_UNKNOWN);
-	out->cached_picousd = unpack_known(u, MONEY_UNKNOWN);
-	out->booked_picousd = unpack_i64(u);
+	out->cost_picousd = entry_unpack_money(u);
+	out->cached_picousd = entry_unpack_money(u);
+	out->booked_picousd = no_less_than_nothing(u, unpack_i64(u));
 	out->prompt_tokens = unpack_i64(u);
 	out->completion_tokens = unpack_i64(u);
 	out->latency_ms = unpack_i64(u);
@@ -331,11 +346,11 @@ entry_get_task(struct str entry, int64_t at_utc_ms, struct arena *a,
 	t.status = (enum task_status)get_enum(&u, TASK_BUDGET, TASK_FAILED);
 	t.tier = get_int(&u);
 	t.tiers = get_int(&u);
-	t.cost_picousd = unpack_known(&u, MONEY_UNKNOWN);
-	t.cached_picousd = unpack_known(&u, MONEY_UNKNOWN);
-	t.booked_picousd = unpack_i64(&u);
-	t.top_picousd = unpack_known(&u, MONEY_UNKNOWN);
-	t.audit_picousd = unpack_known(&u, MONEY_UNKNOWN);
+	t.cost_picousd = entry_unpack_money(&u);
+	t.cached_picousd = entry_unpack_money(&u);
+	t.booked_picousd = no_less_than_nothing(&u, unpack_i64(&u));
+	t.top_picousd = entry_unpack_money(&u);
+	t.audit_picousd = entry_unpack_money(&u);
 	t.finished_utc_ms = (int64_t)((uint64_t)unpack_i64(&u)
 	    + (uint64_t)at_utc_ms);
 	t.latency_ms = unpack_i64(&u);
@@ -414,14 +429,14 @@ entry_next_ask(struct unpack *u, bool *ended, struct entry_end *out)
 		out->ask.first = unpack_i64(u);
 		out->ask.last = unpack_i64(u);
 		out->ask.until_utc_ms = unpack_i64(u);
-		out->ask.worst_picousd = unpack_known(u, MONEY_UNKNOWN);
+		out->ask.worst_picousd = entry_unpack_money(u);
 	} else if (what == ENDED) {
 		out->outcome = (enum ask_outcome)get_enum(u, ASK_OUTCOMES - 1,
 		    ASK_FAIL);
 		out->status = get_int(u);
 		out->code = unpack_str(u);
 		out->ended_utc_ms = unpack_i64(u);
-		out->cost_picousd = unpack_known(u, MONEY_UNKNOWN);
+		out->cost_picousd = entry_unpack_money(u);
 		out->booked = unpack_u64(u) != 0;
 	} else {
 		u->bad = true;

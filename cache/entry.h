@@ -22,6 +22,8 @@
 struct str entry_seal(struct buf *b);
 /* False: it is not what was sealed. */
 bool entry_unseal(struct str *bytes);
+/* As unpack_known(); less than nothing is damage: u->bad. */
+int64_t entry_unpack_money(struct unpack *u);
 
 /* --- tasks ------------------------------------------------------------------- */
 

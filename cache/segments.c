@@ -159,6 +159,11 @@ store_run_id(struct store *s, struct str run, struct str source, int64_t *id,
 	s->run_of = s->txn;
 	if (!s->run_id)
 		return err_nomem(e);
+	/* The number of a request begins with it: see asks_put(). */
+	if (s->run_id < 0 || s->run_id > INT32_MAX) {
+		s->run_id = 0;
+		return store_fail(s, SQLITE_CORRUPT, "write to", e);
+	}
 	*id = s->run_id;
 	return 0;
 }

@@ -644,13 +644,15 @@ static int
 read_cell(struct unpack *u, struct tally_cell *c)
 {
 	uint64_t set = unpack_u64(u), i;
+	int64_t n;
 	int rc;
 
 	for (; set > 0 && !u->bad; set--) {
 		i = unpack_u64(u);
-		if (i >= TALLY_COUNTS)
+		n = unpack_i64(u);
+		if (i >= TALLY_COUNTS || n < 0)
 			return 0;
-		tally_sum(&c->n[i], unpack_i64(u));
+		tally_sum(&c->n[i], n);
 	}
 	if ((rc = read_hist(u, &c->attempts)) < 1
 	    || (rc = read_hist(u, &c->tasks)) < 1)

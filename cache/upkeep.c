@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/rand.h"
 #include "cache/gather.h"
 
 #define BATCH 512 /* rows deleted in one transaction */
@@ -392,12 +393,44 @@ store_clear(struct store *s, bool ledger_too, struct err *e)
 	return store_commit(s, e) < 0 ? -1 : store_vacuum(s, e);
 }
 
+/* What a row costs stands in its sealed facts, and in a column of its own that
+ * SQL sums up. They must agree; here are both, of all rows in any order. */
+static uint64_t
+cost_of_row(int64_t row, int64_t picousd)
+{
+	int64_t both[] = { row, picousd };
+
+	return hash64((struct str){ (const char *)both, sizeof(both) }, 0);
+}
+
 static bool
 pass_row(void *cookie, const struct cached_row *row)
 {
-	(void)cookie;
-	(void)row;
+	uint64_t *costs = cookie;
+
+	*costs += cost_of_row(row->row, row->c.cost_picousd);
 	return true;
+}
+
+static int
+check_costs(struct store *s, uint64_t facts, struct err *e)
+{
+	struct params p;
+	int rc = store_prepare(s, "SELECT id, cost_picousd FROM completions",
+	    &p, e);
+
+	while (rc >= 0 && (rc = store_step(s, &p, "check", e)) == 1) {
+		int type = sqlite3_column_type(p.stmt, 1);
+
+		facts -= cost_of_row(sqlite3_column_int64(p.stmt, 0),
+		    type == SQLITE_NULL ? MONEY_UNKNOWN
+		    : sqlite3_column_int64(p.stmt, 1));
+		if (type != SQLITE_NULL && type != SQLITE_INTEGER)
+			rc = store_fail(s, SQLITE_CORRUPT, "check", e);
+	}
+	sqlite3_finalize(p.stmt);
+	return rc < 0 ? -1 : facts ? store_fail(s, SQLITE_CORRUPT, "check", e)
+	    : 0;
 }
 
 static int
@@ -416,8 +449,10 @@ check_rows(struct store *s, struct err *e)
 	const struct cache_filter everything = { 0 };
 	const struct ledger_filter all = { 0 };
 	struct asks_totals t;
+	uint64_t costs = 0;
 
-	return store_each(s, &everything, pass_row, NULL, e) < 0
+	return store_each(s, &everything, pass_row, &costs, e) < 0
+	    || check_costs(s, costs, e) < 0
 	    || gather_tasks(s, &all, pass_task, NULL, e) < 0
 	    || asks_totals(s, 0, 0, STR(""), STR(""), &t, e) < 0 ? -1 : 0;
 }

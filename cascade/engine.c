@@ -850,7 +850,8 @@ count_result(struct engine *en, const struct result *r)
 		s->cost_picousd = money_add(s->cost_picousd, r->cost_picousd);
 	if (r->top_picousd != MONEY_UNKNOWN
 	    && r->cost_picousd != MONEY_UNKNOWN)
-		s->saved_picousd += r->top_picousd - r->cost_picousd;
+		s->saved_picousd = money_add(s->saved_picousd,
+		    money_sub(r->top_picousd, r->cost_picousd));
 	s->cached += r->cached;
 	if (r->audit) {
 		s->audited += r->audit_outcome != AUDIT_NO_ANSWER;

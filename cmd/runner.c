@@ -259,8 +259,9 @@ runner_run(struct runner *r, const struct engine_io *io, const char *source,
 	};
 	int rc;
 
-	if (r->cfg->simulated && !r->quiet && !o->estimate)
-		say("simulated models: no network, no key, no real answers");
+	if (r->cfg->simulated && !r->quiet)
+		say(o->estimate ? "simulated models: all money here is made up"
+		    : "simulated models: no network, no key, no real answers");
 	if (engine_new(&r->engine, r->cfg, r->store, r->http, &eo, io, e) < 0
 	    || http_watch(r->http, r->signals, on_signal, r, e) < 0)
 		return -1;

@@ -91,3 +91,8 @@ TASKS=$FRUGAL_SOURCE/demo/tasks.jsonl
 	has "22"
 	expect 3 frugal -c demo --max-cost 0.00001 "What is 20 + 3?" </dev/null
 }
+
+@test "an estimate of simulated models says that its money is made up" {
+	expect 0 frugal batch "$TASKS" -c demo --estimate
+	has_err "all money here is made up"
+}

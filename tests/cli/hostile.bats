@@ -464,3 +464,15 @@ on_terminal() {
 	same "status $got" "status 130"
 	requests 2
 }
+
+@test "charges beyond all money saturate, and never wrap to a sum that looks small" {
+	server '{"reply":{"text":"#### 1","cost":1e300}}'
+	write_tiers <<<'      - model: test/small'
+	seq 1 2 >in.txt
+	expect 0 frugal batch in.txt -o out
+	has_err 'spent $9223372.04'
+	rm out
+	expect 0 frugal batch in.txt -o out
+	has_err 'spent $0.00'
+	has_err 'saved $9223372.04'
+}

@@ -964,6 +964,47 @@ processes_that_open_an_old_store_at_once(void **state)
 	}
 }
 
+/* It would be room under a cap that is not there. */
+static void
+a_day_below_nothing_is_damage(void **state)
+{
+	static const char *const held[] = { "-9000000", "'much'", "-1.5" };
+	int64_t sum;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(held) / sizeof(*held); i++) {
+		char sql[80];
+
+		put_at(one, NOW, 5);
+		snprintf(sql, sizeof(sql), "UPDATE days SET held_picousd = %s",
+		    held[i]);
+		OK(store_exec(one, sql, "test", &e));
+		OK(store_begin(one, &e));
+		assert_int_equal(asks_day(one, NOW, &sum, &e), -1);
+		assert_non_null(strstr(e.msg, "is damaged"));
+		store_rollback(one);
+		OK(store_exec(one, "UPDATE days SET held_picousd = 0", "test",
+		    &e));
+	}
+}
+
+/* The number of a request has 31 bits for its run. */
+static void
+a_run_beyond_all_numbers_is_damage(void **state)
+{
+	int64_t id;
+
+	(void)state;
+	put_at(one, NOW, 1);
+	OK(store_exec(one, "INSERT INTO runs VALUES (1790000000000, '', '', 1,"
+	    " 1)", "test", &e));
+	OK(store_begin(two, &e));
+	assert_int_equal(store_run_id(two, STR("another"), STR("x"), &id, &e),
+	    -1);
+	assert_non_null(strstr(e.msg, "is damaged"));
+	store_rollback(two);
+}
+
 int
 main(void)
 {
@@ -971,6 +1012,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_another_asks_is_seen_and_ones_own_is_not),
 		T(a_lease_ends_with_its_request),
+		T(a_day_below_nothing_is_damage),
+		T(a_run_beyond_all_numbers_is_damage),
 		T(a_lease_ends_with_its_time),
 		T(a_lease_ends_with_its_handle),
 		T(a_lease_ends_with_its_owner_however_it_dies),

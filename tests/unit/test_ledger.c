@@ -444,6 +444,18 @@ numbers_that_no_ledger_has_are_an_error(void **state)
 }
 
 static void
+a_cost_below_nothing_is_an_error(void **state)
+{
+	struct ledger_task t = whole, found;
+
+	(void)state;
+	t.cost_picousd = -1;
+	put(&t);
+	assert_int_equal(ledger_find(s, whole.id, 0, arena, &found, &e), -1);
+	assert_non_null(strstr(e.msg, "is damaged"));
+}
+
+static void
 words_of_another_version_are_failures(void **state)
 {
 	struct ledger_attempt a = { .tier = 1 };
@@ -501,6 +513,7 @@ main(void)
 		STORE(tasks_are_found_however_many_come_after_them),
 		STORE(damaged_entries_are_an_error),
 		STORE(numbers_that_no_ledger_has_are_an_error),
+		STORE(a_cost_below_nothing_is_an_error),
 		STORE(words_of_another_version_are_failures),
 		cmocka_unit_test(every_status_has_a_name_that_reads_back),
 	};

@@ -113,6 +113,25 @@ a_tally_comes_back_and_adds_up(void **state)
 	tally_free(u);
 }
 
+/* A file that was tampered with must not make a bill smaller. */
+static void
+less_than_nothing_is_damage(void **state)
+{
+	struct entry_end refund = ended;
+	struct tally *t = tally_new(), *u = tally_new();
+	struct buf b;
+
+	(void)state;
+	buf_init(&b, BUF_MAX);
+	refund.cost_picousd = -17;
+	assert_true(tally_add_end(t, &refund));
+	assert_true(tally_encode(t, &b));
+	assert_int_equal(tally_decode(u, buf_str(&b)), 0);
+	buf_release(&b);
+	tally_free(t);
+	tally_free(u);
+}
+
 static void
 percentiles_are_exact_below_four_seconds_and_close_above(void **state)
 {
@@ -253,6 +272,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_tally_comes_back_and_adds_up),
+		cmocka_unit_test(less_than_nothing_is_damage),
 		cmocka_unit_test(
 		percentiles_are_exact_below_four_seconds_and_close_above),
 		cmocka_unit_test(

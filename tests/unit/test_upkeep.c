@@ -591,6 +591,28 @@ a_sound_store_is_found_sound(void **state)
 	assert_int_equal(store_check(s, &e), 0);
 }
 
+/* It is what SQL sums up, and no seal is over it. */
+static void
+a_cost_that_is_not_the_sealed_one_is_found(void **state)
+{
+	static const char *const wrong[] = { "-5", "'much'", "NULL", "7.5" };
+
+	(void)state;
+	fill(10);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		char text[120];
+
+		snprintf(text, sizeof(text), "UPDATE completions SET cost_picousd"
+		    " = %s WHERE id = 3", wrong[i]);
+		sql("SAVEPOINT whole");
+		sql(text);
+		assert_int_equal(store_check(s, &e), -1);
+		assert_non_null(strstr(e.msg, "is damaged"));
+		sql("ROLLBACK TO whole; RELEASE whole");
+		assert_int_equal(store_check(s, &e), 0);
+	}
+}
+
 static void
 an_index_that_lacks_a_row_is_found(void **state)
 {
@@ -671,6 +693,7 @@ main(void)
 		ON_DISK(vacuum_gives_free_room_back_to_the_disk),
 		ON_DISK(clearing_spares_the_ledger_unless_asked),
 		ON_DISK(a_sound_store_is_found_sound),
+		ON_DISK(a_cost_that_is_not_the_sealed_one_is_found),
 		MEMORY(an_index_that_lacks_a_row_is_found),
 		MEMORY(
 		similar_requests_have_the_same_messages_else_are_the_newest),
