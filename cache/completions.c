@@ -22,6 +22,7 @@
 #include "base/clock.h"
 #include "base/pack.h"
 #include "base/rand.h"
+#include "cache/ahead.h"
 #include "cache/segments.h"
 
 #define TOKEN_MIN_BYTES (1 + 1 + sizeof(double))
@@ -226,25 +227,60 @@ get(struct store *s, struct params *p, struct arena *a,
 	return rc;
 }
 
+/* Where a hint says that it is. 1, 0: it is not there, -1. */
+static int
+get_hinted(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
+    struct arena *a, struct completion *out, int64_t *row, struct err *e)
+{
+	int64_t hint = ahead_row(s, store_key64(key), sample);
+	struct params p;
+
+	if (!hint)
+		return 0;
+	if (store_stmt(s, STMT_GET_HINTED, "SELECT " COMPLETION_COLUMNS
+	    " FROM completions c WHERE c.id = ?1 AND c.key = ?2"
+	    " AND c.sample = ?3", &p, e) < 0)
+		return -1;
+	param_int(&p, hint);
+	param_blob(&p, (struct str){ (const char *)key, SHA256_BYTES });
+	param_int(&p, sample);
+	return get(s, &p, a, out, row, NULL, e);
+}
+
+static int
+get_by_key(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
+    struct arena *a, struct completion *out, int64_t *row, struct err *e)
+{
+	struct params p;
+
+	if (store_stmt(s, STMT_GET, "SELECT " COMPLETION_COLUMNS
+	    " FROM completions c" OF_KEY " AND c.sample = ?3", &p, e) < 0)
+		return -1;
+	param_key(&p, key);
+	param_int(&p, sample);
+	return get(s, &p, a, out, row, NULL, e);
+}
+
 int
 store_get(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
     bool any_finish, struct arena *a, struct completion *out, int64_t *row,
     struct err *e)
 {
 	struct completion c;
-	struct params p;
 	int64_t found;
+	bool hinted;
 	int rc;
 
-	if (check_sample(s, sample, e) < 0 ||
-	    store_stmt(s, STMT_GET, "SELECT " COMPLETION_COLUMNS
-	    " FROM completions c" OF_KEY " AND c.sample = ?3", &p, e) < 0)
+	if (check_sample(s, sample, e) < 0)
 		return -1;
-	param_key(&p, key);
-	param_int(&p, sample);
-	rc = get(s, &p, a, &c, &found, NULL, e);
+	rc = get_hinted(s, key, sample, a, &c, &found, e);
+	hinted = rc == 1;
+	if (rc == 0)
+		rc = get_by_key(s, key, sample, a, &c, &found, e);
 	if (rc < 1)
 		return rc;
+	if (ahead_found(s, found, hinted, e) < 0)
+		return -1;
 	if (!any_finish && (c.finish == FINISH_LENGTH ||
 	    c.finish == FINISH_REFUSED))
 		return 0;

@@ -18,7 +18,7 @@
 /* Statements that are prepared once, when they are first needed. */
 enum stmt_id {
 	STMT_BEGIN, STMT_COMMIT, STMT_ROLLBACK, STMT_HOLD,
-	STMT_GET, STMT_GET_ROW,
+	STMT_GET, STMT_GET_HINTED, STMT_GET_ROW, STMT_AHEAD,
 	STMT_FIND, STMT_HAS_CANON, STMT_PUT, STMT_HAND_ON, STMT_DELETE,
 	STMT_SYNC_FULL, STMT_SYNC_NORMAL, STMT_DATA_VERSION,
 	STMT_LAST_COMPLETION, STMT_NUMBERS, STMT_SEGMENT_PUT,
@@ -66,6 +66,8 @@ struct store {
 	int64_t n_asks;          /* asked by this process so far */
 	struct open_asks *open;  /* NULL: not looked at yet */
 	int64_t day, day_change; /* not yet written: see asks_flush() */
+
+	struct ahead *ahead; /* ahead.c; NULL: nothing was looked up */
 
 	sqlite3_stmt *stmt[STMT_COUNT];
 };

@@ -15,6 +15,7 @@
 #include <threads.h>
 #include <unistd.h>
 
+#include "cache/ahead.h"
 #include "cache/segments.h"
 
 #define BUSY_MS 60000
@@ -371,6 +372,7 @@ store_close(struct store *s)
 		close(s->live); /* and nobody waits for us any more */
 	asks_free(s);
 	summaries_forget(s);
+	ahead_free(s);
 	buf_release(&s->pending.asks);
 	buf_release(&s->pending.tasks);
 	buf_release(&s->run_word);
