@@ -13,7 +13,7 @@ PKGS      := libcrypto sqlite3 libpcre2-8 libfyaml libcjson zlib libcurl
 
 comma     := ,
 BUILD     := build/$(notdir $(firstword $(CC)))$(if $(SAN),-$(subst $(comma),-,$(SAN)))
-SANFLAGS  := $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+SANFLAGS  := $(if $(SAN),-DSANITIZED -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 
 # The program is linked by a compiler that sees all of its files at once, where
 # there is one that also leaves objects which tests can be linked with as ever.

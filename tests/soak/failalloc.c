@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #ifdef FAILALLOC_WRAP
@@ -176,6 +177,18 @@ say_count(void)
 	if (write(2, text, (size_t)n) < 0)
 		return;
 }
+
+#ifndef FAILALLOC_WRAP
+/* The program leaves by this, past what atexit() was told. */
+void
+_exit(int status)
+{
+	if (fail_at == 0)
+		say_count();
+	for (;;)
+		syscall(SYS_exit_group, status);
+}
+#endif
 
 __attribute__((constructor)) static void
 start(void)
