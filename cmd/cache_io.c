@@ -496,7 +496,8 @@ import_all(struct store *s, struct import *m, struct err *e)
 		*e = ending;
 		return -1;
 	}
-	say_import(m);
+	if (rc == 0 || m->added || m->replaced || m->kept || m->bad)
+		say_import(m);
 	return rc;
 }
 

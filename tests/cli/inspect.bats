@@ -543,6 +543,13 @@ make_store() {
 	"$FRUGAL" cache export | grep -q '"text":"RED"'
 }
 
+@test "a file to import that is not there is said in one line" {
+	run "$FRUGAL" cache import none.jsonl
+	same "$status" 1
+	same "${#lines[@]}" 1
+	has "cannot open 'none.jsonl'"
+}
+
 @test "import names each line that is no good, and takes the others" {
 	{ line a 1 0 one
 	  echo 'no JSON'
