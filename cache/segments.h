@@ -7,8 +7,8 @@
  * here. Tasks are numbered through, and so are segments.
  *
  * What SQL cannot look into is summed up every SUMMARY_TASKS tasks or so many
- * segments, in the transaction that comes to it: a row of `summaries` says of all segments since
- * the one before what `stats` wants to know (tally.h), which requests are under
+ * segments, in the transaction that comes to it: a row of `summaries` says of all
+ * segments since the one before what `stats` wants to know (tally.h), which requests are under
  * way at its end, and a hash of the id of each task, by which one is found. What
  * comes after the last summary is read entry by entry.
  */

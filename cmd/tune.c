@@ -593,78 +593,94 @@ release(struct tune_cmd *c)
 	opt_list_release(&c->tiers);
 }
 
+/* From what to learn, and between what to choose. */
+#define TUNE_FROM_OPTS(c) \
+	{ OPT_TEXT, 'c', "config", &(c)->common.config_path, "FILE", \
+	    "choose from the tiers of a cascade in it; with -k or\n" \
+	    "--write alone the usual configuration is taken", 0, 0, \
+	    NULL }, \
+	{ OPT_TEXT, 'k', "cascade", &(c)->cascade_name, "NAME", \
+	    "the cascade whose tiers to choose from", 0, 0, NULL }, \
+	{ OPT_LIST, 0, "tier", &(c)->tiers, "NAME", \
+	    "choose from this tier only; may be repeated (default:\n" \
+	    "the cascade's tiers, without -c those of the traces)", \
+	    0, 0, NULL }, \
+	{ OPT_TEXT, 0, "top", &(c)->top, "NAME", \
+	    "the tier to compare with (default: the cascade's last,\n" \
+	    "without -c the dearest)", 0, 0, NULL }, \
+	{ OPT_FLAG, 0, "from-ledger", &(c)->from_ledger, NULL, \
+	    "learn from what the ledger and the store hold (traces\n" \
+	    "may be given as well)", 0, 0, NULL }, \
+	{ OPT_TEXT, 0, "since", &(c)->since, "TIME", \
+	    "of the ledger only tasks since then, as in stats", 0, 0, \
+	    NULL }, \
+	COMMON_STORE_OPT(&(c)->common)
+
+/* What is wished for. */
+#define TUNE_WISH_OPTS(c) \
+	{ OPT_TEXT, 0, "max-cost", &(c)->max_cost, "USD|%", \
+	    "the best for so much a task, or for this share of the\n" \
+	    "top tier's cost: a cascade, or where none is worth the\n" \
+	    "money a coin toss between two (a tier's share)", 0, 0, \
+	    NULL }, \
+	{ OPT_TEXT, 0, "min-quality", &(c)->min_quality, "SHARE", \
+	    "the cheapest that is right this often", 0, 0, NULL }, \
+	{ OPT_TEXT, 0, "max-loss", &(c)->max_loss, "SHARE", \
+	    "the cheapest that is promised to lose no more than this\n" \
+	    "share of right answers against the top tier", 0, 0, \
+	    NULL }, \
+	{ OPT_TEXT, 0, "confidence", &(c)->confidence, "SHARE", \
+	    "of that promise (default: 0.95)", 0, 0, NULL }, \
+	{ OPT_TEXT, 0, "bound", &(c)->bound_word, "HOW", \
+	    "what it is tested by: exact (the default) or\n" \
+	    "clopper-pearson, which takes more labels", 0, 0, NULL }
+
+/* How it is learned. */
+#define TUNE_HOW_OPTS(c) \
+	{ OPT_TEXT, 0, "learned", &(c)->learned_word, "WHEN", \
+	    "try a learned score of each tier: auto (default: with 150\n" \
+	    "tasks or more, kept where it pays), yes or no; with\n" \
+	    "--max-loss only on yes, and half of the labels train it", \
+	    0, 0, NULL }, \
+	{ OPT_FLAG, 0, "route", &(c)->route, NULL, \
+	    "try whether some tasks should skip a tier by their prompt", \
+	    0, 0, NULL }, \
+	{ OPT_TEXT, 0, "metric", &(c)->metric, "HOW", \
+	    "what is right: trace, exact, numeric, contains, regex,\n" \
+	    "f1, f1:0.8, json, or 'exec COMMAND' (default: trace)", \
+	    0, 0, NULL }, \
+	{ OPT_FLAG, 0, "label-free", &(c)->label_free, NULL, \
+	    "without labels: right is what the top tier says", 0, 0, \
+	    NULL }, \
+	{ OPT_TEXT, 0, "dataset", &(c)->dataset, "NAME", \
+	    "only tasks of this data set", 0, 0, NULL }, \
+	{ OPT_TEXT, 0, "split", &(c)->split, "NAME", \
+	    "only tasks of this split", 0, 0, NULL }, \
+	{ OPT_INT, 0, "longest", &(c)->longest, "N", \
+	    "tiers in a cascade, at most (default: 3)", 1, \
+	    FRONTIER_MAX_CHAIN, NULL }
+
+/* What becomes of it. */
+#define TUNE_SHOW_OPTS(c) \
+	{ OPT_TEXT, 0, "plot", &(c)->plot, "FILE.svg", \
+	    "draw the frontier", 0, 0, NULL }, \
+	{ OPT_FLAG, 0, "write", &(c)->write, NULL, \
+	    "put what was chosen into the configuration; shows what\n" \
+	    "changes", 0, 0, NULL }, \
+	{ OPT_FLAG, 0, "json", &(c)->json, NULL, \
+	    "one JSON object instead of the tables", 0, 0, NULL }, \
+	{ OPT_FLAG, 'q', "quiet", &(c)->quiet, NULL, \
+	    "no progress", 0, 0, NULL }
+
 static int
 tune_main(const struct command *self, int argc, char **argv)
 {
 	struct tune_cmd c = { .longest = 3 };
 	const struct opt table[] = {
-		{ OPT_TEXT, 'c', "config", &c.common.config_path, "FILE",
-		    "choose from the tiers of a cascade in it; with -k or\n"
-		    "--write alone the usual configuration is taken", 0, 0,
-		    NULL },
-		{ OPT_TEXT, 'k', "cascade", &c.cascade_name, "NAME",
-		    "the cascade whose tiers to choose from", 0, 0, NULL },
-		{ OPT_LIST, 0, "tier", &c.tiers, "NAME",
-		    "choose from this tier only; may be repeated (default:\n"
-		    "the cascade's tiers, without -c those of the traces)",
-		    0, 0, NULL },
-		{ OPT_TEXT, 0, "top", &c.top, "NAME",
-		    "the tier to compare with (default: the cascade's last,\n"
-		    "without -c the dearest)", 0, 0, NULL },
-		{ OPT_FLAG, 0, "from-ledger", &c.from_ledger, NULL,
-		    "learn from what the ledger and the store hold (traces\n"
-		    "may be given as well)", 0, 0, NULL },
-		{ OPT_TEXT, 0, "since", &c.since, "TIME",
-		    "of the ledger only tasks since then, as in stats", 0, 0,
-		    NULL },
-		COMMON_STORE_OPT(&c.common),
-		{ OPT_TEXT, 0, "max-cost", &c.max_cost, "USD|%",
-		    "the best for so much a task, or for this share of the\n"
-		    "top tier's cost: a cascade, or where none is worth the\n"
-		    "money a coin toss between two (a tier's share)", 0, 0,
-		    NULL },
-		{ OPT_TEXT, 0, "min-quality", &c.min_quality, "SHARE",
-		    "the cheapest that is right this often", 0, 0, NULL },
-		{ OPT_TEXT, 0, "max-loss", &c.max_loss, "SHARE",
-		    "the cheapest that is promised to lose no more than this\n"
-		    "share of right answers against the top tier", 0, 0,
-		    NULL },
-		{ OPT_TEXT, 0, "confidence", &c.confidence, "SHARE",
-		    "of that promise (default: 0.95)", 0, 0, NULL },
-		{ OPT_TEXT, 0, "bound", &c.bound_word, "HOW",
-		    "what it is tested by: exact (the default) or\n"
-		    "clopper-pearson, which takes more labels", 0, 0, NULL },
-		{ OPT_TEXT, 0, "learned", &c.learned_word, "WHEN",
-		    "try a learned score of each tier: auto (default: with 150\n"
-		    "tasks or more, kept where it pays), yes or no; with\n"
-		    "--max-loss only on yes, and half of the labels train it",
-		    0, 0, NULL },
-		{ OPT_FLAG, 0, "route", &c.route, NULL,
-		    "try whether some tasks should skip a tier by their prompt",
-		    0, 0, NULL },
-		{ OPT_TEXT, 0, "metric", &c.metric, "HOW",
-		    "what is right: trace, exact, numeric, contains, regex,\n"
-		    "f1, f1:0.8, json, or 'exec COMMAND' (default: trace)",
-		    0, 0, NULL },
-		{ OPT_FLAG, 0, "label-free", &c.label_free, NULL,
-		    "without labels: right is what the top tier says", 0, 0,
-		    NULL },
-		{ OPT_TEXT, 0, "dataset", &c.dataset, "NAME",
-		    "only tasks of this data set", 0, 0, NULL },
-		{ OPT_TEXT, 0, "split", &c.split, "NAME",
-		    "only tasks of this split", 0, 0, NULL },
-		{ OPT_INT, 0, "longest", &c.longest, "N",
-		    "tiers in a cascade, at most (default: 3)", 1,
-		    FRONTIER_MAX_CHAIN, NULL },
-		{ OPT_TEXT, 0, "plot", &c.plot, "FILE.svg",
-		    "draw the frontier", 0, 0, NULL },
-		{ OPT_FLAG, 0, "write", &c.write, NULL,
-		    "put what was chosen into the configuration; shows what\n"
-		    "changes", 0, 0, NULL },
-		{ OPT_FLAG, 0, "json", &c.json, NULL,
-		    "one JSON object instead of the tables", 0, 0, NULL },
-		{ OPT_FLAG, 'q', "quiet", &c.quiet, NULL,
-		    "no progress", 0, 0, NULL },
+		TUNE_FROM_OPTS(&c),
+		TUNE_WISH_OPTS(&c),
+		TUNE_HOW_OPTS(&c),
+		TUNE_SHOW_OPTS(&c),
 		{ .kind = OPT_END },
 	};
 	struct err e = { 0 };
