@@ -29,8 +29,9 @@ struct arena {
 
 /*
  * Arenas of the default size come and go with each task and each request, and
- * are more than malloc keeps at hand: some of them stay here. Not where memory
- * that was given back is watched.
+ * are more than malloc keeps at hand: some of them stay here, and some chunks, so
+ * that the memory of a long answer is not given back to the system and asked for
+ * again. Not where memory that was given back is watched.
  */
 #if defined(__SANITIZE_ADDRESS__)
 #define MOST_SPARE 0
@@ -41,23 +42,43 @@ struct arena {
 #endif
 #ifndef MOST_SPARE
 #define MOST_SPARE 1024 /* so many results wait for one commit at most */
+#define MOST_SPARE_CHUNKS 128 /* a megabyte: a document of 64 KB */
+#else
+#define MOST_SPARE_CHUNKS 0
 #endif
 static _Thread_local struct arena *spare;
 static _Thread_local size_t n_spare;
+static _Thread_local struct chunk *spare_chunk;
+static _Thread_local size_t n_spare_chunks;
 
 static struct chunk *
 chunk_new(size_t size)
 {
-	struct chunk *c;
+	struct chunk *c = spare_chunk;
 
+	if (c && size == CHUNK_DEFAULT) {
+		spare_chunk = c->next;
+		n_spare_chunks--;
+		return c;
+	}
 	if (size > PTRDIFF_MAX - sizeof(*c))
 		return NULL;
 	c = malloc(sizeof(*c) + size);
-	if (!c)
-		return NULL;
-	c->next = NULL;
-	c->size = size;
+	if (c)
+		c->size = size;
 	return c;
+}
+
+static void
+chunk_free(struct chunk *c)
+{
+	if (c->size != CHUNK_DEFAULT || n_spare_chunks >= MOST_SPARE_CHUNKS) {
+		free(c);
+		return;
+	}
+	c->next = spare_chunk;
+	spare_chunk = c;
+	n_spare_chunks++;
 }
 
 static void
@@ -99,7 +120,7 @@ arena_clear(struct arena *a)
 
 	for (c = a->first.next; c; c = next) {
 		next = c->next;
-		free(c);
+		chunk_free(c);
 	}
 	a->first.next = NULL;
 	a->used = 0;
