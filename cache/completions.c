@@ -23,6 +23,7 @@
 #include "base/pack.h"
 #include "base/rand.h"
 #include "cache/ahead.h"
+#include "cache/keys.h"
 #include "cache/segments.h"
 
 #define TOKEN_MIN_BYTES (1 + 1 + sizeof(double))
@@ -191,14 +192,35 @@ store_key64(const unsigned char key[SHA256_BYTES])
 	return (int64_t)be64toh(v);
 }
 
-/* Of parameters 1 and 2. */
-#define OF_KEY " WHERE c.key64 = ?1 AND c.key = ?2"
-
 static void
 param_key(struct params *p, const unsigned char key[SHA256_BYTES])
 {
-	param_int(p, store_key64(key));
 	param_blob(p, (struct str){ (const char *)key, SHA256_BYTES });
+}
+
+/* Does this row have what is looked for? 1, 0, -1. */
+typedef int is_it(struct store *s, int64_t row, void *cookie, struct err *e);
+
+/* Ask it of the rows that may have this key, up to the first that does. */
+static int
+first_of_key(struct store *s, enum keys_level from,
+    const unsigned char key[SHA256_BYTES], int sample, is_it *ask,
+    void *cookie, struct err *e)
+{
+	const int64_t *rows;
+	size_t n;
+	int rc = 0;
+
+	for (int level = (int)from; rc == 0 && level <= KEYS_RECENT; level++) {
+		if (keys_find(s, level, store_key64(key), sample, &rows, &n,
+		    e) < 0)
+			return -1;
+		for (size_t i = 0; rc == 0 && i < n; i++)
+			rc = ask(s, rows[i], cookie, e);
+	}
+	if (rc == 0)
+		keys_note_absent(s, key, sample);
+	return rc;
 }
 
 static int
@@ -227,38 +249,68 @@ get(struct store *s, struct params *p, struct arena *a,
 	return rc;
 }
 
-/* Where a hint says that it is. 1, 0: it is not there, -1. */
-static int
-get_hinted(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
-    struct arena *a, struct completion *out, int64_t *row, struct err *e)
-{
-	int64_t hint = ahead_row(s, store_key64(key), sample);
-	struct params p;
-
-	if (!hint)
-		return 0;
-	if (store_stmt(s, STMT_GET_HINTED, "SELECT " COMPLETION_COLUMNS
-	    " FROM completions c WHERE c.id = ?1 AND c.key = ?2"
-	    " AND c.sample = ?3", &p, e) < 0)
-		return -1;
-	param_int(&p, hint);
-	param_blob(&p, (struct str){ (const char *)key, SHA256_BYTES });
-	param_int(&p, sample);
-	return get(s, &p, a, out, row, NULL, e);
-}
+/* What is looked for, and where it goes. */
+struct wanted {
+	const unsigned char *key;
+	int sample;
+	struct arena *arena;
+	struct completion *out;
+	int64_t *row;
+};
 
 static int
-get_by_key(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
-    struct arena *a, struct completion *out, int64_t *row, struct err *e)
+get_if_it_is(struct store *s, int64_t row, void *cookie, struct err *e)
 {
+	const struct wanted *w = cookie;
 	struct params p;
 
 	if (store_stmt(s, STMT_GET, "SELECT " COMPLETION_COLUMNS
-	    " FROM completions c" OF_KEY " AND c.sample = ?3", &p, e) < 0)
+	    " FROM completions c WHERE c.id = ?1 AND c.key = ?2"
+	    " AND c.sample = ?3", &p, e) < 0)
 		return -1;
-	param_key(&p, key);
-	param_int(&p, sample);
-	return get(s, &p, a, out, row, NULL, e);
+	param_int(&p, row);
+	param_key(&p, w->key);
+	param_int(&p, w->sample);
+	return get(s, &p, w->arena, w->out, w->row, NULL, e);
+}
+
+/* As first_of_key(), in one step for what most are. */
+static int
+get_settled(struct store *s, const struct wanted *w, struct err *e)
+{
+	struct params p;
+
+	if (store_stmt(s, STMT_GET_SETTLED, "SELECT " COMPLETION_COLUMNS
+	    " FROM keys k CROSS JOIN completions c ON c.id = k.row"
+	    " WHERE k.key64 = ?1 AND k.sample = ?2 AND c.key = ?3"
+	    " AND c.sample = ?2", &p, e) < 0)
+		return -1;
+	param_int(&p, store_key64(w->key));
+	param_int(&p, w->sample);
+	param_key(&p, w->key);
+	return get(s, &p, w->arena, w->out, w->row, NULL, e);
+}
+
+/* By a hint or by the index. */
+static int
+get_by_key(struct store *s, struct wanted *w, bool *hinted, struct err *e)
+{
+	int64_t hint = ahead_row(s, store_key64(w->key), w->sample);
+	bool mine;
+	int rc = hint ? get_if_it_is(s, hint, w, e) : 0;
+
+	*hinted = rc == 1;
+	if (rc != 0)
+		return rc;
+	if (store_look(s, &mine, e) < 0)
+		return -1;
+	rc = get_settled(s, w, e);
+	if (rc == 0)
+		rc = first_of_key(s, KEYS_RECENT, w->key, w->sample,
+		    get_if_it_is, w, e);
+	if (store_looked(s, mine, rc < 0 ? NULL : e) < 0)
+		rc = -1;
+	return rc;
 }
 
 int
@@ -268,15 +320,13 @@ store_get(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
 {
 	struct completion c;
 	int64_t found;
+	struct wanted w = { key, sample, a, &c, &found };
 	bool hinted;
 	int rc;
 
 	if (check_sample(s, sample, e) < 0)
 		return -1;
-	rc = get_hinted(s, key, sample, a, &c, &found, e);
-	hinted = rc == 1;
-	if (rc == 0)
-		rc = get_by_key(s, key, sample, a, &c, &found, e);
+	rc = get_by_key(s, &w, &hinted, e);
 	if (rc < 1)
 		return rc;
 	if (ahead_found(s, found, hinted, e) < 0)
@@ -310,7 +360,6 @@ store_get_row(struct store *s, int64_t row, struct arena *a,
 	return rc;
 }
 
-/* The text of a request is with one of its samples. */
 int
 store_get_request(struct store *s, int64_t row, struct arena *a,
     struct request_row *out, struct err *e)
@@ -321,10 +370,7 @@ store_get_request(struct store *s, int64_t row, struct arena *a,
 	int rc = -1;
 
 	if (store_prepare(s, "SELECT c.key, c.provider, c.asked_model,"
-	    " coalesce(c.canon, (SELECT o.canon FROM completions o"
-	    "  WHERE o.key64 = c.key64 AND o.key = c.key"
-	    "  AND o.canon IS NOT NULL), '') FROM completions c"
-	    " WHERE c.id = ?1", &p, e) < 0)
+	    " " REQUEST_TEXT " FROM completions c WHERE c.id = ?1", &p, e) < 0)
 		goto out;
 	param_int(&p, row);
 	rc = store_step(s, &p, "read", e);
@@ -345,42 +391,119 @@ out:
 	return rc;
 }
 
-/* The row of this sample and whether it has the request's text; 0: none. */
+struct other {
+	const unsigned char *key;
+	bool with_text;
+	int64_t but, *row;
+	struct arena *arena;
+	struct str *canon;
+};
+
 static int
-find(struct store *s, const unsigned char key[SHA256_BYTES], int sample,
-    int64_t *id, bool *has_canon, struct err *e)
+take_other(struct store *s, int64_t row, void *cookie, struct err *e)
 {
+	const struct other *o = cookie;
+	struct columns col;
 	struct params p;
 	int rc;
 
-	*id = 0;
-	*has_canon = false;
-	if (store_stmt(s, STMT_FIND, "SELECT c.id, c.canon IS NOT NULL"
-	    " FROM completions c" OF_KEY " AND c.sample = ?3", &p, e) < 0)
+	if (row == o->but)
+		return 0;
+	if (store_stmt(s, STMT_OF_KEY, "SELECT c.canon FROM completions c"
+	    " WHERE c.id = ?1 AND c.key = ?2 AND (c.canon IS NOT NULL) = ?3",
+	    &p, e) < 0)
 		return -1;
-	param_key(&p, key);
-	param_int(&p, sample);
+	param_int(&p, row);
+	param_key(&p, o->key);
+	param_int(&p, o->with_text);
 	rc = store_step(s, &p, "read", e);
-	if (rc == 1) {
-		*id = sqlite3_column_int64(p.stmt, 0);
-		*has_canon = sqlite3_column_int64(p.stmt, 1) != 0;
+	if (rc == 1)
+		*o->row = row;
+	if (rc == 1 && o->canon) {
+		col = (struct columns){ .stmt = p.stmt, .arena = o->arena };
+		*o->canon = column_text(&col);
+		if (col.failed)
+			rc = err_nomem(e);
 	}
 	store_reset(&p);
 	return rc;
 }
 
-static int
-is_canon_kept(struct store *s, const unsigned char key[SHA256_BYTES],
-    struct err *e)
+int
+completions_of_key(struct store *s, const unsigned char key[SHA256_BYTES],
+    bool with_text, int64_t but, int64_t *row, struct arena *a,
+    struct str *canon, struct err *e)
 {
+	struct other o = { key, with_text, but, row, a, canon };
+
+	return first_of_key(s, KEYS_SETTLED, key, KEYS_ANY_SAMPLE, take_other,
+	    &o, e);
+}
+
+static void
+request_text(sqlite3_context *ctx, int n, sqlite3_value **v)
+{
+	struct store *s = sqlite3_user_data(ctx);
+	const unsigned char *key = sqlite3_value_blob(v[0]);
+	struct arena *a = arena_new(0);
+	struct str canon = STR("");
+	int64_t row;
+	struct err e;
+	int rc = 0, code;
+
+	(void)n;
+	if (a && key && sqlite3_value_bytes(v[0]) == SHA256_BYTES)
+		rc = completions_of_key(s, key, true, 0, &row, a, &canon, &e);
+	if (!a || (rc < 0 && e.code == ERR_NOMEM)) {
+		sqlite3_result_error_nomem(ctx);
+	} else if (rc < 0) {
+		code = sqlite3_extended_errcode(s->db);
+		/* What SQLite could read and we could not is damage. */
+		sqlite3_result_error_code(ctx, code == SQLITE_OK
+		    || code == SQLITE_ROW || code == SQLITE_DONE
+		    ? SQLITE_CORRUPT : code);
+	} else {
+		sqlite3_result_text64(ctx, canon.n ? canon.p : "", canon.n,
+		    SQLITE_TRANSIENT, SQLITE_UTF8);
+	}
+	arena_free(a);
+}
+
+int
+completions_add_function(struct store *s, struct err *e)
+{
+	int rc = sqlite3_create_function_v2(s->db, "request_text", 1,
+	    SQLITE_UTF8 | SQLITE_DIRECTONLY, s, request_text, NULL, NULL, NULL);
+
+	return rc == SQLITE_OK ? 0 : store_fail(s, rc, "open", e);
+}
+
+struct place {
+	const unsigned char *key;
+	int sample;
+	int64_t row;
+	bool has_canon;
+};
+
+static int
+place_if_it_is(struct store *s, int64_t row, void *cookie, struct err *e)
+{
+	struct place *at = cookie;
 	struct params p;
 	int rc;
 
-	if (store_stmt(s, STMT_HAS_CANON, "SELECT 1 FROM completions c" OF_KEY
-	    " AND c.canon IS NOT NULL LIMIT 1", &p, e) < 0)
+	if (store_stmt(s, STMT_FIND, "SELECT c.canon IS NOT NULL FROM"
+	    " completions c WHERE c.id = ?1 AND c.key = ?2 AND c.sample = ?3",
+	    &p, e) < 0)
 		return -1;
-	param_key(&p, key);
+	param_int(&p, row);
+	param_key(&p, at->key);
+	param_int(&p, at->sample);
 	rc = store_step(s, &p, "read", e);
+	if (rc == 1) {
+		at->row = row;
+		at->has_canon = sqlite3_column_int64(p.stmt, 0) != 0;
+	}
 	store_reset(&p);
 	return rc;
 }
@@ -407,6 +530,7 @@ completions_put(struct store *s, const struct completion_place *at,
 	    " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", &p, e) < 0)
 		goto out;
 	param_int(&p, at->row);
+	param_int(&p, store_key64(q->key));
 	param_key(&p, q->key);
 	param_int(&p, at->sample);
 	param_int(&p, at->kept_utc_ms);
@@ -430,6 +554,33 @@ out:
 	return rc;
 }
 
+/* A row of its own: the number, whether the text of the request goes with it, and
+ * its entry in the index. */
+static int
+new_place(struct store *s, const unsigned char *key,
+    struct completion_place *at, bool *canon, struct err *e)
+{
+	int64_t row;
+	int rc = at->sample > 0 ? completions_of_key(s, key, true, 0, &row,
+	    NULL, NULL, e) : 0;
+
+	*canon = rc == 0;
+	return rc < 0 || segments_new_completion(s, &at->row, e) < 0 ? -1
+	    : keys_add(s, key, at->sample, at->row, e);
+}
+
+/* 1: there is one, 0: none, -1. */
+static int
+find_place(struct store *s, struct place *at, struct err *e)
+{
+	int rc = keys_is_absent(s, at->key, at->sample, e);
+
+	if (rc != 0)
+		return rc > 0 ? 0 : -1;
+	return first_of_key(s, KEYS_SETTLED, at->key, at->sample,
+	    place_if_it_is, at, e);
+}
+
 /* In place of the one that is there, if any: the ledger may refer to it. */
 static int
 put_in_place(struct store *s, const struct request_row *q, int sample,
@@ -437,17 +588,18 @@ put_in_place(struct store *s, const struct request_row *q, int sample,
 {
 	struct completion_place at = { .sample = sample,
 	    .kept_utc_ms = clock_utc_ms() };
+	struct place there = { .key = q->key, .sample = sample };
 	bool canon;
-	int rc = find(s, q->key, sample, &at.row, &canon, e);
+	int rc = find_place(s, &there, e);
 
-	if (rc == 0) {
-		rc = sample > 0 ? is_canon_kept(s, q->key, e) : 0;
-		canon = rc == 0;
-		if (rc >= 0)
-			rc = segments_new_completion(s, &at.row, e);
-	}
+	if (rc < 0)
+		return -1;
+	at.row = there.row;
+	canon = there.has_canon;
+	if (rc == 0 && new_place(s, q->key, &at, &canon, e) < 0)
+		return -1;
 	*row = at.row;
-	return rc < 0 ? -1 : completions_put(s, &at, q, canon, c, e);
+	return completions_put(s, &at, q, canon, c, e);
 }
 
 int

@@ -18,8 +18,10 @@
 /* Statements that are prepared once, when they are first needed. */
 enum stmt_id {
 	STMT_BEGIN, STMT_COMMIT, STMT_ROLLBACK, STMT_HOLD,
-	STMT_GET, STMT_GET_HINTED, STMT_GET_ROW, STMT_AHEAD,
-	STMT_FIND, STMT_HAS_CANON, STMT_PUT, STMT_HAND_ON, STMT_DELETE,
+	STMT_KEYS, STMT_KEYS_ALL, STMT_KEYS_PUT, STMT_KEYS_DELETE,
+	STMT_CLOCK, STMT_RECENT, STMT_RECENT_PUT, STMT_RECENT_DELETE,
+	STMT_GET, STMT_GET_SETTLED, STMT_GET_ROW, STMT_AHEAD, STMT_FIND, STMT_OF_KEY,
+	STMT_PUT, STMT_WITH_TEXT, STMT_HAND_ON, STMT_DELETE,
 	STMT_SYNC_FULL, STMT_SYNC_NORMAL, STMT_DATA_VERSION,
 	STMT_LAST_COMPLETION, STMT_NUMBERS, STMT_SEGMENT_PUT,
 	STMT_SUMMED, STMT_SUMMARY_PUT,
@@ -46,6 +48,7 @@ struct store {
 	bool full;    /* synchronous is FULL, else NORMAL */
 	int error;    /* errno of the last step that failed, or 0 */
 	int64_t txn;  /* the number of the transaction, rising */
+	int64_t snapshot; /* likewise of the state that is held or written to */
 
 	/* segments.c */
 	struct pending pending;
@@ -67,6 +70,7 @@ struct store {
 	struct open_asks *open;  /* NULL: not looked at yet */
 	int64_t day, day_change; /* not yet written: see asks_flush() */
 
+	struct keys *keys;   /* keys.c; NULL: nothing was looked up or kept */
 	struct ahead *ahead; /* ahead.c; NULL: nothing was looked up */
 
 	sqlite3_stmt *stmt[STMT_COUNT];
@@ -273,10 +277,21 @@ struct completion_place {
 int completions_tokens(struct store *s, struct columns *col,
     struct completion *out, struct err *e);
 /* A new row, or in place of the one with this number; inside a transaction.
- * `canon`: the text of the request is to be kept with it. */
+ * `canon`: the text of the request is to be kept with it. The index (keys.h) is
+ * the caller's. */
 int completions_put(struct store *s, const struct completion_place *at,
     const struct request_row *q, bool canon, const struct completion *c,
     struct err *e);
+
+/* A row of the request, other than `but` (0: any), that has its text, or that has
+ * not; *canon (may be NULL) gets the text, in memory of the arena. 1, 0, -1. */
+int completions_of_key(struct store *s, const unsigned char key[SHA256_BYTES],
+    bool with_text, int64_t but, int64_t *row, struct arena *a,
+    struct str *canon, struct err *e);
+/* For SQL: the text of the request that a row of completions AS c answers. It is
+ * with one of the samples. */
+#define REQUEST_TEXT "coalesce(c.canon, request_text(c.key))"
+int completions_add_function(struct store *s, struct err *e);
 
 /*
  * SQL for "is this model meant by `arg`": "provider/model", "model", or a

@@ -6,9 +6,9 @@
  * both are written in the transaction that makes or changes the tables.
  */
 #include "base/clock.h"
-#include "cache/internal.h"
+#include "cache/keys.h"
 
-#define VERSION 2
+#define VERSION 3
 
 #define WAL_WAIT_MS 60000
 #define WAL_PAUSE_MS 5
@@ -21,7 +21,7 @@
  * completion is long deleted. Long columns stand last, so that a walk over the
  * short ones leaves overflow pages alone.
  */
-static const char tables[] =
+static const char tables_2[] =
 	"CREATE TABLE completions ("
 	" id INTEGER PRIMARY KEY,"
 	" key64 INTEGER NOT NULL," /* the first 64 bits of key */
@@ -35,7 +35,6 @@ static const char tables[] =
 	" text TEXT NOT NULL,"
 	" tokens BLOB," /* see completions.c; NULL: no log-probabilities */
 	" canon TEXT);" /* of the request; NULL: with another sample of it */
-	"CREATE INDEX completions_key ON completions (key64, sample);"
 
 	"CREATE TABLE runs ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT," /* locked in <store>-live */
@@ -68,7 +67,21 @@ static const char tables[] =
 	" day INTEGER PRIMARY KEY," /* UTC days since 1970 */
 	" held_picousd INTEGER NOT NULL);"; /* spent, or may yet be */
 
-/* Version 1 had a row for each request, task and attempt: see migrate.c. */
+/* Which completions have a key: see keys.c. */
+static const char tables_3[] =
+	"CREATE TABLE keys ("
+	" key64 INTEGER NOT NULL,"
+	" sample INTEGER NOT NULL,"
+	" row INTEGER NOT NULL," /* in completions */
+	" PRIMARY KEY (key64, sample, row)) WITHOUT ROWID;"
+
+	"CREATE TABLE recent ("
+	" id INTEGER PRIMARY KEY," /* rising */
+	" clock INTEGER NOT NULL,"
+	" entries BLOB NOT NULL);";
+
+/* Version 1 had a row for each request, task and attempt: see migrate.c; version 2
+ * an index of SQLite's in place of the tables of keys. */
 static const char make_room_for_2[] =
 	"ALTER TABLE completions RENAME TO completions_1;"
 	"DROP INDEX completions_kept;";
@@ -169,8 +182,26 @@ out:
 	return done;
 }
 
-/* Bring the file forwards to this version, whatever another process did since
- * it was last looked at. */
+/* From an older version, or from nothing (0). */
+static int
+bring_forwards(struct store *s, int64_t version, struct err *e)
+{
+	if (version == 1 && store_exec(s, make_room_for_2, "set up", e) < 0)
+		return -1;
+	if (version < 2 && store_exec(s, tables_2, "set up", e) < 0)
+		return -1;
+	if (store_exec(s, tables_3, "set up", e) < 0
+	    || (version == 1 && migrate_1(s, e) < 0)
+	    || (version > 0 && keys_rebuild(s, e) < 0)
+	    || (version == 2 && store_exec(s, "DROP INDEX IF EXISTS"
+	    " completions_key", "set up", e) < 0))
+		return -1;
+	return store_exec(s, "PRAGMA application_id = " TEXT(APPLICATION_ID) ";"
+	    "PRAGMA user_version = " TEXT(VERSION), "set up", e);
+}
+
+/* Bring the file to this version, whatever another process did since it was last
+ * looked at. */
 static int
 migrate(struct store *s, struct err *e)
 {
@@ -179,19 +210,12 @@ migrate(struct store *s, struct err *e)
 
 	if (store_begin(s, e) < 0)
 		return -1;
-	if (look(s, &state, &version, e) < 0)
-		goto err;
-	if (version < VERSION && ((version == 1
-	    && store_exec(s, make_room_for_2, "set up", e) < 0)
-	    || store_exec(s, tables, "set up", e) < 0
-	    || (version == 1 && migrate_1(s, e) < 0)
-	    || store_exec(s, "PRAGMA application_id = " TEXT(APPLICATION_ID) ";"
-	    "PRAGMA user_version = " TEXT(VERSION), "set up", e) < 0))
-		goto err;
+	if (look(s, &state, &version, e) < 0 || (version < VERSION
+	    && bring_forwards(s, version, e) < 0)) {
+		store_rollback(s);
+		return -1;
+	}
 	return store_commit(s, e);
-err:
-	store_rollback(s);
-	return -1;
 }
 
 static void
@@ -227,17 +251,41 @@ add_functions(struct store *s, struct err *e)
 	return rc == SQLITE_OK ? 0 : store_fail(s, rc, "open", e);
 }
 
+/* A store that has no write-ahead log was made by SQL: recovered from a damaged one,
+ * say. Rows of any table may be missing; without its key a completion would be paid
+ * for again. */
+static int
+adopt(struct store *s, struct err *e)
+{
+	struct params p = { 0 };
+	bool ours = false;
+	int rc = store_prepare(s, "PRAGMA journal_mode", &p, e);
+
+	if (rc == 0)
+		rc = store_step(s, &p, "open", e);
+	if (rc == 1) {
+		struct str mode = str_of((const char *)
+		    sqlite3_column_text(p.stmt, 0));
+		ours = str_is(mode, "wal") || str_is(mode, "memory");
+	}
+	sqlite3_finalize(p.stmt);
+	if (rc < 0 || ours)
+		return rc < 0 ? -1 : 0;
+	return use_wal(s, e) < 0 ? -1 : store_repair(s, e);
+}
+
 int
 schema_open(struct store *s, bool create, struct err *e)
 {
 	enum state state;
 	int64_t version;
 
-	if (add_functions(s, e) < 0 || look_once(s, &state, &version, e) < 0)
+	if (add_functions(s, e) < 0 || completions_add_function(s, e) < 0
+	    || look_once(s, &state, &version, e) < 0)
 		return -1;
 	switch (state) {
 	case STATE_CURRENT:
-		return 0;
+		return s->readonly ? 0 : adopt(s, e);
 	case STATE_EMPTY:
 		if (!create)
 			return err_set(e, ERR_STORE, "no store at '%s' yet: "
@@ -249,7 +297,7 @@ schema_open(struct store *s, bool create, struct err *e)
 			    "older frugal (version %lld) and opened for "
 			    "reading alone; use it once for writing", s->path,
 			    (long long)version);
-		return migrate(s, e);
+		return use_wal(s, e) < 0 ? -1 : migrate(s, e);
 	}
 	return 0;
 }

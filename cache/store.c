@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "cache/ahead.h"
+#include "cache/keys.h"
 #include "cache/segments.h"
 
 #define BUSY_MS 60000
@@ -373,6 +374,7 @@ store_close(struct store *s)
 	asks_free(s);
 	summaries_forget(s);
 	ahead_free(s);
+	keys_free(s);
 	buf_release(&s->pending.asks);
 	buf_release(&s->pending.tasks);
 	buf_release(&s->run_word);
@@ -491,6 +493,7 @@ begin(struct store *s, bool full, struct err *e)
 	s->writing = true;
 	s->spoiled = false;
 	s->txn++;
+	s->snapshot++;
 	return 0;
 }
 
@@ -511,6 +514,7 @@ store_hold(struct store *s, struct err *e)
 {
 	if (store_must_not_write(s, e) < 0)
 		return -1;
+	s->snapshot++;
 	return run_simple(s, STMT_HOLD, "BEGIN", e);
 }
 
@@ -539,7 +543,7 @@ int
 store_commit(struct store *s, struct err *e)
 {
 	if (store_must_write(s, e) < 0 || asks_flush(s, e) < 0 ||
-	    segments_flush(s, e) < 0 ||
+	    segments_flush(s, e) < 0 || keys_flush(s, e) < 0 ||
 	    run_simple(s, STMT_COMMIT, "COMMIT", e) < 0) {
 		store_rollback(s);
 		return -1;
@@ -560,6 +564,7 @@ store_rollback(struct store *s)
 	s->day_change = 0;
 	segments_forget(s);
 	summaries_forget(s);
+	keys_forget(s);
 	asks_rolled_back(s);
 	s->next_segment = 0; /* to be read again */
 	if (s->run_of == s->txn)

@@ -61,9 +61,9 @@ int store_let_go(struct store *s, struct err *e);
 /*
  * Completions. A request is known by the SHA-256 of its canonical form (JSON,
  * see cascade/key.h); its answers are numbered: samples 0, 1, 2, ... up to
- * STORE_SAMPLES - 1. Layout: a rowid table with a plain index on the first 64
- * bits of the key and the number of the sample; the key is compared in the row.
- * The text of a request is in one row of its samples.
+ * STORE_SAMPLES - 1. Layout: a rowid table, and an index in two levels on the first
+ * 64 bits of the key and the number of the sample (cache/keys.h); the key is compared
+ * in the row. The text of a request is in one row of its samples.
  */
 #define STORE_SAMPLES 4096
 
@@ -136,8 +136,11 @@ int store_shrink(struct store *s, int64_t max_bytes, int64_t *deleted,
     struct err *e);
 int store_vacuum(struct store *s, struct err *e);
 int store_clear(struct store *s, bool ledger_too, struct err *e);
-/* PRAGMA integrity_check, and every row against its hash; 0: sound. */
+/* PRAGMA integrity_check, every row against its hash, and the index against the
+ * rows; 0: sound. */
 int store_check(struct store *s, struct err *e);
+/* Make the index anew from the completions. */
+int store_repair(struct store *s, struct err *e);
 
 /* The stored requests most like `canon` (same messages first, then newest),
  * at most `limit`, for `cache explain`. `messages` is the canonical JSON of

@@ -9,6 +9,7 @@
 
 #include "base/rand.h"
 #include "cache/gather.h"
+#include "cache/keys.h"
 
 #define BATCH 512 /* rows deleted in one transaction */
 
@@ -22,19 +23,14 @@
 	" AND " SQL_MODEL_IS("(c.provider || '/' || c.asked_model)", \
 	    "c.asked_model", "?3") \
 	" AND (?4 = '' OR instr(lower(c.text), lower(?4)) OR EXISTS" \
-	"  (SELECT 1 FROM json_tree(CASE WHEN json_valid(" CANON ")" \
-	"   THEN " CANON " END, '$.messages') j WHERE j.type = 'text'" \
+	"  (SELECT 1 FROM json_tree(CASE WHEN json_valid(" REQUEST_TEXT ")" \
+	"   THEN " REQUEST_TEXT " END, '$.messages') j WHERE j.type = 'text'" \
 	"   AND j.key NOT IN ('role', 'type')" \
 	"   AND instr(lower(j.atom), lower(?4))))" \
 	" AND substr(hex(c.key), 1, length(?5)) = upper(?5)"
 
-/* The text of the request is with one of its samples. */
-#define CANON "coalesce(c.canon, (SELECT o.canon FROM completions o" \
-	" WHERE o.key64 = c.key64 AND o.key = c.key" \
-	" AND o.canon IS NOT NULL), '')"
-
 #define ROW_COLUMNS \
-	"c.key, " CANON ", c.provider, c.asked_model, c.sample," \
+	"c.key, " REQUEST_TEXT ", c.provider, c.asked_model, c.sample," \
 	" c.kept_utc_ms, " COMPLETION_COLUMNS
 
 typedef bool each_row(void *cookie, const struct cached_row *row);
@@ -161,7 +157,7 @@ store_totals(struct store *s, struct cache_totals *out, struct err *e)
 	int64_t bytes;
 	int rc = -1;
 
-	if (store_prepare(s, "SELECT count(DISTINCT c.key64), " TOTALS
+	if (store_prepare(s, "SELECT count(c.canon), " TOTALS
 	    " FROM completions c", &p, e) == 0)
 		rc = store_step(s, &p, "read", e);
 	if (rc == 1) {
@@ -226,18 +222,48 @@ take_rows(struct store *s, struct params *p, int64_t *rows, size_t *n,
 	return rc < 0 ? -1 : 0;
 }
 
-/* One completion. If it has the text of its request, that is handed on to
- * another sample. */
+/* If this row has the text of its request, that goes to another sample. */
+static int
+hand_on(struct store *s, int64_t row, struct err *e)
+{
+	unsigned char key[SHA256_BYTES];
+	struct params p;
+	int64_t other;
+	int rc;
+
+	if (store_stmt(s, STMT_WITH_TEXT, "SELECT key FROM completions"
+	    " WHERE id = ?1 AND canon IS NOT NULL", &p, e) < 0)
+		return -1;
+	param_int(&p, row);
+	rc = store_step(s, &p, "read", e);
+	if (rc == 1 && sqlite3_column_bytes(p.stmt, 0) == sizeof(key))
+		memcpy(key, sqlite3_column_blob(p.stmt, 0), sizeof(key));
+	else if (rc == 1)
+		rc = 0; /* damaged, and about to go */
+	store_reset(&p);
+	if (rc == 1)
+		rc = completions_of_key(s, key, false, row, &other, NULL,
+		    NULL, e);
+	if (rc < 1)
+		return rc;
+	if (store_stmt(s, STMT_HAND_ON, "UPDATE completions SET canon ="
+	    " (SELECT canon FROM completions WHERE id = ?1) WHERE id = ?2",
+	    &p, e) < 0)
+		return -1;
+	param_int(&p, row);
+	param_int(&p, other);
+	return store_run(s, &p, "write to", e);
+}
+
+/* One completion, with its entry in the index, where all is settled. */
 static int
 delete_row(struct store *s, int64_t row, int64_t *deleted, struct err *e)
 {
 	struct params p;
 
-	if (store_stmt(s, STMT_HAND_ON, "UPDATE completions SET canon ="
-	    " (SELECT canon FROM completions WHERE id = ?1)"
-	    " WHERE id = (SELECT o.id FROM completions c JOIN completions o"
-	    "  ON o.key64 = c.key64 AND o.key = c.key AND o.id <> c.id"
-	    "  WHERE c.id = ?1 AND c.canon IS NOT NULL LIMIT 1)", &p, e) < 0)
+	if (hand_on(s, row, e) < 0 || store_stmt(s, STMT_KEYS_DELETE,
+	    "DELETE FROM keys WHERE (key64, sample, row) = (SELECT key64,"
+	    " sample, id FROM completions WHERE id = ?1)", &p, e) < 0)
 		return -1;
 	param_int(&p, row);
 	if (store_run(s, &p, "write to", e) < 0
@@ -252,6 +278,18 @@ delete_row(struct store *s, int64_t row, int64_t *deleted, struct err *e)
 }
 
 static int
+delete_all_of(struct store *s, const int64_t *rows, size_t n, int64_t *deleted,
+    struct err *e)
+{
+	if (keys_settle(s, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (delete_row(s, rows[i], deleted, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int
 delete_rows(struct store *s, const int64_t *rows, size_t n, int64_t *deleted,
     struct err *e)
 {
@@ -259,11 +297,9 @@ delete_rows(struct store *s, const int64_t *rows, size_t n, int64_t *deleted,
 
 	if (store_begin(s, e) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (delete_row(s, rows[i], &count, e) < 0) {
-			store_rollback(s);
-			return -1;
-		}
+	if (delete_all_of(s, rows, n, &count, e) < 0) {
+		store_rollback(s);
+		return -1;
 	}
 	if (store_commit(s, e) < 0)
 		return -1;
@@ -369,6 +405,18 @@ out:
 }
 
 int
+store_repair(struct store *s, struct err *e)
+{
+	if (store_begin(s, e) < 0)
+		return -1;
+	if (keys_rebuild(s, e) < 0) {
+		store_rollback(s);
+		return -1;
+	}
+	return store_commit(s, e);
+}
+
+int
 store_vacuum(struct store *s, struct err *e)
 {
 	if (store_must_not_write(s, e) < 0)
@@ -386,7 +434,7 @@ store_clear(struct store *s, bool ledger_too, struct err *e)
 	/* What is under way, and a day's sum, bind others: they stay. So do the
 	 * numbers, which the last segment has. */
 	if (store_exec(s, "DELETE FROM completions", "write to", e) < 0
-	    || (ledger_too && segments_clear(s, e) < 0)) {
+	    || keys_clear(s, e) < 0 || (ledger_too && segments_clear(s, e) < 0)) {
 		store_rollback(s);
 		return -1;
 	}
@@ -403,34 +451,57 @@ cost_of_row(int64_t row, int64_t picousd)
 	return hash64((struct str){ (const char *)both, sizeof(both) }, 0);
 }
 
+/* Sums over all rows; see cost_of_row() and keys_hash(). */
+struct sums {
+	uint64_t costs, keys;
+};
+
 static bool
 pass_row(void *cookie, const struct cached_row *row)
 {
-	uint64_t *costs = cookie;
+	struct sums *sums = cookie;
 
-	*costs += cost_of_row(row->row, row->c.cost_picousd);
+	sums->costs += cost_of_row(row->row, row->c.cost_picousd);
+	sums->keys += keys_hash(store_key64(row->request.key), row->sample,
+	    row->row);
 	return true;
 }
 
+/* What the columns say that SQL and the index rely on. */
 static int
-check_costs(struct store *s, uint64_t facts, struct err *e)
+sum_columns(struct store *s, struct sums *sums, struct err *e)
 {
 	struct params p;
-	int rc = store_prepare(s, "SELECT id, cost_picousd FROM completions",
-	    &p, e);
+	int rc = store_prepare(s, "SELECT id, cost_picousd, key64, sample"
+	    " FROM completions", &p, e);
 
+	*sums = (struct sums){ 0 };
 	while (rc >= 0 && (rc = store_step(s, &p, "check", e)) == 1) {
+		int64_t row = sqlite3_column_int64(p.stmt, 0);
 		int type = sqlite3_column_type(p.stmt, 1);
 
-		facts -= cost_of_row(sqlite3_column_int64(p.stmt, 0),
-		    type == SQLITE_NULL ? MONEY_UNKNOWN
-		    : sqlite3_column_int64(p.stmt, 1));
+		sums->costs += cost_of_row(row, type == SQLITE_NULL
+		    ? MONEY_UNKNOWN : sqlite3_column_int64(p.stmt, 1));
+		sums->keys += keys_hash(sqlite3_column_int64(p.stmt, 2),
+		    sqlite3_column_int(p.stmt, 3), row);
 		if (type != SQLITE_NULL && type != SQLITE_INTEGER)
 			rc = store_fail(s, SQLITE_CORRUPT, "check", e);
 	}
 	sqlite3_finalize(p.stmt);
-	return rc < 0 ? -1 : facts ? store_fail(s, SQLITE_CORRUPT, "check", e)
-	    : 0;
+	return rc < 0 ? -1 : 0;
+}
+
+/* Everything that is kept must be found again. */
+static int
+check_index(struct store *s, uint64_t keys, struct err *e)
+{
+	uint64_t sum;
+
+	if (keys_sum(s, &sum, e) < 0)
+		return -1;
+	return sum == keys ? 0 : err_set(e, ERR_STORE, "the index of store "
+	    "'%s' does not fit what is kept: some of it would be paid for "
+	    "again; make it anew with: frugal cache check --repair", s->path);
 }
 
 static int
@@ -442,19 +513,40 @@ pass_task(void *cookie, const struct ledger_task *t, struct err *e)
 	return 0;
 }
 
-/* What SQLite does not look into: to read it is to check it. */
+static int
+check_completions(struct store *s, struct err *e)
+{
+	const struct cache_filter everything = { 0 };
+	struct sums rows = { 0 }, columns;
+
+	if (store_each(s, &everything, pass_row, &rows, e) < 0
+	    || sum_columns(s, &columns, e) < 0)
+		return -1;
+	if (rows.costs != columns.costs || rows.keys != columns.keys)
+		return store_fail(s, SQLITE_CORRUPT, "check", e);
+	return check_index(s, rows.keys, e);
+}
+
+/* What SQLite does not look into: to read it is to check it. All of one state,
+ * for others may go on writing. */
 static int
 check_rows(struct store *s, struct err *e)
 {
-	const struct cache_filter everything = { 0 };
 	const struct ledger_filter all = { 0 };
 	struct asks_totals t;
-	uint64_t costs = 0;
+	bool mine;
+	int rc;
 
-	return store_each(s, &everything, pass_row, &costs, e) < 0
-	    || check_costs(s, costs, e) < 0
-	    || gather_tasks(s, &all, pass_task, NULL, e) < 0
-	    || asks_totals(s, 0, 0, STR(""), STR(""), &t, e) < 0 ? -1 : 0;
+	if (store_look(s, &mine, e) < 0)
+		return -1;
+	rc = check_completions(s, e);
+	if (rc == 0)
+		rc = gather_tasks(s, &all, pass_task, NULL, e);
+	if (rc == 0)
+		rc = asks_totals(s, 0, 0, STR(""), STR(""), &t, e);
+	if (store_looked(s, mine, rc < 0 ? NULL : e) < 0)
+		rc = -1;
+	return rc;
 }
 
 int

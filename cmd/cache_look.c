@@ -352,26 +352,6 @@ const struct command cache_show = {
 
 /* --- stats ------------------------------------------------------------- */
 
-/* What `stats` and `check` look at: they have no options but those that say
- * which store. Gives the exit status. */
-static int
-whole_store(const struct command *self, int argc, char **argv,
-    const char *instead, cache_action *action, void *cookie)
-{
-	struct common common = { 0 };
-	const struct opt table[] = {
-		COMMON_CONFIG_OPT(&common),
-		COMMON_STORE_OPT(&common),
-		{ .kind = OPT_END },
-	};
-	struct err e = { 0 };
-	int rc = inspect_options(self, table, argc, argv, instead, &e);
-
-	if (rc == 0)
-		rc = cache_with_store(&common, action, cookie, &e);
-	return rc < 0 ? say_err(&e) : 0;
-}
-
 static void
 add_size(struct buf *b, int64_t bytes)
 {
@@ -449,11 +429,20 @@ stats(struct store *s, void *cookie, struct err *e)
 static int
 stats_main(const struct command *self, int argc, char **argv)
 {
+	struct common common = { 0 };
 	struct table rows = { 0 };
-	int status = whole_store(self, argc, argv, "see --help", stats, &rows);
+	const struct opt table[] = {
+		COMMON_CONFIG_OPT(&common),
+		COMMON_STORE_OPT(&common),
+		{ .kind = OPT_END },
+	};
+	struct err e = { 0 };
+	int rc = inspect_options(self, table, argc, argv, "see --help", &e);
 
+	if (rc == 0)
+		rc = cache_with_store(&common, stats, &rows, &e);
 	buf_release(&rows.text);
-	return status;
+	return rc < 0 ? say_err(&e) : 0;
 }
 
 const struct command cache_stats = {
@@ -471,9 +460,11 @@ const struct command cache_stats = {
 static int
 check(struct store *s, void *cookie, struct err *e)
 {
+	const bool *repair = cookie;
 	struct cache_totals t;
 
-	(void)cookie;
+	if (*repair && store_repair(s, e) < 0)
+		return -1;
 	if (store_check(s, e) < 0 || store_totals(s, &t, e) < 0
 	    || out_write(STR("sound: "), e) < 0)
 		return -1;
@@ -483,8 +474,22 @@ check(struct store *s, void *cookie, struct err *e)
 static int
 check_main(const struct command *self, int argc, char **argv)
 {
-	return whole_store(self, argc, argv, "name the store with --store",
-	    check, NULL);
+	struct common common = { 0 };
+	bool repair = false;
+	const struct opt table[] = {
+		{ OPT_FLAG, 0, "repair", &repair, NULL,
+		    "first make the index of the answers anew", 0, 0, NULL },
+		COMMON_CONFIG_OPT(&common),
+		COMMON_STORE_OPT(&common),
+		{ .kind = OPT_END },
+	};
+	struct err e = { 0 };
+	int rc = inspect_options(self, table, argc, argv,
+	    "name the store with --store", &e);
+
+	if (rc == 0)
+		rc = cache_with_store(&common, check, &repair, &e);
+	return rc < 0 ? say_err(&e) : 0;
 }
 
 const struct command cache_check = {
@@ -493,6 +498,7 @@ const struct command cache_check = {
 	.usage = "[OPTION]...",
 	.about = "Reads the whole store and looks for damage. Exit status: 0 "
 	    "if it is sound, 1 if not.",
-	.examples = "  frugal cache check\n",
+	.examples = "  frugal cache check\n"
+	    "  frugal cache check --repair\n",
 	.run = check_main,
 };

@@ -471,6 +471,15 @@ make_store() {
 	[ "$status" -eq 1 ]
 }
 
+@test "cache check --repair makes the index anew, and all is found" {
+	demo_run "What is 12 + 30?"
+	run "$FRUGAL" cache check --repair
+	[ "$status" -eq 0 ]
+	has "sound: "
+	run "$FRUGAL" cache explain -c demo "What is 12 + 30?"
+	has "tier 1 sim/small: hit"
+}
+
 # --- cache: explain --------------------------------------------------------
 
 @test "cache explain finds what run would find" {

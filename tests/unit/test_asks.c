@@ -876,7 +876,7 @@ a_store_of_version_1_keeps_what_it_has(void **state)
 	assert_non_null(strstr(e.msg, "older frugal (version 1)"));
 	s = open_store(name);
 	OK(store_int(s, "PRAGMA user_version", &version, &e));
-	assert_int_equal(version, 2);
+	assert_int_equal(version, 3);
 	assert_int_equal(store_get(s, key_a, 0, false, a, &c, &row, &e), 1);
 	assert_true(str_is(c.text, "the answer"));
 	assert_int_equal(c.cost_picousd, 77);

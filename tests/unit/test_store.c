@@ -866,7 +866,7 @@ a_store_of_a_newer_version_is_refused_with_its_number(void **state)
 	store_close(open_with(in_dir("db"), STORE_CREATE));
 	raw_sql(in_dir("db"), "PRAGMA user_version = 12");
 	snprintf(expected, sizeof(expected), "store '%s' is of a newer frugal "
-	    "(version 12, this one knows 2); update frugal", in_dir("db"));
+	    "(version 12, this one knows 3); update frugal", in_dir("db"));
 	assert_no_open(in_dir("db"), STORE_CREATE, expected);
 	assert_no_open(in_dir("db"), STORE_READONLY, expected);
 }
@@ -994,6 +994,8 @@ a_store_opened_for_reading_is_read_and_not_written(void **state)
 	assert_non_null(strstr(e.msg, "reading alone"));
 	assert_int_equal(store_vacuum(s, &e), -1);
 	assert_non_null(strstr(e.msg, "read-only"));
+	assert_int_equal(store_repair(s, &e), -1);
+	assert_non_null(strstr(e.msg, "reading alone"));
 	store_close(s);
 }
 

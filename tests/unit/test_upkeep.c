@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "cache/internal.h"
+#include "cache/keys.h"
 #include "cache/ledger.h"
 
 static struct err e;
@@ -614,20 +614,59 @@ a_cost_that_is_not_the_sealed_one_is_found(void **state)
 }
 
 static void
-an_index_that_lacks_a_row_is_found(void **state)
+damage_that_sqlite_finds_is_said_with_its_words(void **state)
 {
 	(void)state;
 	put_four();
-	/* Point the index at the root of another table. */
+	/* Point one table at the root of another. */
 	sql("PRAGMA writable_schema = ON;"
 	    "UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM"
 	    " sqlite_schema WHERE name = 'days')"
-	    " WHERE name = 'completions_key';"
+	    " WHERE name = 'completions';"
 	    "PRAGMA writable_schema = RESET");
 	assert_int_equal(store_check(s, &e), -1);
 	assert_int_equal(e.code, ERR_STORE);
 	assert_non_null(strstr(e.msg, "is damaged ("));
 	assert_non_null(strstr(e.msg, ".recover"));
+}
+
+static void
+settle(void)
+{
+	assert_int_equal(store_begin(s, &e), 0);
+	assert_int_equal(keys_settle(s, &e), 0);
+	assert_int_equal(store_commit(s, &e), 0);
+}
+
+static void
+an_index_that_does_not_fit_is_found_and_made_anew(void **state)
+{
+	static const char *const spoil[] = {
+		"DELETE FROM keys WHERE row = 2",
+		"UPDATE keys SET row = 3 WHERE row = 2",
+		"UPDATE keys SET sample = 7 WHERE row = 2",
+		"UPDATE keys SET key64 = key64 + 1 WHERE row = 2",
+		"INSERT INTO keys VALUES (5, 0, 6)",
+	};
+
+	(void)state;
+	put_four();
+	assert_int_equal(store_check(s, &e), 0);
+	settle();
+	assert_int_equal(store_check(s, &e), 0);
+	for (size_t i = 0; i < sizeof(spoil) / sizeof(spoil[0]); i++) {
+		sql(spoil[i]);
+		assert_int_equal(store_check(s, &e), -1);
+		assert_int_equal(e.code, ERR_STORE);
+		assert_non_null(strstr(e.msg, "does not fit"));
+		assert_non_null(strstr(e.msg, "frugal cache check --repair"));
+		assert_int_equal(store_repair(s, &e), 0);
+		assert_int_equal(store_check(s, &e), 0);
+	}
+	/* The column that it is made from is checked by the key itself. */
+	sql("UPDATE completions SET key64 = key64 + 1 WHERE id = 2");
+	assert_int_equal(store_check(s, &e), -1);
+	assert_non_null(strstr(e.msg, "is damaged"));
 }
 
 static const char *
@@ -694,7 +733,8 @@ main(void)
 		ON_DISK(clearing_spares_the_ledger_unless_asked),
 		ON_DISK(a_sound_store_is_found_sound),
 		ON_DISK(a_cost_that_is_not_the_sealed_one_is_found),
-		MEMORY(an_index_that_lacks_a_row_is_found),
+		MEMORY(damage_that_sqlite_finds_is_said_with_its_words),
+		MEMORY(an_index_that_does_not_fit_is_found_and_made_anew),
 		MEMORY(
 		similar_requests_have_the_same_messages_else_are_the_newest),
 	};
