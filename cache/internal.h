@@ -12,6 +12,10 @@
 
 #define APPLICATION_ID 0x6672676c /* "frgl", of every version */
 
+/* What to do with a damaged store; of its path. */
+#define SALVAGE "save what can be read with: frugal cache export --salvage " \
+	"--store %s -o FILE; then move it away and import FILE"
+
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
@@ -20,8 +24,8 @@ enum stmt_id {
 	STMT_BEGIN, STMT_COMMIT, STMT_ROLLBACK, STMT_HOLD,
 	STMT_KEYS, STMT_KEYS_ALL, STMT_KEYS_PUT, STMT_KEYS_DELETE,
 	STMT_CLOCK, STMT_RECENT, STMT_RECENT_PUT, STMT_RECENT_DELETE,
-	STMT_GET, STMT_GET_SETTLED, STMT_GET_ROW, STMT_AHEAD, STMT_FIND, STMT_OF_KEY,
-	STMT_PUT, STMT_WITH_TEXT, STMT_HAND_ON, STMT_DELETE,
+	STMT_GET, STMT_GET_SETTLED, STMT_GET_ROW, STMT_AHEAD,
+	STMT_FIND, STMT_OF_KEY, STMT_PUT, STMT_WITH_TEXT, STMT_HAND_ON, STMT_DELETE,
 	STMT_SYNC_FULL, STMT_SYNC_NORMAL, STMT_DATA_VERSION,
 	STMT_LAST_COMPLETION, STMT_NUMBERS, STMT_SEGMENT_PUT,
 	STMT_SUMMED, STMT_SUMMARY_PUT,
@@ -46,6 +50,7 @@ struct store {
 	bool writing; /* between store_begin and its end */
 	bool spoiled; /* a write failed: nothing but a rollback is left */
 	bool full;    /* synchronous is FULL, else NORMAL */
+	bool damaged; /* there was damage; store_salvage() wants to know */
 	int error;    /* errno of the last step that failed, or 0 */
 	int64_t txn;  /* the number of the transaction, rising */
 	int64_t snapshot; /* likewise of the state that is held or written to */

@@ -74,9 +74,9 @@ store_fail(struct store *s, int rc, const char *doing, struct err *e)
 		    "file and its folder", s->path);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return err_set(e, ERR_STORE, "store '%s' is damaged; move it "
-		    "away, or recover it with: sqlite3 %s .recover", s->path,
-		    s->path);
+		s->damaged = true;
+		return err_set(e, ERR_STORE, "store '%s' is damaged; " SALVAGE,
+		    s->path, s->path);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(e, ERR_STORE, "store '%s' was held by another "

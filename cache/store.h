@@ -114,6 +114,11 @@ struct cache_filter { /* zeroed: everything */
 int store_each(struct store *s, const struct cache_filter *f,
     bool (*each)(void *cookie, const struct cached_row *row), void *cookie,
     struct err *e);
+/* The same of a damaged store, oldest first, whatever the limit: what cannot be read
+ * is passed over. *gaps: how often that was. */
+int store_salvage(struct store *s, const struct cache_filter *f,
+    bool (*each)(void *cookie, const struct cached_row *row), void *cookie,
+    int64_t *gaps, struct err *e);
 struct cache_totals {
 	int64_t requests, completions, file_bytes;
 	int64_t cost_picousd;   /* of all that have a known cost */

@@ -107,6 +107,124 @@ store_each(struct store *s, const struct cache_filter *f, each_row *each,
 	return rc;
 }
 
+/* --- of a damaged store ------------------------------------------------------- */
+
+struct following {
+	each_row *each;
+	void *cookie;
+	int64_t last; /* row */
+	bool any;
+};
+
+static bool
+follow(void *cookie, const struct cached_row *row)
+{
+	struct following *w = cookie;
+
+	w->last = row->row;
+	w->any = true;
+	return w->each(w->cookie, row);
+}
+
+static bool
+ignore(void *cookie, const struct cached_row *row)
+{
+	*(bool *)cookie = true;
+	return row != NULL;
+}
+
+/* Rows from a number on, in order, up to the end or to damage. */
+static int
+each_from(struct store *s, const struct cache_filter *f, int64_t from,
+    struct following *w, struct err *e)
+{
+	struct params p;
+	int rc = -1;
+
+	s->damaged = false;
+	if (store_prepare(s, "SELECT " ROW_COLUMNS FILTER " AND c.id >= ?6"
+	    " ORDER BY c.id", &p, e) == 0) {
+		param_filter(&p, f);
+		param_int(&p, from);
+		rc = each_of(s, &p, follow, w, e);
+	}
+	sqlite3_finalize(p.stmt);
+	return rc;
+}
+
+/* Can the first row from this number on be read? 1, 0: there is none, -1. */
+static int
+is_readable(struct store *s, int64_t from, struct err *e)
+{
+	struct params p;
+	bool row = false;
+	int rc = -1;
+
+	s->damaged = false;
+	if (store_prepare(s, "SELECT " ROW_COLUMNS " FROM completions c"
+	    " WHERE c.id >= ?1 ORDER BY c.id LIMIT 1", &p, e) == 0) {
+		param_int(&p, from);
+		rc = each_of(s, &p, ignore, &row, e);
+	}
+	sqlite3_finalize(p.stmt);
+	return rc < 0 ? -1 : row;
+}
+
+/* From where on it goes on behind damage; nothing before is readable. 1, 0: that was
+ * the end, -1: an error that is none of damage. */
+static int
+behind_damage(struct store *s, int64_t *from, struct err *e)
+{
+	int64_t bad = *from, good = bad, step = 1;
+	int rc = -1;
+
+	while (rc < 0 && good < INT64_MAX - step) {
+		good += step;
+		step *= 2;
+		rc = is_readable(s, good, e);
+		if (rc < 0 && !s->damaged)
+			return -1;
+		if (rc < 0)
+			bad = good;
+	}
+	if (rc < 0)
+		return 0; /* whatever there is cannot be read */
+	while (good - bad > 1) {
+		int64_t middle = bad + (good - bad) / 2;
+
+		rc = is_readable(s, middle, e);
+		if (rc < 0 && !s->damaged)
+			return -1;
+		if (rc < 0)
+			bad = middle;
+		else
+			good = middle;
+	}
+	*from = good;
+	return is_readable(s, good, e);
+}
+
+int
+store_salvage(struct store *s, const struct cache_filter *f, each_row *each,
+    void *cookie, int64_t *gaps, struct err *e)
+{
+	struct following w = { .each = each, .cookie = cookie };
+	int64_t from = 1;
+	int rc = 1;
+
+	*gaps = 0;
+	while (rc > 0 && each_from(s, f, from, &w, e) < 0) {
+		if (!s->damaged)
+			return -1;
+		++*gaps;
+		if (w.any)
+			from = w.last + 1;
+		w.any = false;
+		rc = behind_damage(s, &from, e);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
 int
 store_similar(struct store *s, struct str messages, int limit,
     each_row *each, void *cookie, struct err *e)
@@ -561,9 +679,9 @@ store_check(struct store *s, struct err *e)
 	if (rc >= 0) {
 		found = (const char *)sqlite3_column_text(p.stmt, 0);
 		rc = found && strcmp(found, "ok") == 0 ? 0 :
-		    err_set(e, ERR_STORE, "store '%s' is damaged (%s); move "
-		    "it away, or recover it with: sqlite3 %s .recover",
-		    s->path, found ? found : "out of memory", s->path);
+		    err_set(e, ERR_STORE, "store '%s' is damaged (%s); "
+		    SALVAGE, s->path, found ? found : "out of memory",
+		    s->path);
 	}
 	sqlite3_finalize(p.stmt);
 	return rc < 0 ? -1 : check_rows(s, e);

@@ -38,8 +38,8 @@ struct export {
 	struct output *out;
 	struct buf line;
 	struct err *e;
-	bool failed;
-	int64_t n;
+	bool salvage, failed;
+	int64_t n, gaps;
 };
 
 static void
@@ -118,12 +118,19 @@ export_all(struct store *s, void *cookie, struct err *e)
 
 	x->e = e;
 	if (output_open(&x->out, x->out_file, OUTPUT_REPLACE, e) < 0
-	    || store_each(s, &f, export_row, x, e) < 0 || x->failed
+	    || (x->salvage ? store_salvage(s, &f, export_row, x, &x->gaps, e)
+	    : store_each(s, &f, export_row, x, e)) < 0 || x->failed
 	    || output_finish(x->out, e) < 0)
 		return -1;
 	if (x->out_file)
 		say("%lld completion%s in '%s'", (long long)x->n,
 		    x->n == 1 ? "" : "s", x->out_file);
+	if (x->gaps)
+		return err_set(e, ERR_STORE, "store '%s' is damaged: %lld "
+		    "completion%s could be read; %lld time%s something was "
+		    "passed over", store_path(s), (long long)x->n,
+		    x->n == 1 ? "" : "s", (long long)x->gaps,
+		    x->gaps == 1 ? "" : "s");
 	return 0;
 }
 
@@ -142,6 +149,8 @@ export_main(const struct command *self, int argc, char **argv)
 		{ OPT_TEXT, 0, "contains", &x.contains, "TEXT",
 		    "only with this text in prompt or answer, in any case",
 		    0, 0, NULL },
+		{ OPT_FLAG, 0, "salvage", &x.salvage, NULL,
+		    "pass over what is damaged", 0, 0, NULL },
 		COMMON_CONFIG_OPT(&common),
 		COMMON_STORE_OPT(&common),
 		{ .kind = OPT_END },
@@ -169,7 +178,8 @@ const struct command cache_export = {
 	    "never are.",
 	.examples =
 	    "  frugal cache export -o answers.jsonl\n"
-	    "  frugal cache export | gzip >answers.jsonl.gz\n",
+	    "  frugal cache export | gzip >answers.jsonl.gz\n"
+	    "  frugal cache export --salvage -o saved.jsonl\n",
 	.run = export_main,
 };
 

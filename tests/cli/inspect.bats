@@ -480,6 +480,32 @@ make_store() {
 	has "tier 1 sim/small: hit"
 }
 
+@test "of a damaged store cache export --salvage saves what can be read" {
+	seq 400 | sed 's/.*/What is & + 1?/' >p.txt
+	run "$FRUGAL" batch p.txt -c demo -q -o all.jsonl
+	[ "$status" -eq 0 ]
+	for page in $(seq 30 20 $(($(stat -c %s store.db) / 4096 - 1))); do
+		head -c 4096 /dev/zero | tr '\0' '\377' |
+		    dd of=store.db bs=4096 seek=$page conv=notrunc status=none
+	done
+	run "$FRUGAL" cache export -o none.jsonl
+	[ "$status" -eq 1 ]
+	has "is damaged; save what can be read with: frugal cache export --salvage --store "
+	[ ! -e none.jsonl ]
+	run "$FRUGAL" cache export --salvage -o some.jsonl
+	[ "$status" -eq 1 ]
+	has "could be read"
+	has "passed over"
+	saved=$(wc -l <some.jsonl)
+	[ "$saved" -gt 100 ]
+	rm store.db*
+	run "$FRUGAL" cache import some.jsonl
+	[ "$status" -eq 0 ]
+	has "imported $saved completions"
+	run "$FRUGAL" cache check
+	[ "$status" -eq 0 ]
+}
+
 # --- cache: explain --------------------------------------------------------
 
 @test "cache explain finds what run would find" {

@@ -909,8 +909,9 @@ a_damaged_store_says_how_to_recover_it(void **state)
 	int found;
 
 	(void)state;
-	snprintf(expected, sizeof(expected), "store '%s' is damaged; move it "
-	    "away, or recover it with: sqlite3 %s .recover", in_dir("db"),
+	snprintf(expected, sizeof(expected), "store '%s' is damaged; save what "
+	    "can be read with: frugal cache export --salvage --store %s -o "
+	    "FILE; then move it away and import FILE", in_dir("db"),
 	    in_dir("db"));
 	damage(in_dir("db"), 0, 5000); /* no database at all */
 	assert_no_open(in_dir("db"), STORE_CREATE, expected);
@@ -929,7 +930,7 @@ a_damaged_store_says_how_to_recover_it(void **state)
 	assert_string_equal(e.msg, expected);
 	assert_int_equal(store_check(s, &e), -1);
 	assert_non_null(strstr(e.msg, "is damaged"));
-	assert_non_null(strstr(e.msg, ".recover"));
+	assert_non_null(strstr(e.msg, "cache export --salvage"));
 	store_close(s);
 	arena_free(a);
 }

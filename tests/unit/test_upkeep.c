@@ -627,7 +627,7 @@ damage_that_sqlite_finds_is_said_with_its_words(void **state)
 	assert_int_equal(store_check(s, &e), -1);
 	assert_int_equal(e.code, ERR_STORE);
 	assert_non_null(strstr(e.msg, "is damaged ("));
-	assert_non_null(strstr(e.msg, ".recover"));
+	assert_non_null(strstr(e.msg, "cache export --salvage"));
 }
 
 static void
@@ -667,6 +667,122 @@ an_index_that_does_not_fit_is_found_and_made_anew(void **state)
 	sql("UPDATE completions SET key64 = key64 + 1 WHERE id = 2");
 	assert_int_equal(store_check(s, &e), -1);
 	assert_non_null(strstr(e.msg, "is damaged"));
+}
+
+/* --- what can be read of a damaged store ------------------------------------- */
+
+static void
+put_many(int n)
+{
+	for (int i = 1; i <= n; i++)
+		put(i, "m", "prompt", "an answer", 1000 + i);
+}
+
+struct saved {
+	int64_t row[1000];
+	int n, most;
+};
+
+static bool
+save(void *cookie, const struct cached_row *row)
+{
+	struct saved *saved = cookie;
+
+	saved->row[saved->n++] = row->row;
+	return saved->n < saved->most;
+}
+
+static int64_t
+salvage(struct saved *saved, struct cache_filter f)
+{
+	int64_t gaps;
+
+	*saved = (struct saved){ .most = 1000 };
+	assert_int_equal(store_salvage(s, &f, save, saved, &gaps, &e), 0);
+	return gaps;
+}
+
+static void
+what_is_not_damaged_is_saved(void **state)
+{
+	static const struct {
+		const char *where;
+		int lost, gaps;
+	} damage[] = {
+		{ "id = 1", 1, 1 },
+		{ "id = 900", 1, 1 },
+		{ "id IN (3, 4, 5)", 3, 1 },
+		{ "id IN (3, 5)", 2, 2 },
+		{ "id BETWEEN 100 AND 700", 601, 1 },
+		{ "id % 100 = 1", 9, 9 },
+		{ "id > 2", 898, 1 },
+		{ "1", 900, 1 },
+	};
+	static struct saved saved;
+	char text[200];
+
+	(void)state;
+	put_many(900);
+	assert_int_equal(salvage(&saved, (struct cache_filter){ 0 }), 0);
+	assert_int_equal(saved.n, 900);
+	sql("SAVEPOINT sound");
+	for (size_t i = 0; i < sizeof(damage) / sizeof(damage[0]); i++) {
+		snprintf(text, sizeof(text), "UPDATE completions SET text ="
+		    " 'another' WHERE %s", damage[i].where);
+		sql(text);
+		assert_int_equal(salvage(&saved, (struct cache_filter){ 0 }),
+		    damage[i].gaps);
+		assert_int_equal(saved.n, 900 - damage[i].lost);
+		for (int j = 1; j < saved.n; j++)
+			assert_true(saved.row[j] > saved.row[j - 1]);
+		sql("ROLLBACK TO sound");
+	}
+}
+
+static void
+salvage_takes_what_the_filter_names_and_stops_when_told(void **state)
+{
+	static struct saved saved = { .most = 3 };
+	int64_t gaps;
+
+	(void)state;
+	put_many(100);
+	sql("UPDATE completions SET text = 'another' WHERE id IN (20, 60)");
+	assert_int_equal(salvage(&saved, (struct cache_filter){
+	    .after_utc_ms = 1051, .limit = 7 }), 1);
+	assert_int_equal(saved.n, 49);
+	assert_int_equal(saved.row[0], 51);
+	saved = (struct saved){ .most = 3 };
+	assert_int_equal(store_salvage(s, &(struct cache_filter){ 0 }, save,
+	    &saved, &gaps, &e), 0);
+	assert_int_equal(saved.n, 3);
+}
+
+/* Pages, not rows. */
+static void
+pages_that_are_damaged_are_passed_over(void **state)
+{
+	static struct saved saved;
+	char bytes[4096];
+	int64_t gaps;
+	FILE *f;
+
+	(void)state;
+	put_many(900);
+	store_close(s);
+	s = NULL;
+	memset(bytes, 0xff, sizeof(bytes));
+	f = fopen(path, "r+");
+	assert_non_null(f);
+	for (long page = 15; page < 60; page += 5) {
+		assert_int_equal(fseek(f, page * 4096, SEEK_SET), 0);
+		assert_int_equal(fwrite(bytes, sizeof(bytes), 1, f), 1);
+	}
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(store_open(&s, path, 0, &e), 0);
+	gaps = salvage(&saved, (struct cache_filter){ 0 });
+	assert_in_range(gaps, 1, 60);
+	assert_in_range(saved.n, 300, 899);
 }
 
 static const char *
@@ -735,6 +851,9 @@ main(void)
 		ON_DISK(a_cost_that_is_not_the_sealed_one_is_found),
 		MEMORY(damage_that_sqlite_finds_is_said_with_its_words),
 		MEMORY(an_index_that_does_not_fit_is_found_and_made_anew),
+		MEMORY(what_is_not_damaged_is_saved),
+		MEMORY(salvage_takes_what_the_filter_names_and_stops_when_told),
+		ON_DISK(pages_that_are_damaged_are_passed_over),
 		MEMORY(
 		similar_requests_have_the_same_messages_else_are_the_newest),
 	};
