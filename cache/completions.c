@@ -11,7 +11,7 @@
  * Numbers are LEB128 varints; differences are modulo 2^32, so that whatever a
  * server sent comes back. That makes ten bytes of a usual token.
  *
- * What nobody asks SQL about is another, `facts`: why it ended, when it was asked
+ * What nobody asks SQL about is another, `details`: why it ended, when it was asked
  * and for how long, what it cost, the five counts of tokens (-1: unknown), whether
  * the tokens above are of the answer alone, and the model that answered; and in its last 8
  * bytes a hash of itself, the text and the tokens. To read it takes a fifth of
@@ -526,7 +526,7 @@ completions_put(struct store *s, const struct completion_place *at,
 	}
 	if (store_stmt(s, STMT_PUT, "INSERT OR REPLACE INTO completions"
 	    " (id, key64, key, sample, kept_utc_ms, cost_picousd, provider,"
-	    " asked_model, facts, text, tokens, canon) VALUES (?1, ?2, ?3,"
+	    " asked_model, details, text, tokens, canon) VALUES (?1, ?2, ?3,"
 	    " ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)", &p, e) < 0)
 		goto out;
 	param_int(&p, at->row);

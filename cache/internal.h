@@ -267,7 +267,7 @@ int migrate_1(struct store *s, struct err *e);
  */
 
 /* What completions_read() reads, of completions AS c. */
-#define COMPLETION_COLUMNS "c.id, c.facts, c.text, c.tokens"
+#define COMPLETION_COLUMNS "c.id, c.details, c.text, c.tokens"
 
 /* The next columns, in memory of col->arena. */
 int completions_read(struct store *s, struct columns *col,

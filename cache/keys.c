@@ -227,17 +227,29 @@ read_groups(struct keys *k, struct unpack *u, struct err *e)
 	return u->bad ? DAMAGED : READ;
 }
 
+/* Nothing is ever taken out of a chunk, or changed in it. */
+static bool
+goes_on(struct str before, struct str bytes)
+{
+	return bytes.n >= before.n && str_eq(
+	    str_sub(before, SEAL_BYTES, before.n),
+	    str_sub(bytes, SEAL_BYTES, before.n - SEAL_BYTES));
+}
+
 static enum reading
 read_chunk(struct keys *k, int64_t id, struct str bytes, struct err *e)
 {
-	size_t before = id == k->chunk_id ? k->chunk.n : SEAL_BYTES;
+	bool known = id == k->chunk_id;
 	struct str sealed = bytes;
 	enum reading rc;
 	struct unpack u;
 
-	if (!store_is_number(id) || !entry_unseal(&sealed))
+	if (!store_is_number(id) || bytes.n <= SEAL_BYTES
+	    || !entry_unseal(&sealed))
 		return DAMAGED;
-	u = unpack_of(str_sub(bytes, before, bytes.n));
+	if (known && !goes_on(buf_str(&k->chunk), bytes))
+		return AGAIN;
+	u = unpack_of(str_sub(bytes, known ? k->chunk.n : SEAL_BYTES, bytes.n));
 	rc = read_groups(k, &u, e);
 	if (rc != READ)
 		return rc;
@@ -269,13 +281,16 @@ read_clock(struct store *s, struct keys *k, struct err *e)
 		return FAILED;
 	if (!store_is_number(clock))
 		return DAMAGED;
+	if (clock < k->clock)
+		return AGAIN;
 	advance(k, clock);
 	return READ;
 }
 
 /* What was written since, or all there is. The first chunk is the one that was read
  * last. If it is gone, so is what we have: the last one is never deleted but
- * together with all. */
+ * together with all. AGAIN too where the file is not what it was with more behind
+ * it: an older state may have been restored. */
 static enum reading
 read_on(struct store *s, struct keys *k, struct err *e)
 {

@@ -31,7 +31,7 @@ static const char tables_2[] =
 	" key BLOB NOT NULL,"
 	" provider TEXT NOT NULL,"
 	" asked_model TEXT NOT NULL,"
-	" facts BLOB NOT NULL," /* tokens billed and more: see completions.c */
+	" details BLOB NOT NULL," /* tokens billed and more: see completions.c */
 	" text TEXT NOT NULL,"
 	" tokens BLOB," /* see completions.c; NULL: no log-probabilities */
 	" canon TEXT);" /* of the request; NULL: with another sample of it */
@@ -80,11 +80,17 @@ static const char tables_3[] =
 	" clock INTEGER NOT NULL,"
 	" entries BLOB NOT NULL);";
 
-/* Version 1 had a row for each request, task and attempt: see migrate.c; version 2
- * an index of SQLite's in place of the tables of keys. */
+/* Version 1 had a row for each request, task and attempt: see migrate.c. */
 static const char make_room_for_2[] =
 	"ALTER TABLE completions RENAME TO completions_1;"
 	"DROP INDEX completions_kept;";
+
+/* Version 2 had an index of SQLite's in place of the tables of keys. A process of
+ * that version which has the store open would go on and keep answers without their
+ * keys: it is to fail, so a column that it reads and writes has another name. */
+static const char leave_2[] =
+	"DROP INDEX IF EXISTS completions_key;"
+	"ALTER TABLE completions RENAME COLUMN facts TO details;";
 
 enum state { STATE_EMPTY, STATE_CURRENT, STATE_OLDER };
 
@@ -193,8 +199,7 @@ bring_forwards(struct store *s, int64_t version, struct err *e)
 	if (store_exec(s, tables_3, "set up", e) < 0
 	    || (version == 1 && migrate_1(s, e) < 0)
 	    || (version > 0 && keys_rebuild(s, e) < 0)
-	    || (version == 2 && store_exec(s, "DROP INDEX IF EXISTS"
-	    " completions_key", "set up", e) < 0))
+	    || (version == 2 && store_exec(s, leave_2, "set up", e) < 0))
 		return -1;
 	return store_exec(s, "PRAGMA application_id = " TEXT(APPLICATION_ID) ";"
 	    "PRAGMA user_version = " TEXT(VERSION), "set up", e);
@@ -271,7 +276,9 @@ adopt(struct store *s, struct err *e)
 	sqlite3_finalize(p.stmt);
 	if (rc < 0 || ours)
 		return rc < 0 ? -1 : 0;
-	return use_wal(s, e) < 0 ? -1 : store_repair(s, e);
+	/* In this order: who is killed in between, or comes in between, does it
+	 * again. */
+	return store_repair(s, e) < 0 ? -1 : use_wal(s, e);
 }
 
 int

@@ -474,10 +474,15 @@ a_store_of_version_2_is_brought_forwards(void **state)
 	(void)state;
 	keep_some(s, 0, 2000);
 	sql(s, "DROP TABLE keys; DROP TABLE recent;"
+	    "ALTER TABLE completions RENAME COLUMN details TO facts;"
 	    "CREATE INDEX completions_key ON completions (key64, sample);"
 	    "PRAGMA user_version = 2");
 	store_close(s);
 	s = open_db();
+	/* What a process of then would do: it would not know of `keys`. */
+	assert_int_equal(store_exec(s, "UPDATE completions SET facts = facts",
+	    "test", &e), -1);
+	assert_non_null(strstr(e.msg, "no such column: facts"));
 	assert_int_equal(count(s, "PRAGMA user_version"), 3);
 	assert_int_equal(count(s, "SELECT count(*) FROM sqlite_schema"
 	    " WHERE name = 'completions_key'"), 0);
@@ -511,6 +516,61 @@ a_store_that_was_made_by_sql_gets_its_index_anew(void **state)
 	OK(store_open(&s, in_dir("new"), STORE_READONLY, &e));
 	all_are_found(s, 0, 2010);
 	store_close(s);
+}
+
+/* Who begins with that and does not get through leaves it to the next one. */
+static void
+an_index_half_made_anew_is_made_by_the_next_one(void **state)
+{
+	struct store *s = open_db();
+	sqlite3 *db;
+	char text[PATH_MAX + 100];
+
+	(void)state;
+	keep_some(s, 0, 2000);
+	sql(s, "DELETE FROM keys WHERE row % 2; DELETE FROM recent;"
+	    "CREATE TRIGGER no BEFORE INSERT ON keys BEGIN"
+	    " SELECT RAISE(ABORT, 'no'); END");
+	snprintf(text, sizeof(text), "VACUUM INTO '%s'", in_dir("new"));
+	sql(s, text);
+	store_close(s);
+	assert_int_equal(store_open(&s, in_dir("new"), 0, &e), -1);
+	assert_int_equal(sqlite3_open(in_dir("new"), &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TRIGGER no", NULL, NULL, NULL),
+	    SQLITE_OK);
+	sqlite3_close(db);
+	OK(store_open(&s, in_dir("new"), 0, &e));
+	all_are_found(s, 0, 2000);
+	OK(store_check(s, &e));
+	store_close(s);
+}
+
+/* As by SQLite's .restore, while a handle knows what came after it. */
+static void
+what_an_older_state_has_is_found_when_it_is_restored(void **state)
+{
+	struct store *s = open_db(), *other = open_db(), *hand = open_db();
+
+	(void)state;
+	keep_some(s, 0, 10);
+	sql(hand, "CREATE TABLE older AS SELECT * FROM recent");
+	OK(store_begin(s, &e));
+	OK(keys_settle(s, &e));
+	OK(store_commit(s, &e));
+	assert_int_equal(find(other, 10, 0), 0);
+	sql(hand, "DELETE FROM keys; REPLACE INTO recent SELECT * FROM older");
+	all_are_found(other, 0, 10);
+	keep_some(s, 10, 10);
+	assert_int_equal(find(other, 20, 0), 0);
+	sql(hand, "REPLACE INTO recent SELECT * FROM older;"
+	    "DELETE FROM completions WHERE id > 10");
+	keep_some(s, 20, 10);
+	all_are_found(other, 0, 10);
+	all_are_found(other, 20, 10);
+	OK(store_check(other, &e));
+	store_close(s);
+	store_close(other);
+	store_close(hand);
 }
 
 /* The last chunk with other bytes, or another clock. */
@@ -549,6 +609,8 @@ a_damaged_list_is_an_error(void **state)
 	assert_damaged("UPDATE recent SET entries = entries || x'00'");
 	assert_damaged("UPDATE recent SET entries = zeroblob(length(entries))");
 	assert_damaged("UPDATE recent SET entries = x'00'");
+	assert_damaged("UPDATE recent SET entries = x''");
+	assert_damaged("UPDATE recent SET entries = substr(entries, 1, 8)");
 	assert_damaged("UPDATE recent SET clock = -1");
 	assert_damaged("UPDATE recent SET clock = 9223372036854775807");
 	assert_damaged("UPDATE recent SET id = 9223372036854775807"
@@ -643,6 +705,8 @@ main(void)
 		IN_DIR(whatever_is_done_all_are_found),
 		IN_DIR(a_store_of_version_2_is_brought_forwards),
 		IN_DIR(a_store_that_was_made_by_sql_gets_its_index_anew),
+		IN_DIR(an_index_half_made_anew_is_made_by_the_next_one),
+		IN_DIR(what_an_older_state_has_is_found_when_it_is_restored),
 		IN_DIR(a_damaged_list_is_an_error),
 		IN_DIR(groups_that_cannot_be_are_damage),
 		IN_DIR(a_chunk_comes_after_those_before),
