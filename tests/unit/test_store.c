@@ -528,8 +528,7 @@ an_answer_that_was_changed_is_not_given_out(void **state)
 	static const char *const changes[] = {
 		"text = text || 'y'", "text = ''", "details = x''",
 		"details = x'02' || substr(details, 2)",
-		"details = substr(details, 1, length(details) - 1)"
-		" || x'77'",
+		"details = substr(details, 1, length(details) - 1) || x'77'",
 		"tokens = x'00'",
 	};
 	struct arena *a = arena_new(0);
