@@ -455,7 +455,9 @@ out:
 }
 
 /* How many of the oldest to delete next, so that the pages in use may come
- * down to max_bytes: never more than the average row suggests. 0: it fits. */
+ * down to max_bytes: never more than the average row suggests. 0: it fits. Rows
+ * are counted by their keys, which are a small part of the file; those that are
+ * not settled are missing until the first was deleted. */
 static int
 surplus(struct store *s, int64_t max_bytes, int64_t *n, struct err *e)
 {
@@ -464,10 +466,10 @@ surplus(struct store *s, int64_t max_bytes, int64_t *n, struct err *e)
 	if (store_int(s, "SELECT (page_count - freelist_count) * page_size"
 	    " FROM pragma_page_count, pragma_freelist_count,"
 	    " pragma_page_size", &used, e) < 0 ||
-	    store_int(s, "SELECT count(*) FROM completions", &count, e) < 0)
+	    store_int(s, "SELECT count(*) FROM keys", &count, e) < 0)
 		return -1;
 	*n = 0;
-	if (used <= max_bytes || count == 0)
+	if (used <= max_bytes)
 		return 0;
 	rows = (int64_t)((double)(used - max_bytes) / (double)used *
 	    (double)count);
@@ -512,9 +514,9 @@ store_shrink(struct store *s, int64_t max_bytes, int64_t *deleted,
 		p.n = 0;
 		param_int(&p, most);
 		rc = take_rows(s, &p, rows, &n, e);
-		if (rc == 0)
+		if (rc == 0 && n > 0)
 			rc = delete_rows(s, rows, n, deleted, e);
-		if (rc < 0)
+		if (rc < 0 || n == 0)
 			break;
 	}
 out:
