@@ -244,7 +244,7 @@ read_chunk(struct keys *k, int64_t id, struct str bytes, struct err *e)
 	enum reading rc;
 	struct unpack u;
 
-	if (!store_is_number(id) || bytes.n <= SEAL_BYTES
+	if (id == 0 || !store_is_number(id) || bytes.n <= SEAL_BYTES
 	    || !entry_unseal(&sealed))
 		return DAMAGED;
 	if (known && !goes_on(buf_str(&k->chunk), bytes))

@@ -609,6 +609,8 @@ a_damaged_list_is_an_error(void **state)
 	assert_damaged("UPDATE recent SET entries = entries || x'00'");
 	assert_damaged("UPDATE recent SET entries = zeroblob(length(entries))");
 	assert_damaged("UPDATE recent SET entries = x'00'");
+	assert_damaged("UPDATE recent SET id = 0"
+	    " WHERE id = (SELECT max(id) FROM recent)");
 	assert_damaged("UPDATE recent SET entries = x''");
 	assert_damaged("UPDATE recent SET entries = substr(entries, 1, 8)");
 	assert_damaged("UPDATE recent SET clock = -1");
