@@ -83,13 +83,13 @@ get_thread_data(void)
  * kept in these blocks.
  */
 #if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED
+#define WITH_ASAN
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define SANITIZED
+#define WITH_ASAN
 #endif
 #endif
-#ifdef SANITIZED
+#ifdef WITH_ASAN
 const char *__asan_default_options(void);
 
 const char *
