@@ -46,6 +46,7 @@ struct store {
 	sqlite3 *db;
 	char *path;
 	bool readonly;
+	bool is_open; /* and known to be a store */
 	bool fresh; /* the file was made or filled by this handle */
 	bool writing; /* between store_begin and its end */
 	bool spoiled; /* a write failed: nothing but a rollback is left */

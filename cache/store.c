@@ -75,6 +75,10 @@ store_fail(struct store *s, int rc, const char *doing, struct err *e)
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 		s->damaged = true;
+		if (!s->is_open)
+			return err_set(e, ERR_STORE, "store '%s' is damaged, "
+			    "and nothing of it can be read; move it away, or "
+			    "choose another file", s->path);
 		return err_set(e, ERR_STORE, "store '%s' is damaged; " SALVAGE,
 		    s->path, s->path);
 	case SQLITE_BUSY:
@@ -320,6 +324,7 @@ store_open(struct store **out, const char *path, unsigned flags, struct err *e)
 	    store_exec(s, "PRAGMA synchronous = FULL", "open", e) < 0 ||
 	    schema_open(s, create, e) < 0)
 		goto err;
+	s->is_open = true;
 	*out = s;
 	return 0;
 err:
